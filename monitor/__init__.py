@@ -1,0 +1,1 @@
+"""The application: configuration, wiring, command line, daemon, demo."""

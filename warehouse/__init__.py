@@ -1,0 +1,1 @@
+"""What we know: the warehouse and everything that is decided from its rows alone. Imports nothing of ours."""

@@ -1,0 +1,174 @@
+"""What travels between the rooms: frozen records without behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal
+
+Verdict = Literal["complete", "partial", "suspect", "failed"]
+Relation = Literal["own", "finetune", "adapter", "merge", "quantized"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """One `base_model` declaration of a model: what it descends from and how (None: the tag does not say how)."""
+
+    relation: str | None
+    repo_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubModel:
+    """One model as a Hub lists it. None means that the Hub did not say; it never means 0."""
+
+    hub_id: str
+    """The Hub's `_id`, which survives renames and transfers."""
+    repo_id: str
+    """`publisher/name`, as it is called at this moment."""
+    publisher: str
+    downloads_30d: int | None
+    downloads_all_time: int | None
+    likes: int | None
+    created_at: datetime | None = None
+    parameters: int | None = None
+    pipeline_tag: str | None = None
+    library: str | None = None
+    license: str | None = None
+    gated: str | None = None
+    """`auto`, `manual`, or `no`; None where the Hub did not say."""
+    disabled: bool | None = None
+    parents: tuple[Parent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row of a listing that could not be believed: what it called itself, if anything, and why it was set aside."""
+
+    repo_id: str | None
+    reason: str
+    hub_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All that one publisher lists."""
+
+    publisher: str
+    models: tuple[HubModel, ...]
+    num_models: int | None
+    """The Hub's own count for this publisher; None where it has no organisation of that name."""
+    rejected: tuple[Rejected, ...] = ()
+    problem: str | None = None
+    """Why this listing is not all there is; None when it ended cleanly and agrees with `num_models`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One look at a Hub: a listing for every publisher asked for."""
+
+    listings: tuple[Listing, ...]
+    requests: int
+    quota_left: int | None = None
+    """Requests left in the Hub's rate-limit window at the end, as the Hub said."""
+    problem: str | None = None
+    """Why the whole look failed (unreachable, token refused); None when at least one answer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One complete look at a source, with the verdict on it."""
+
+    snapshot_id: int
+    source: str
+    taken_at: datetime
+    day: date
+    verdict: Verdict
+    verdict_reason: str
+    models: int
+    requests: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A board's values on one day: entity -> value, and the verdict on the snapshot they come from.
+
+    `values` holds no entity without a known value; ranks are by value, highest first.
+    """
+
+    board: str
+    day: date
+    snapshot_id: int
+    values: dict[str, float]
+    verdict: Verdict = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A rule satisfied: everything a message about it says. Names and values are data from outside: hostile text."""
+
+    alert_id: str
+    rule: str
+    board: str
+    kind: str
+    """The rule's `when`: lead_change, overtake, ..."""
+    entity: str
+    """Who leads now."""
+    rival: str
+    """Who led before."""
+    state: str
+    """pending, firing, reverted, held or silenced."""
+    day: date
+    """First of the days that confirm it."""
+    confirmed_day: date | None
+    title: str
+    value: float
+    rival_value: float
+    margin: float
+    """(leader - rival) / leader on the confirming day."""
+    definition: str
+    """The board's meaning as one English sentence."""
+    snapshot_id: int
+    quality: str = ""
+    """How good the data is, in words."""
+    why: str = ""
+    """What moved, in one line; empty where nothing is known."""
+    confirm: int = 1
+    """How many complete days the rule asked for."""
+    history: tuple[tuple[date, float, float], ...] = ()
+    """(day, value of entity, value of rival) of the days before, oldest first, for the picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One alert on its way to one channel."""
+
+    alert_id: str
+    channel: str
+    status: Literal["pending", "sending", "sent", "dead"]
+    attempts: int
+    last_error: str | None = None
+    sent_at: datetime | None = None
+    not_before: datetime | None = None
+    """The provider asked not to be called before this moment."""
+    last_attempt_at: datetime | None = None
+    lease_until: datetime | None = None
+    """While `sending`: a sender that has not reported by then is dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Two entities of a board changing order between two days; a lead change when it is about rank 1."""
+
+    flip_id: str
+    board: str
+    kind: Literal["lead_change", "overtake"]
+    entity: str
+    rival: str
+    day: date
+    value: float
+    rival_value: float
+    margin: float
+    verdict: str
+    panel_holds: bool | None = field(default=None)
