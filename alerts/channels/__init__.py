@@ -1,0 +1,25 @@
+"""The channels: one small file each, one method, one error. `CHANNELS` is all there are.
+
+A new channel is a settings model and a class in a file of its own, and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from alerts.channels.base import Channel, ChannelError, ChannelSettings, Receipt
+from alerts.channels.console import Console, ConsoleSettings
+from alerts.channels.folder import Folder, FolderSettings
+from alerts.channels.mail import Mail, MailSettings
+from alerts.channels.slack import Slack, SlackSettings
+
+CHANNELS: dict[str, tuple[type[ChannelSettings], Callable[[Any], Channel]]] = {
+    "console": (ConsoleSettings, Console),
+    "slack": (SlackSettings, Slack),
+    "email": (MailSettings, Mail),
+    "folder": (FolderSettings, Folder),
+}
+"""`type` in the configuration -> the model of its keys, and what builds the channel from them."""
+
+__all__ = ["CHANNELS", "Channel", "ChannelError", "ChannelSettings", "Receipt"]

@@ -1,0 +1,81 @@
+"""What every channel is made of: its settings' root, its protocol, its receipt and its one error."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from alerts.message import Message
+from warehouse.errors import LeadchangeError
+
+
+class ChannelSettings(BaseModel):
+    """The `[[channel]]` keys that all types have. Reading them touches no secret; building the channel does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The provider took the message: its identifier for it, if it gives one, and what is worth remembering."""
+
+    id: str | None = None
+    note: str = ""
+
+
+class ChannelError(LeadchangeError):
+    """A message that was not delivered, or not for certain.
+
+    Attributes:
+        permanent: trying again cannot help; someone has to mend something first.
+        retry_after: seconds for which the provider asked not to be called; None when it did not ask.
+        uncertain: the provider may have taken the message all the same.
+        settled: recipients who need no further attempt; to be handed back as `Message.settled`.
+    """
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        uncertain: bool = False,
+        settled: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.uncertain = uncertain
+        self.settled = settled
+
+
+class Channel(Protocol):
+    """One way of reaching people. `send` either returns a receipt or raises `ChannelError`; it never tries twice."""
+
+    @property
+    def name(self) -> str:
+        """The channel's name in the configuration."""
+
+    def send(self, message: Message) -> Receipt:
+        """Deliver one message, once.
+
+        Raises:
+            ChannelError: the message was refused, or nobody can say whether it arrived.
+        """
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` (without brackets or port) is this very machine, judged by its name alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,147 @@
+"""Mail: how an alert becomes one, and who of its recipients has it. The talking to a server is `mailserver`'s."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, model_validator
+
+from alerts.channels.base import ChannelError, ChannelSettings, Receipt, is_loopback
+from alerts.channels.mailserver import Server
+from alerts.channels.secrets import SecretError, read_secret
+from alerts.message import CHART_CID, NAMESPACE, Message
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+MailAddress = Annotated[
+    str, StringConstraints(pattern=rf"^{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", max_length=254)
+]
+"""A bare address, `desk@example.org`: no name before it, no angle brackets."""
+
+_PORTS = {"starttls": 587, "implicit": 465, "none": 25}
+
+
+class MailSettings(ChannelSettings):
+    """Keys of a `type = "email"` channel. `timeout`: seconds; `ca_file`: a PEM file to trust, not the system's."""
+
+    type: Literal["email"] = "email"
+    host: str = Field(min_length=1)
+    port: int | None = Field(default=None, ge=1, le=65535)
+    username: str | None = Field(default=None, pattern=r"^[!-~]+$")
+    password_env: str | None = None
+    password_file: Path | None = None
+    sender: MailAddress = Field(alias="from")
+    to: tuple[MailAddress, ...] = Field(min_length=1)
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    timeout: float = Field(default=30, gt=0, le=300)
+    ca_file: Path | None = None
+
+    @property
+    def domain(self) -> str:
+        """The sender's domain, in whose name identifiers are made."""
+        return self.sender.rpartition("@")[2]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MailSettings:
+        if self.tls == "none" and not is_loopback(self.host):
+            raise ValueError('tls = "none" is for a loopback host only; use "starttls" or "implicit"')
+        if self.password_env and self.password_file:
+            raise ValueError("give either password_env or password_file")
+        if bool(self.username) != bool(self.password_env or self.password_file):
+            raise ValueError("username and a password (password_env or password_file) go together")
+        return self
+
+
+def build(message: Message, settings: MailSettings) -> EmailMessage:
+    """The mail about `message`: text, HTML and picture. The same arguments give the same bytes."""
+    mail = EmailMessage(policy=SMTP)
+    identity = uuid.uuid5(NAMESPACE, f"{message.alert_id}/{settings.name}").hex
+    mail["Message-ID"] = f"<{identity}@{settings.domain}>"
+    mail["Date"] = message.at
+    mail["From"] = Address("leadchange", addr_spec=settings.sender)
+    mail["To"] = [Address(addr_spec=recipient) for recipient in settings.to]
+    mail["Subject"] = message.title
+    mail["Auto-Submitted"] = "auto-generated"
+    # A long word in one of these would be folded into something unreadable (bpo-35805), hence no domain of the sender.
+    slug = re.sub(r"[^a-z0-9]+", "-", settings.name.lower())[:30].strip("-") or "channel"
+    mail["List-Id"] = f"leadchange <{slug}.leadchange.localhost>"
+    mail["References"] = f"<{uuid.uuid5(NAMESPACE, f'{message.thread}/{settings.name}').hex}@leadchange>"
+    mail.set_content(message.text, cte="quoted-printable")
+    mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+    html = mail.get_body(("html",))
+    if message.picture and html is not None:
+        html.add_related(message.picture, "image", "png", cid=f"<{CHART_CID}>", disposition="inline")
+    # The library draws boundaries at random; ours follow from the message.
+    for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
+        part.set_boundary(f"=={identity}-{number}==")
+    return mail
+
+
+class Mail:
+    """Sends each alert to every recipient by itself. Building it reads the password and the trusted certificates."""
+
+    def __init__(self, settings: MailSettings) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._server = Server(
+            host=settings.host,
+            port=settings.port or _PORTS[settings.tls],
+            tls=settings.tls,
+            timeout=settings.timeout,
+            our_name=settings.domain,
+            ca_file=settings.ca_file,
+            username=settings.username,
+            password=_password(settings),
+        )
+        # Who already has an alert that others still wait for. `Message.settled` says the same after a restart.
+        self._settled: dict[str, set[str]] = {}
+
+    def send(self, message: Message) -> Receipt:
+        """Deliver to all recipients who have not got the message yet, each in a transaction of its own.
+
+        When nobody waits any longer it is delivered if anyone took it; the receipt then names those who refused.
+        """
+        mail = build(message, self._settings)
+        done = self._settled.pop(message.alert_id, set()) | set(message.settled)
+        waiting = [recipient for recipient in self._settings.to if recipient not in done]
+        failures = self._server.hand_over(mail.as_bytes(), self._settings.sender, waiting)
+        done |= set(waiting) - failures.keys()
+        if not all(failure.permanent for failure in failures.values()):
+            self._settled[message.alert_id] = done
+        elif done:
+            return Receipt(id=mail["Message-ID"], note=_reasons(failures.items()))
+        raise _joined(failures, done)
+
+
+def _joined(failures: dict[str, ChannelError], done: set[str]) -> ChannelError:
+    """The failures of some recipients as one: permanent only if all are."""
+    return ChannelError(
+        _reasons(failures.items()),
+        permanent=all(failure.permanent for failure in failures.values()),
+        uncertain=any(failure.uncertain for failure in failures.values()),
+        settled=tuple(sorted(done)),
+    )
+
+
+def _reasons(failures: Iterable[tuple[str, ChannelError]]) -> str:
+    """Each reason once, after those whom it concerns."""
+    concerned: dict[str, list[str]] = {}
+    for recipient, failure in failures:
+        concerned.setdefault(str(failure), []).append(recipient)
+    return "; ".join(f"{', '.join(recipients)}: {reason}" for reason, recipients in concerned.items())
+
+
+def _password(settings: MailSettings) -> SecretStr | None:
+    if settings.username is None:
+        return None
+    what = f"password of channel {settings.name!r}"
+    password = read_secret(settings.password_env, settings.password_file, what)
+    if not password.get_secret_value().isascii():
+        raise SecretError(f"the {what} is unusable: mail servers understand ASCII passwords only")
+    return password

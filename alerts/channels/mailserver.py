@@ -1,0 +1,133 @@
+"""A mail server, spoken to by SMTP: the only importer of smtplib, whose errors end here."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+
+from alerts.channels.base import ChannelError
+from alerts.text import plain
+from warehouse.errors import LeadchangeError
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where mail is handed over, and how. Making one reads the trusted certificates."""
+
+    host: str
+    port: int
+    tls: Literal["starttls", "implicit", "none"]
+    timeout: float
+    """Seconds for each answer of the server."""
+    our_name: str
+    """What we call ourselves; without it smtplib would ask the resolver, which can take long."""
+    ca_file: Path | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+
+    def __post_init__(self) -> None:
+        self._context()
+
+    def hand_over(self, content: bytes, sender: str, recipients: list[str]) -> dict[str, ChannelError]:
+        """Send `content` to each recipient in a transaction of its own; who did not get it, and why."""
+        failures: dict[str, ChannelError] = {}
+        try:
+            with self._session() as smtp:
+                for recipient in recipients:
+                    try:
+                        self._transact(smtp, content, sender, recipient)
+                    except ChannelError as failure:
+                        failures[recipient] = failure
+        except ChannelError as failure:
+            return dict.fromkeys(recipients, failure)
+        return failures
+
+    def _transact(self, smtp: smtplib.SMTP, content: bytes, sender: str, recipient: str) -> None:
+        handed_over = False
+        try:
+            _accepted(smtp.mail(sender))
+            _accepted(smtp.rcpt(recipient))
+            # From here on the server may have the message even though we never hear so.
+            handed_over = True
+            _accepted(smtp.data(content))
+        except OSError as error:
+            with suppress(OSError):
+                smtp.rset()
+            raise self._failure(error, handed_over=handed_over) from None
+
+    @contextmanager
+    def _session(self) -> Iterator[smtplib.SMTP]:
+        """A connection that is encrypted and logged in, as configured."""
+        try:
+            smtp = self._connect()
+        except OSError as error:
+            raise self._failure(error) from None
+        try:
+            self._prepare(smtp)
+            yield smtp
+        finally:
+            # Each message is delivered or not by now; a server that is rude at the end changes nothing.
+            with suppress(OSError):
+                smtp.quit()
+            smtp.close()
+
+    def _connect(self) -> smtplib.SMTP:
+        if self.tls == "implicit":
+            return smtplib.SMTP_SSL(self.host, self.port, self.our_name, timeout=self.timeout, context=self._context())
+        return smtplib.SMTP(self.host, self.port, self.our_name, timeout=self.timeout)
+
+    def _prepare(self, smtp: smtplib.SMTP) -> None:
+        try:
+            smtp.ehlo_or_helo_if_needed()
+            if self.tls == "starttls":
+                self._encrypt(smtp)
+            if self.username is not None and self.password is not None:
+                smtp.login(self.username, self.password.get_secret_value())
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _encrypt(self, smtp: smtplib.SMTP) -> None:
+        if not smtp.has_extn("starttls"):
+            reason = f'{self.host} offers no STARTTLS on port {self.port}; mend the port, or set tls = "implicit"'
+            raise ChannelError(reason, permanent=True)
+        smtp.starttls(context=self._context())
+
+    def _context(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise LeadchangeError(f"the certificates in {self.ca_file} cannot be used: {error.strerror}") from None
+
+    def _failure(self, error: OSError, *, handed_over: bool = False) -> ChannelError:
+        """What smtplib raised as our error: 5xx for someone to mend, all else may pass."""
+        if isinstance(error, smtplib.SMTPResponseException):
+            reason = f"{self.host} answered {error.smtp_code}: {self._redacted(error.smtp_error)}"
+            return ChannelError(reason, permanent=500 <= error.smtp_code < 600)
+        if isinstance(error, smtplib.SMTPNotSupportedError):
+            return ChannelError(f"{self.host} cannot do what is asked: {self._redacted(error)}", permanent=True)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            reason = f"the certificate of {self.host} is not trusted ({error.verify_message}); renew it or set ca_file"
+            return ChannelError(reason)
+        if handed_over:
+            reason = f"{self.host} hung up before it confirmed, the message may be there: {self._redacted(error)}"
+            return ChannelError(reason, uncertain=True)
+        return ChannelError(f"{self.host}:{self.port} cannot be reached: {self._redacted(error)}")
+
+    def _redacted(self, text: object) -> str:
+        """One short line without the password, should a server echo it."""
+        line = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+        if self.password is not None:
+            line = line.replace(self.password.get_secret_value(), "***")
+        return plain(line, 200) or type(text).__name__
+
+
+def _accepted(answer: tuple[int, bytes]) -> None:
+    if not 200 <= answer[0] < 300:
+        raise smtplib.SMTPResponseException(*answer)

@@ -1,0 +1,47 @@
+"""Where channels get their secrets: an environment variable or a file, never the configuration itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from warehouse.errors import LeadchangeError
+
+
+class SecretError(LeadchangeError):
+    """A secret that is not where the configuration says it is."""
+
+
+def read_secret(env: str | None, file: Path | None, what: str) -> SecretStr:
+    """The secret in the environment variable `env`, else in the file `file`, without surrounding white space.
+
+    Args:
+        env: name of an environment variable.
+        file: path of a file holding nothing else.
+        what: what the secret is and for whom, for the error: "webhook URL of channel 'desk'".
+
+    Raises:
+        SecretError: it is missing, empty, unreadable or more than one line. The message never shows a secret.
+    """
+    if env is not None:
+        value, place = os.environ.get(env, ""), f"the environment variable {env}"
+    elif file is not None:
+        value, place = _read(file, what), f"the file {file}"
+    else:
+        raise SecretError(f"the {what} is configured nowhere: name an environment variable or a file")
+    value = value.strip()
+    if not value:
+        raise SecretError(f"the {what} is missing: {place} is not set or empty")
+    if not value.isprintable():
+        raise SecretError(f"the {what} is unusable: {place} holds more than one line, or control characters")
+    return SecretStr(value)
+
+
+def _read(file: Path, what: str) -> str:
+    try:
+        return file.expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SecretError(f"the {what} cannot be read from the file {file}: {reason}") from None
