@@ -1,0 +1,293 @@
+r"""The Hub: what every publisher lists, as one look that ends, whatever the Hub does. The only door to it.
+
+    publishers --8 at once--> listing, page by page   \
+                              the Hub's own count      > agree?  --no--> once more --no--> a problem
+                                                      /            --yes-> Listing
+
+One publisher's failure is a value in its `Listing`. Only what fails for all of them (nothing ever answers, the token is
+refused, time is up) ends the walk early, and then what was read is still returned, and `Walk.problem` says why.
+`/resolve/` addresses are never asked for: that would count as a download.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+import huggingface_hub
+from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]  # public, but not in __all__
+
+from jobs.hub_http import HubClient, HubError, HubSettings, TokenRefusedError, UnreadableError
+from jobs.hub_rows import EXPAND, Reading, read_row
+from jobs.rate_limit import Quota
+from jobs.waiting import StoppedError, run, together
+from warehouse.records import HubModel, Listing, Rejected, Walk
+
+__all__ = [
+    "Hub",
+    "HubError",
+    "HubSettings",
+    "Overview",
+    "TokenRefusedError",
+    "UnreadableError",
+    "WalkCancelled",
+    "find_models",
+    "overviews",
+    "reach",
+    "read_token",
+    "walk",
+]
+
+_MAX_PAGES = 1000  # the largest publisher has 71 pages of 1,000
+_EXPAND = [("expand", field) for field in EXPAND]
+
+T = TypeVar("T")
+
+
+class WalkCancelled(HubError):  # noqa: N818  (it is not an error but an answer to `stop`)
+    """The walk was told to stop."""
+
+
+class _NothingAnswersError(HubError):
+    """One publisher was given up, and nothing has ever been answered: the others need not be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the Hub says about an organisation."""
+
+    name: str
+    """What it is called now: not what was asked for, if it was renamed."""
+    num_models: int
+
+
+def read_token() -> str | None:
+    """The Hub token of this machine (`HF_TOKEN`, or what `hf auth login` stored); None if there is none."""
+    return huggingface_hub.get_token()
+
+
+def walk(
+    settings: HubSettings,
+    publishers: Sequence[str],
+    *,
+    token: str | None,
+    progress: Callable[[Listing], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Walk:
+    """One look at the Hub: what each of the `publishers` lists, in that order. Blocks until it is done.
+
+    `progress` is told each listing when it is finished; `stop`, set by another thread, ends the walk at once.
+
+    Raises:
+        WalkCancelled: `stop` was set.
+        HubError: the token or the proxy of this machine cannot be used at all.
+    """
+
+    async def look() -> Walk:
+        async with Hub(settings, token) as hub:
+            return await hub.walk(publishers, progress)
+
+    try:
+        return run(look(), stop)
+    except StoppedError:
+        raise WalkCancelled("the look at the Hub was told to stop") from None
+
+
+def overviews(settings: HubSettings, publishers: Sequence[str], *, token: str | None) -> dict[str, Overview | None]:
+    """What the Hub says about each publisher; None for one that is no organisation, or unknown.
+
+    Raises:
+        HubError: one of them could not be asked.
+    """
+
+    async def ask() -> dict[str, Overview | None]:
+        async with Hub(settings, token) as hub:
+            return await hub.each(publishers, hub.overview)
+
+    return run(ask())
+
+
+def find_models(settings: HubSettings, repo_ids: Sequence[str], *, token: str | None) -> dict[str, HubModel | None]:
+    """Each of these repositories as it is now, under another `repo_id` if it was renamed; None for one that is gone.
+
+    Raises:
+        HubError: one of them could not be asked.
+    """
+
+    async def ask() -> dict[str, HubModel | None]:
+        async with Hub(settings, token) as hub:
+            return await hub.each(repo_ids, hub.find_model)
+
+    return run(ask())
+
+
+def reach(settings: HubSettings, token: str | None) -> str:
+    """One line about what the Hub answered to a small question, asked twice at most.
+
+    Raises:
+        HubError: it did not answer, or refused the token.
+    """
+
+    async def ask() -> str:
+        async with Hub(settings.model_copy(update={"attempts": min(2, settings.attempts)}), token) as hub:
+            return await hub.reach()
+
+    return run(ask())
+
+
+class Hub:
+    """Asks the Hub about models; use it as an async context manager. The keywords are those of `HubClient`."""
+
+    def __init__(
+        self,
+        settings: HubSettings,
+        token: str | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._client = HubClient(settings, token, _read_quota, sleep=sleep, jitter=jitter, clock=clock, wall=wall)
+        self._with_token = token is not None
+        self._lanes = asyncio.Semaphore(settings.concurrency)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def walk(self, publishers: Sequence[str], progress: Callable[[Listing], None] | None = None) -> Walk:
+        """See the function `walk`."""
+        readings = [Reading(publisher) for publisher in dict.fromkeys(publishers)]
+        problem = await self._read_all(readings, progress or (lambda _: None))
+        for reading in readings:
+            if not reading.finished:
+                reading.problem = reading.problem or problem
+        left = self._client.quota.remaining if self._client.quota else None
+        return Walk(tuple(reading.listing() for reading in readings), self._client.requests, left, problem)
+
+    async def overview(self, publisher: str) -> Overview | None:
+        """What the Hub says about an organisation; None if there is none of that name. Raises HubError."""
+        url = self._client.url(f"/api/organizations/{quote(publisher, safe='')}/overview")
+        answer = await self._client.get(url, dict)
+        if answer is None:
+            return None
+        name, num_models = answer.data.get("name"), answer.data.get("numModels")
+        if type(num_models) is not int or num_models < 0:
+            raise UnreadableError(f"its overview names no usable numModels: {num_models!r:.60}")
+        return Overview(name if isinstance(name, str) and name else publisher, num_models)
+
+    async def find_model(self, repo_id: str) -> HubModel | None:
+        """One model, under its present name if it was renamed; None if it is gone or private. Raises HubError."""
+        answer = await self._client.get(self._client.url(f"/api/models/{quote(repo_id)}", _EXPAND), dict)
+        if answer is None:
+            return None
+        match read_row(answer.data):
+            case Rejected() as rejected:
+                raise UnreadableError(f"{repo_id}: {rejected.reason}")
+            case model:
+                return model
+
+    async def reach(self) -> str:
+        """See the function `reach`."""
+        try:
+            answer = await self._client.get(self._client.url("/api/models", [("limit", "1")]), list)
+        except UnreadableError as error:
+            raise HubError(self._about(error)) from None
+        if answer is None:
+            raise HubError(f"{self._settings.endpoint} has no /api/models: is it a Hub?")
+        who = "with a token" if self._with_token else "without a token"
+        quota = self._client.quota
+        left = f": {quota.remaining} of {quota.limit} requests left for {quota.reset_seconds:.0f} s" if quota else ""
+        return f"{self._settings.endpoint} answers, {who}{left}"
+
+    async def each(self, names: Iterable[str], ask: Callable[[str], Coroutine[Any, Any, T]]) -> dict[str, T]:
+        """The answer for every name, several at once. Raises the first HubError that occurs."""
+        distinct = list(dict.fromkeys(names))
+
+        async def in_lane(name: str) -> T:
+            async with self._lanes:
+                return await ask(name)
+
+        try:
+            async with asyncio.timeout(self._settings.deadline_seconds):
+                return dict(zip(distinct, await together(*map(in_lane, distinct)), strict=True))
+        except TimeoutError:
+            raise HubError(self._time_is_up()) from None
+
+    async def _read_all(self, readings: list[Reading], progress: Callable[[Listing], None]) -> str | None:
+        """Fill the readings; the reason, if that could not be brought to an end."""
+        try:
+            async with asyncio.timeout(self._settings.deadline_seconds):
+                await together(*(self._read(reading, progress) for reading in readings))
+        except TimeoutError:
+            return self._time_is_up()
+        except (TokenRefusedError, _NothingAnswersError) as error:
+            return str(error)
+        return None
+
+    async def _read(self, reading: Reading, progress: Callable[[Listing], None]) -> None:
+        """One publisher. A lane is held while waiting too: when nothing answers, eight have tried and not all."""
+        async with self._lanes:
+            await together(self._list(reading), self._count(reading))
+            if reading.falls_short(self._settings.count_tolerance):
+                # Something may have been published or deleted in between; a second look tells.
+                reading.restart()
+                await together(self._list(reading), self._count(reading))
+                if reading.falls_short(self._settings.count_tolerance):
+                    reading.problem = f"listed {len(reading)} of {reading.num_models}"
+        reading.finished = True
+        progress(reading.listing())
+
+    async def _count(self, reading: Reading) -> None:
+        try:
+            overview = await self.overview(reading.publisher)
+        except UnreadableError as error:
+            reading.problem = reading.problem or f"the Hub's own count of its models could not be read: {error}"
+        else:
+            reading.num_models = overview.num_models if overview else None
+
+    async def _list(self, reading: Reading) -> None:
+        try:
+            await self._pages(reading)
+        except UnreadableError as error:
+            if error.exhausted and not self._client.answered:
+                raise _NothingAnswersError(self._about(error)) from None
+            reading.problem = str(error)
+
+    async def _pages(self, reading: Reading) -> None:
+        # By creation, oldest first: the only order that does not move while one reads it.
+        query = [("author", reading.publisher), ("limit", str(self._settings.page_size))]
+        url = self._client.url("/api/models", [*query, ("sort", "createdAt"), ("direction", "1"), *_EXPAND])
+        seen: set[httpx.URL] = set()
+        while (answer := await self._client.get(url, list)) is not None:
+            reading.add(answer.data)
+            if answer.next_url is None:
+                return
+            seen.add(url)
+            url = answer.next_url
+            if url in seen or len(seen) == _MAX_PAGES:
+                raise UnreadableError(f"its pages do not end: gave up after {len(seen)}")
+        raise UnreadableError("the Hub has no such page")
+
+    def _about(self, error: HubError) -> str:
+        return f"{self._settings.endpoint} cannot be read: {error}"
+
+    def _time_is_up(self) -> str:
+        return f"not finished within {self._settings.deadline_seconds:g} s"
+
+
+def _read_quota(headers: Mapping[str, str]) -> Quota | None:
+    info = parse_ratelimit_headers(headers)
+    return Quota(info.remaining, info.reset_in_seconds, info.limit) if info else None

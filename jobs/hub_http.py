@@ -1,0 +1,286 @@
+"""One question to the Hub, asked patiently: time limits, retries, rate limit, redirects, no trust in the answer.
+
+Knows nothing of models; `jobs.hub` asks the questions. The token goes to the endpoint's own origin and nowhere else:
+not to a host that a redirect or a link names, not into an error, not into a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from jobs.rate_limit import Gate, Quota, retry_after_seconds
+from warehouse.errors import LeadchangeError
+
+# httpx tells the whole URL of every request at INFO, httpcore every step at DEBUG.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.WARNING)
+
+_MAX_BODY_BYTES = 32 * 2**20  # a page of 1,000 models with all their tags is about 1 MB
+_MAX_REDIRECTS = 5
+_MAX_BACKOFF_SECONDS = 8.0
+_RESET_GRACE_SECONDS = 1.0  # `t` counts whole seconds
+_RETRIED = frozenset({408, 429})
+
+
+class HubError(LeadchangeError):
+    """The Hub could not be read."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class UnreadableError(HubError):
+    """One question that the Hub did not answer properly. `exhausted`: although it was asked again and again."""
+
+    def __init__(self, reason: str, *, exhausted: bool = False) -> None:
+        super().__init__(reason)
+        self.exhausted = exhausted
+
+
+class TokenRefusedError(HubError):
+    """The Hub does not know the token it was shown."""
+
+    def __init__(self) -> None:
+        super().__init__("the Hub refused the token (401); public counts need none: mend or unset HF_TOKEN")
+
+
+class HubSettings(BaseModel):
+    """Where the Hub is, and how hard it may be asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: str = Field("https://huggingface.co", description="The Hub, or a mirror that speaks its API.")
+    quota_share: float = Field(0.5, gt=0, le=1, description="Share of the Hub's rate limit this monitor may use.")
+    timeout_seconds: float = Field(30.0, gt=0, description="Longest that one request may take, to the last byte.")
+    deadline_seconds: float = Field(900.0, gt=0, description="Longest that one look at all publishers may take.")
+    concurrency: int = Field(8, ge=1, le=64, description="How many publishers are read at once.")
+    page_size: int = Field(1000, ge=1, le=1000, description="Models asked for in one page.")
+    attempts: int = Field(4, ge=1, le=20, description="How often a request is tried in all.")
+    max_wait_seconds: float = Field(
+        300.0, ge=0, description="Longest single wait for the rate limit; past it the publisher is given up."
+    )
+    count_tolerance: float = Field(
+        0.0, ge=0, lt=1, description="Share by which a listing may differ from the Hub's own count of models."
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_origin(cls, endpoint: str) -> str:
+        try:
+            url = httpx.URL(endpoint)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"not a URL: {error}") from None
+        if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+            raise ValueError("must be http(s)://host, without user, query or fragment")
+        return endpoint.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A proper answer: its JSON, where it came from, and the address of the next page."""
+
+    data: Any
+    next_url: httpx.URL | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    status: int
+    url: httpx.URL
+    headers: httpx.Headers
+    links: dict[str | None, dict[str, str]]
+    body: bytes
+
+
+class _AgainError(Exception):
+    """What may go away by itself."""
+
+
+class HubClient:
+    """Asks the Hub, a question at a time or several at once; use it as an async context manager.
+
+    `read_quota` finds the rate limit in an answer's headers. `sleep`, `jitter` (0 to 1), `clock` (monotonic seconds)
+    and `wall` (seconds since 1970) are there to be replaced.
+    """
+
+    def __init__(
+        self,
+        settings: HubSettings,
+        token: str | None,
+        read_quota: Callable[[Mapping[str, str]], Quota | None],
+        *,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.requests = 0
+        self.answered = False
+        """Whether anything at all was answered properly so far."""
+        self._settings = settings
+        self._has_token = token is not None
+        self._read_quota = read_quota
+        self._sleep, self._jitter, self._clock, self._wall = sleep, jitter, clock, wall
+        self._gate = Gate(settings.quota_share)
+        self._in_flight = 0
+        self._http = _open(settings, token)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        await self._http.aclose()
+
+    @property
+    def quota(self) -> Quota | None:
+        """The rate limit as the Hub last told it."""
+        return self._gate.quota
+
+    def url(self, path: str, params: list[tuple[str, str]] | None = None) -> httpx.URL:
+        """An address of the endpoint's API."""
+        return httpx.URL(self._settings.endpoint + path, params=params)
+
+    async def get(self, url: httpx.URL, kind: type[list[Any] | dict[str, Any]]) -> Answer | None:
+        """The answer at `url`, whose JSON must be of this `kind`; None if the Hub has no such thing.
+
+        Raises:
+            UnreadableError: it was not to be had, and why.
+            TokenRefusedError: the token is wrong, for this and for everything.
+        """
+        for attempt in range(1, self._settings.attempts + 1):
+            try:
+                return self._judge(await self._follow(url), kind)
+            except _AgainError as error:
+                if attempt == self._settings.attempts:
+                    times = f" ({attempt} attempts)" if attempt > 1 else ""
+                    raise UnreadableError(f"{error}{times}", exhausted=True) from None
+            await self._sleep(min(0.5 * 2 ** (attempt - 1), _MAX_BACKOFF_SECONDS) * (0.5 + self._jitter()))
+        raise AssertionError("unreachable")
+
+    async def _follow(self, url: httpx.URL) -> _Raw:
+        for _ in range(_MAX_REDIRECTS + 1):
+            raw = await self._exchange(url)
+            target = raw.headers.get("location")
+            if raw.status not in {301, 302, 303, 307, 308} or target is None:
+                return raw
+            url = self._resolve(raw.url, target, "redirects")
+        raise UnreadableError(f"redirects more than {_MAX_REDIRECTS} times")
+
+    async def _exchange(self, url: httpx.URL) -> _Raw:
+        """One request and its whole answer, once the rate limit allows it."""
+        await self._admit()
+        self._in_flight += 1
+        self.requests += 1
+        try:
+            async with asyncio.timeout(self._settings.timeout_seconds), self._http.stream("GET", url) as response:
+                self._heed(response)
+                body = await _read_body(response)
+        except (TimeoutError, httpx.TimeoutException):
+            raise _AgainError(f"no complete answer within {self._settings.timeout_seconds:g} s") from None
+        except httpx.RequestError as error:
+            raise _AgainError(f"{type(error).__name__}: {error}") from None
+        finally:
+            self._in_flight -= 1
+        return _Raw(response.status_code, url, response.headers, response.links, body)
+
+    async def _admit(self) -> None:
+        while (wait := self._gate.wait(self._in_flight, self._clock())) > 0:
+            if wait > self._settings.max_wait_seconds:
+                longest = f"more than the {self._settings.max_wait_seconds:g} s allowed"
+                raise UnreadableError(f"its rate limit asks to wait {wait:.0f} s, {longest}", exhausted=True)
+            await self._sleep(wait + _RESET_GRACE_SECONDS)
+
+    def _heed(self, response: httpx.Response) -> None:
+        """Take in what the answer says about the rate limit."""
+        now = self._clock()
+        if quota := self._read_quota(response.headers):
+            self._gate.note(quota, now)
+        if response.status_code in {429, 503}:
+            headers = response.headers
+            seconds = retry_after_seconds(headers.get("retry-after"), headers.get("date"), self._wall())
+            self._gate.hold(seconds or 0.0, now)
+
+    def _judge(self, raw: _Raw, kind: type[list[Any] | dict[str, Any]]) -> Answer | None:
+        code = raw.headers.get("x-error-code")
+        if raw.status == 404 or (raw.status == 401 and code == "RepoNotFound"):
+            self.answered = True
+            return None
+        if raw.status == 401 and self._has_token and code is None:
+            raise TokenRefusedError
+        if raw.status in _RETRIED or raw.status >= 500:
+            raise _AgainError(f"answered {raw.status}")
+        if raw.status != 200:
+            raise UnreadableError(f"answered {raw.status}: {_excerpt(raw)}")
+        data = _parse(raw, kind)
+        self.answered = True
+        return Answer(data, self._next(raw))
+
+    def _next(self, raw: _Raw) -> httpx.URL | None:
+        # A Link header is not always about pages, so only the relation `next` counts.
+        link = raw.links.get("next")
+        return self._resolve(raw.url, link["url"], "continues") if link else None
+
+    def _resolve(self, base: httpx.URL, target: str, verb: str) -> httpx.URL:
+        """The absolute address of `target`, if it stays at home."""
+        try:
+            url = base.join(target)
+        except httpx.InvalidURL:
+            raise UnreadableError(f"{verb} at {target[:200]!r}, which is no address") from None
+        home = httpx.URL(self._settings.endpoint)
+        if (url.scheme, url.host, url.port) != (home.scheme, home.host, home.port) or url.userinfo:
+            raise UnreadableError(f"{verb} at another origin, {url.scheme}://{url.netloc.decode()!r}: not followed")
+        if "/resolve/" in url.path:  # a request there counts as a download
+            raise UnreadableError(f"{verb} at a file, {url.path[:200]!r}: not followed")
+        return url
+
+
+def _open(settings: HubSettings, token: str | None) -> httpx.AsyncClient:
+    headers = {"user-agent": f"leadchange/{version('leadchange')}", "accept": "application/json"}
+    if token is not None:
+        # Checked here, for a later complaint about a header would quote it.
+        if not (token.isascii() and token.isprintable() and token) or " " in token:
+            raise HubError("the Hub token is empty or holds characters that no token has; see HF_TOKEN")
+        headers["authorization"] = f"Bearer {token}"
+    connections = 2 * settings.concurrency  # the count of a publisher's models is asked beside its listing
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    try:
+        return httpx.AsyncClient(headers=headers, timeout=settings.timeout_seconds, limits=limits)
+    except (ValueError, ImportError, httpx.InvalidURL) as error:
+        raise HubError(f"the proxy named in the environment cannot be used: {error}") from None
+
+
+async def _read_body(response: httpx.Response) -> bytes:
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > _MAX_BODY_BYTES:
+            raise UnreadableError(f"answered more than {_MAX_BODY_BYTES // 2**20} MB")
+    return bytes(body)
+
+
+def _parse(raw: _Raw, kind: type[list[Any] | dict[str, Any]]) -> Any:  # noqa: ANN401  (JSON is anything)
+    try:
+        data = json.loads(raw.body)
+    except (ValueError, RecursionError):
+        raise _AgainError(f"answered no JSON: {_excerpt(raw)}") from None
+    if not isinstance(data, kind) or (isinstance(data, dict) and "error" in data):
+        raise _AgainError(f"answered something else than asked: {_excerpt(raw)}")
+    return data
+
+
+def _excerpt(raw: _Raw) -> str:
+    """Enough of an answer to recognise it, escaped, for it may be anything; the hash finds it again in a capture."""
+    start = raw.headers.get("x-error-message") or raw.body[:120].decode("utf-8", "replace")
+    return f"{start[:120]!r} ({len(raw.body)} bytes, sha256 {hashlib.sha256(raw.body).hexdigest()[:12]})"

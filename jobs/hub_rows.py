@@ -1,0 +1,168 @@
+"""What a Hub lists, row by row: JSON in, `HubModel` or `Rejected` out. Pure; nothing here trusts anything.
+
+Counters decide who leads, so a row with a counter that cannot be true is set aside. Everything else on a row is
+description: what cannot be understood there becomes None, and the row stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any, TypeGuard
+
+from warehouse.records import HubModel, Listing, Parent, Rejected
+
+EXPAND = (
+    "author",
+    "createdAt",
+    "disabled",
+    "downloads",
+    "downloadsAllTime",
+    "gated",
+    "gguf",
+    "library_name",
+    "likes",
+    "pipeline_tag",
+    "safetensors",
+    "tags",
+)
+"""The fields to ask for: those that are stored, and no others. Licence and parents stand in the tags."""
+
+_LARGEST_COUNT = 10**12  # a thousand times what the most downloaded publisher has in all its years
+_LARGEST_SIZE = 10**18
+_LONGEST_NAME = 200
+_RELATIONS = frozenset({"quantized", "finetune", "adapter", "merge"})
+_GATED = {False: "no", "auto": "auto", "manual": "manual"}
+
+
+def read_row(row: object) -> HubModel | Rejected:
+    """One item of a listing as a model, or why it cannot be one."""
+    if not isinstance(row, dict):
+        return Rejected(None, f"not an object but {type(row).__name__}")
+    hub_id, repo_id = row.get("_id"), row.get("id")
+    if not _is_name(repo_id):
+        return Rejected(None, f"no usable id: {_shown(repo_id)}", _text(hub_id))
+    if not _text(hub_id):
+        return Rejected(repo_id, f"no usable _id: {_shown(hub_id)}")
+    publisher, _, name = repo_id.partition("/")
+    if not publisher or not name or "/" in name:
+        return Rejected(repo_id, "its id is not of the form publisher/name", hub_id)
+    for counter in ("downloads", "downloadsAllTime", "likes"):
+        if not _is_count(row.get(counter)):
+            return Rejected(repo_id, f"{counter} is {_shown(row[counter])}", hub_id)
+    return _model(row, publisher)
+
+
+def _model(row: dict[str, Any], publisher: str) -> HubModel:
+    license_, parents = _from_tags(row.get("tags"))
+    disabled = row.get("disabled")
+    return HubModel(
+        hub_id=row["_id"],
+        repo_id=row["id"],
+        publisher=publisher,
+        downloads_30d=row.get("downloads"),
+        downloads_all_time=row.get("downloadsAllTime"),
+        likes=row.get("likes"),
+        created_at=_moment(row.get("createdAt")),
+        parameters=_size(row.get("safetensors")) or _size(row.get("gguf")),
+        pipeline_tag=_text(row.get("pipeline_tag")),
+        library=_text(row.get("library_name")),
+        license=license_,
+        gated=_gated(row.get("gated")),
+        disabled=disabled if isinstance(disabled, bool) else None,
+        parents=parents,
+    )
+
+
+class Reading:
+    """What one publisher has listed so far, page by page, and in the end its `Listing`."""
+
+    def __init__(self, publisher: str) -> None:
+        self.publisher = publisher
+        self.num_models: int | None = None
+        self.problem: str | None = None
+        self.finished = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was listed, for a second look."""
+        self._models: dict[str, HubModel] = {}
+        self._rejected: dict[str | int, Rejected] = {}
+
+    def __len__(self) -> int:
+        return len(self._models) + len(self._rejected)
+
+    def add(self, rows: Iterable[object]) -> None:
+        """Take in a page. A model listed twice counts once; with other values the second time, that is a problem."""
+        for row in rows:
+            match read_row(row):
+                case HubModel() as model:
+                    if self._models.setdefault(model.hub_id, model) != model:
+                        self.problem = f"{model.repo_id!r} is listed twice with different values"
+                case rejected:
+                    # One without any name cannot be told from another: each counts.
+                    self._rejected[rejected.hub_id or rejected.repo_id or len(self._rejected)] = rejected
+
+    def falls_short(self, tolerance: float) -> bool:
+        """Whether a listing that ended cleanly differs from the Hub's own count by more than this share of it."""
+        if self.problem or self.num_models is None:
+            return False
+        return abs(len(self) - self.num_models) > tolerance * self.num_models
+
+    def listing(self) -> Listing:
+        """All of it, in the order listed."""
+        models, rejected = tuple(self._models.values()), tuple(self._rejected.values())
+        return Listing(self.publisher, models, self.num_models, rejected, self.problem)
+
+
+def _from_tags(tags: object) -> tuple[str | None, tuple[Parent, ...]]:
+    """Licence and parents. `base_model:X` stands beside `base_model:finetune:X`: only the one that says how is kept."""
+    license_: str | None = None
+    parents: dict[str, str | None] = {}
+    for tag in tags if isinstance(tags, list) else ():
+        if not isinstance(tag, str):
+            continue
+        if tag.startswith("license:"):
+            license_ = license_ or _text(tag[8:])
+        elif tag.startswith("base_model:"):
+            relation, _, repo_id = tag[11:].rpartition(":")
+            if _is_name(repo_id) and (not relation or relation in _RELATIONS):
+                parents[repo_id] = relation or parents.get(repo_id)
+    return license_, tuple(Parent(relation, repo_id) for repo_id, relation in parents.items())
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value <= _LARGEST_COUNT)  # `type`, for True is an int too
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME and _text(value) is not None
+
+
+def _text(value: object) -> str | None:
+    """A text that can be stored: not empty, and without halves of surrogate pairs, which JSON can spell."""
+    if not isinstance(value, str) or not value or len(value) > 4 * _LONGEST_NAME:
+        return None
+    return value if value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value) else None
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+
+
+def _size(value: object) -> int | None:
+    total = value.get("total") if isinstance(value, dict) else None
+    return total if type(total) is int and 0 < total <= _LARGEST_SIZE else None  # the Hub writes 0 for "cannot tell"
+
+
+def _gated(value: object) -> str | None:
+    return _GATED.get(value) if isinstance(value, bool | str) else None
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:60]}..."
