@@ -62,7 +62,7 @@ def html(text: str) -> str:
 
 def terminal(text: str, encoding: str = "utf-8") -> str:
     """Lines for a terminal: no escape sequence survives, nor a character that `encoding` cannot write."""
-    safe = "\n".join(_keep_indent(line) for line in text.split("\n"))
+    safe = "".join(c for c in text if c == "\n" or (_is_visible(c) and unicodedata.category(c) != "Cc"))
     return safe.encode(encoding, "replace").decode(encoding)
 
 
@@ -106,8 +106,3 @@ def _neutral(text: str) -> str:
     text = _EMOJI_OR_SCHEME.sub("∶", _EDGE_UNDERSCORE.sub("ˍ", text))  # noqa: RUF001
     text = text.translate(_LOOK_ALIKES)
     return "›" + text[1:] if text.startswith(">") else text  # noqa: RUF001
-
-
-def _keep_indent(line: str) -> str:
-    indent = line[: len(line) - len(line.lstrip(" "))]
-    return indent + plain(line, limit=10_000)
