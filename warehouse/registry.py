@@ -67,7 +67,7 @@ class _Rule(NamedTuple):
 
     def fits(self, name: str) -> bool:
         """Whether a lower-case repository name is this family's."""
-        if self.include is not None and self.include.match(name) is None:
+        if not name or (self.include is not None and self.include.match(name) is None):
             return False
         return self.exclude is None or self.exclude.match(name) is None
 
