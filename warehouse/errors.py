@@ -1,12 +1,12 @@
 """Errors a user can mend. Each room derives its own from here; everything else is a bug and keeps its traceback.
 
-    LeadchangeError
-    ├── ConfigError          monitor: the configuration is wrong                       exit 2
-    ├── QueryRefusedError    warehouse: this SQL may not run here                      exit 2
-    ├── NotKnownError        an unknown board, rule, channel, ...: the nearest name    exit 2
-    ├── HubError             jobs: the Hub could not be read                           exit 3
-    ├── ChannelError         alerts: a channel refused or could not be reached         exit 4
-    └── WarehouseError       warehouse: the file is locked, damaged or from elsewhere  exit 5
+LeadchangeError
+├── ConfigError          monitor: the configuration is wrong                       exit 2
+├── QueryRefusedError    warehouse: this SQL may not run here                      exit 2
+├── NotKnownError        an unknown board, rule, channel, ...: the nearest name    exit 2
+├── HubError             jobs: the Hub could not be read                           exit 3
+├── ChannelError         alerts: a channel refused or could not be reached         exit 4
+└── WarehouseError       warehouse: the file is locked, damaged or from elsewhere  exit 5
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class QueryRefusedError(LeadchangeError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown `name`: the nearest of the `known` ones, or all of them when none is near."""
+    """The end of a message about an unknown `name`: the nearest of the `known` ones, or all when none is near."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:

@@ -155,6 +155,8 @@ class Delivery:
     last_attempt_at: datetime | None = None
     lease_until: datetime | None = None
     """While `sending`: a sender that has not reported by then is dead."""
+    settled: tuple[str, ...] = ()
+    """Recipients who need no further attempt."""
 
 
 @dataclass(frozen=True, slots=True)

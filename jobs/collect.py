@@ -1,0 +1,101 @@
+"""Collect: one look at the Hub, kept as one snapshot in one transaction.
+
+    jobs.hub.walk --listings--> verdict --> snapshot, observations, descriptions --> standings, flips
+
+Until the walk has ended nothing is written, so an interruption anywhere leaves no half snapshot.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from jobs import hub
+from jobs import rank as ranking
+from warehouse import store, verdict
+from warehouse.boards import Board
+from warehouse.db import Database
+from warehouse.records import HubModel, Listing, Snapshot, Walk
+from warehouse.registry import Registry
+
+SOURCE = "hub"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a collection brought."""
+
+    snapshot: Snapshot
+    ranked: ranking.Summary
+
+
+def run(
+    db: Database,
+    settings: hub.HubSettings,
+    registry: Registry,
+    boards: Sequence[Board],
+    *,
+    token: str | None,
+    now: datetime,
+    clock: Callable[[], float],
+    day: date | None = None,
+    progress: Callable[[Listing], None] | None = None,
+    stop: threading.Event | None = None,
+) -> Summary:
+    """Take one snapshot of every publisher in the registry.
+
+    Args:
+        db: the warehouse.
+        settings: which Hub, and how politely.
+        registry: whose models.
+        boards: what to rank afterwards.
+        token: of the Hub; None is fine for public counts.
+        now: when the look begins, aware.
+        clock: seconds from any fixed point, for how long it took.
+        day: the day that the source shows, where that is not today's.
+        progress: called with each publisher's listing as it comes.
+        stop: set from another thread to end at once, without a snapshot.
+    """
+    began = clock()
+    walk = hub.walk(settings, registry.publishers, token=token, progress=progress, stop=stop)
+    return _keep(db, registry, boards, walk, settings.endpoint, clock() - began, now.astimezone(UTC), day)
+
+
+def _keep(
+    db: Database,
+    registry: Registry,
+    boards: Sequence[Board],
+    walk: Walk,
+    endpoint: str,
+    seconds: float,
+    now: datetime,
+    day: date | None,
+) -> Summary:
+    """Write what was seen, judge it, rank it: all or nothing."""
+    models = store.model_frame(_models(walk))
+    judgement = verdict.of_walk(walk, store.listed_before(db, SOURCE))
+    with db.transaction():
+        snapshot = Snapshot(
+            snapshot_id=store.next_snapshot_id(db, now),
+            source=SOURCE,
+            taken_at=now,
+            day=day or now.date(),
+            verdict=judgement.verdict,
+            verdict_reason=judgement.reason,
+            models=models.height,
+            requests=walk.requests,
+            seconds=round(seconds, 3),
+        )
+        store.write_snapshot(
+            db, snapshot, models, listings=walk.listings, revision=endpoint, measured=judgement.measured
+        )
+        if models.height:
+            store.attribute(db, registry)
+        return Summary(snapshot, ranking.run(db, boards, registry))
+
+
+def _models(walk: Walk) -> list[HubModel]:
+    """Every model once: one that moved between two publishers' listings may be in both."""
+    return list({model.hub_id: model for listing in walk.listings for model in listing.models}.values())

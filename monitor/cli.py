@@ -1,0 +1,327 @@
+"""The command line: data to stdout, everything else to stderr, and the exit codes of the contract.
+
+0 done   1 a bug   2 usage or configuration   3 a source not read completely   4 a delivery failed   5 the warehouse
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor import config
+from monitor.config import ConfigError, Settings
+from monitor.output import Format, print_rows, sparkline
+from warehouse.db import Database
+from warehouse.errors import LeadchangeError
+from warehouse.reading import Reading
+
+app = typer.Typer(
+    name="leadchange",
+    help="The open-model adoption monitor: who leads, since when, and an alert on the day that changes.",
+    no_args_is_help=True,
+    add_completion=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print rows.")]
+DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY")]
+
+
+class _Chosen:
+    """The configuration file named on the command line."""
+
+    path: Path | None = None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"leadchange {version('leadchange')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    config_path: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="PATH", help="The configuration; may stand before or after the command."),
+    ] = None,
+    _show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """What holds for every command."""
+    _Chosen.path = config_path
+
+
+def settings() -> Settings:
+    """The configuration in force."""
+    return config.load(_Chosen.path)
+
+
+@contextmanager
+def reading(chosen: Settings | None = None) -> Iterator[Reading]:
+    """The published file, open for questions."""
+    with Database.open_published((chosen or settings()).warehouse.publish) as db:
+        yield Reading(db)
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Option("--dir", help="Where to leave the warehouse and the outbox.")] = Path(
+        "leadchange-demo"
+    ),
+) -> None:
+    """The main job, offline, on recorded real history: collect, rank, detect, deliver."""
+    from monitor.demo import story  # noqa: PLC0415 the recordings and the local Hub are for this command alone
+
+    story.run(directory)
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(metavar="DIR")] = Path()) -> None:
+    """Write a commented leadchange.toml and say what to do next."""
+    target = directory / config.DEFAULT_NAME
+    if target.exists():
+        raise ConfigError([f"{target} is there already: nothing was written"])
+    directory.mkdir(parents=True, exist_ok=True)
+    target.write_text(config.template(), "utf-8")
+    typer.echo(f"wrote {target}")
+    say(f"next: leadchange check --config {target}; leadchange collect --config {target}")
+
+
+@app.command()
+def check() -> None:
+    """Validate configuration, families, rules and channels, and reach the Hub; every problem in one run."""
+    from monitor.check import problems  # noqa: PLC0415 it imports every channel's client
+
+    chosen = settings()
+    found = problems(chosen)
+    for line in found.lines:
+        typer.echo(line)
+    for problem in found.problems:
+        say(problem)
+    raise typer.Exit(found.exit_code)
+
+
+@app.command()
+def collect(
+    day: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Only for a source that says which day it shows."),
+    ] = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Take one snapshot now."""
+    from monitor.progress import listing_progress  # noqa: PLC0415 rich's progress bars cost start-up time
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    chosen = settings()
+    with open_app(chosen) as application, listing_progress(len(chosen.registry.publishers)) as progress:
+        snapshot = application.collect(day=as_day(day), progress=progress).snapshot
+    columns = ["snapshot_id", "day", "verdict", "models", "requests", "seconds", "verdict_reason"]
+    print_rows([{name: getattr(snapshot, name) for name in columns}], columns, form)
+    if snapshot.verdict in ("partial", "failed"):
+        say(f"{snapshot.verdict}: {snapshot.verdict_reason}")
+        raise typer.Exit(3)
+
+
+@app.command()
+def detect() -> None:
+    """Evaluate the rules on snapshots not yet evaluated."""
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    with open_app(settings()) as application:
+        summary = application.detect()
+    for title in summary.fired:
+        typer.echo(title)
+    say(f"{summary.days} days judged, {len(summary.fired)} alerts queued, {summary.pending} pending")
+
+
+@app.command()
+def deliver() -> None:
+    """Send what is due in the outbox; what failed before is tried again at once."""
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    with open_app(settings()) as application:
+        summary = application.deliver(patient=False)
+    for problem in summary.problems:
+        say(problem)
+    say(f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused for good, {summary.waiting} waiting")
+    if summary.failed or summary.dead:
+        raise typer.Exit(4)
+
+
+@app.command()
+def board(
+    name: Annotated[str | None, typer.Argument(help="The board; the first one when left out.")] = None,
+    at: DayOption = None,
+    top: Annotated[int, typer.Option(min=1, help="How many places.")] = 20,
+    form: FormatOption = Format.table,
+) -> None:
+    """A standing, with rank changes and a sparkline."""
+    chosen = settings()
+    which = chosen.board(name) if name else chosen.boards[0]
+    with reading(chosen) as published:
+        rows = published.standing(which.name, at=as_day(at), top=top)
+        trend = published.trend(which.name, [row["entity"] for row in rows], at=as_day(at))
+    rows = [row | {"change": _rank_change(row), "trend": sparkline(trend[row["entity"]])} for row in rows]
+    if form is Format.table and rows:
+        typer.echo(f"{which.name} on {rows[0]['day']}: {which.definition}")
+    print_rows(
+        rows,
+        ["rank", "change", "entity", "value", "share", "trend"],
+        form,
+        empty=f"{which.name} has no standing yet: collect a complete snapshot first",
+    )
+
+
+def _rank_change(row: dict[str, object]) -> str:
+    """How a rank moved since the board's day before."""
+    rank, before = row["rank"], row["previous_rank"]
+    if not isinstance(rank, int) or not isinstance(before, int):
+        return "new"
+    return "=" if rank == before else f"+{before - rank}" if rank < before else f"-{rank - before}"
+
+
+@app.command()
+def flips(
+    board_name: Annotated[str | None, typer.Option("--board", help="Only of this board.")] = None,
+    since: DayOption = None,
+    form: FormatOption = Format.table,
+) -> None:
+    """Lead changes and overtakes found."""
+    chosen = settings()
+    which = chosen.board(board_name).name if board_name else None
+    with reading(chosen) as published:
+        rows = published.flips(board=which, since=as_day(since))
+    columns = ["flip_id", "day", "board", "kind", "entity", "rival", "value", "rival_value", "margin", "verdict"]
+    print_rows(rows, columns, form, empty="no flips found")
+
+
+@app.command()
+def alerts(form: FormatOption = Format.table) -> None:
+    """What the rules said."""
+    with reading() as published:
+        rows = published.alerts()
+    print_rows(rows, ["alert_id", "rule", "state", "day", "confirmed_day", "title"], form, empty="no alerts yet")
+
+
+@app.command()
+def deliveries(form: FormatOption = Format.table) -> None:
+    """What was sent, what failed and why."""
+    with reading() as published:
+        rows = published.deliveries()
+    columns = ["alert_id", "channel", "status", "attempts", "sent_at", "last_error"]
+    print_rows(rows, columns, form, empty="nothing was queued yet")
+
+
+@app.command()
+def sql(query: Annotated[str, typer.Argument(metavar="QUERY")], form: FormatOption = Format.table) -> None:
+    """Ad-hoc SQL on the published file, read-only."""
+    with reading() as published:
+        published.db.refuse_writing(query)
+        columns, rows = published.db.ask(query)
+    print_rows([dict(zip(columns, row, strict=True)) for row in rows], columns, form, empty="no rows")
+
+
+backfill = typer.Typer(help="Import history.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(backfill, name="backfill")
+
+
+@backfill.command("series")
+def backfill_series(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
+    name: Annotated[str, typer.Option(help="A board reads it as measure = 'series:NAME'.")],
+    entity: Annotated[str, typer.Option(help="What the totals are of; for your own orientation.")] = "publisher",
+    columns: Annotated[
+        str, typer.Option(help="The file's columns for day, entity and value, in this order.")
+    ] = "day,entity,value",
+) -> None:
+    """Import a published series of totals; a day may be written as YYYY-MM-DD, or YYYY-MM for a month's last day."""
+    from monitor.series import read_series  # noqa: PLC0415 polars
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    values = read_series(file, columns)
+    with open_app(settings()) as application:
+        summary = application.backfill_series(name, values, revision=file.name)
+    say(f"{summary.days} days of {entity} totals written to series:{name}, {summary.ranked.flips} flips found")
+
+
+@app.command("send-test")
+def send_test(channel: Annotated[str, typer.Argument(metavar="CHANNEL")]) -> None:
+    """Send a marked test message through one channel."""
+    from alerts.message import test_message  # noqa: PLC0415 the wording
+    from monitor.wiring import build, utc_now  # noqa: PLC0415 the whole application
+
+    receipt = build(settings().channel(channel)).send(test_message(channel, utc_now()))
+    say(f"{channel} took the test message{f' ({receipt.id})' if receipt.id else ''}")
+
+
+def as_day(moment: datetime | None) -> date | None:
+    """The day of an option; typer reads dates as moments."""
+    return moment.date() if moment else None
+
+
+def say(line: str) -> None:
+    """A line for people, to stderr."""
+    typer.echo(line, err=True)
+
+
+def hoisted(arguments: Sequence[str]) -> list[str]:
+    """The arguments with `--config PATH` moved to the front, so that it may stand anywhere."""
+    front: list[str] = []
+    rest: list[str] = []
+    pending = iter(arguments)
+    for argument in pending:
+        if argument == "--":
+            rest += [argument, *pending]
+        elif argument == "--config":
+            front += [argument, *([value] if (value := next(pending, None)) is not None else [])]
+        elif argument.startswith("--config="):
+            front.append(argument)
+        else:
+            rest.append(argument)
+    return front + rest
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code. What a user can mend is one line on stderr, a bug keeps its traceback."""
+    command = typer.main.get_command(app)
+    try:
+        outcome = command.main(args=hoisted(arguments), prog_name="leadchange", standalone_mode=False)
+    except LeadchangeError as error:
+        for line in str(error).splitlines():
+            say(line)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain when it flushes.
+        sys.stdout = None
+        return 0
+    except Exception as error:
+        usage = _usage(error)
+        if usage is None:
+            raise
+        say(usage)
+        return 2
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _usage(error: Exception) -> str | None:
+    """A misuse of the command line as one line; None for anything else (typer keeps these classes to itself)."""
+    describe = getattr(error, "format_message", None)
+    return str(describe()).replace("\n", " ") if callable(describe) else None
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,339 @@
+"""Configuration: `leadchange.toml` -> `Settings`, every mistake found in one run, one line each.
+
+Each room defines the settings it needs; here they are put together. Unknown keys are mistakes.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from alerts.channels import CHANNELS, ChannelSettings
+from alerts.channels.console import ConsoleSettings
+from alerts.rules import Rule
+from jobs.hub import HubSettings
+from warehouse.boards import Board
+from warehouse.errors import LeadchangeError, NotKnownError, nearest
+from warehouse.registry import Family, Registry, bundled, merge
+
+DEFAULT_NAME = "leadchange.toml"
+
+BOARDS = (
+    Board(name="families", entity="family"),
+    Board(name="publishers", entity="publisher"),
+    Board(name="countries", entity="country"),
+    Board(name="models", entity="model"),
+)
+"""Boards that are always there; a configured board of the same name takes a default's place."""
+
+RULES = (Rule(name="who-leads", board="families"),)
+"""Rules in force where none is configured."""
+
+_SECRETS = {"url": "url", "password": "password", "token": "token", "secret": "secret"}
+
+
+class ConfigError(LeadchangeError):
+    """The configuration is wrong: one line for each mistake."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WarehouseSettings(_Section):
+    """Where the data is."""
+
+    path: Path = Field(Path("leadchange-data/warehouse.duckdb"), description="the daemon's own file")
+    publish: Path = Field(Path("leadchange-data/adoption.duckdb"), description="the copy for everybody's SQL")
+
+
+class ScheduleSettings(_Section):
+    """When the daemon does what: cron expressions, UTC."""
+
+    collect: str = Field("30 10 * * *", description="take a snapshot and judge it")
+    deliver: str = Field("* * * * *", description="send what is due")
+
+
+class WebSettings(_Section):
+    """Where the dashboard listens."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8765, ge=0, le=65535, description="port to listen on")
+
+
+class RegistrySettings(_Section):
+    """Which families are polled."""
+
+    bundled: bool = Field(default=True, description="false: only the families written in this file")
+    only: tuple[str, ...] = Field((), description="names of families to poll; empty: all")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that is configured, checked and put together."""
+
+    source: Path | None
+    """The file it was read from; None for the built-in defaults."""
+    hub: HubSettings
+    warehouse: WarehouseSettings
+    schedule: ScheduleSettings
+    web: WebSettings
+    registry: Registry
+    boards: tuple[Board, ...]
+    rules: tuple[Rule, ...]
+    channels: tuple[ChannelSettings, ...]
+
+    def board(self, name: str) -> Board:
+        """The board of this name; NotKnownError offers the nearest."""
+        return _named("board", name, self.boards)
+
+    def rule(self, name: str) -> Rule:
+        """The rule of this name; NotKnownError offers the nearest."""
+        return _named("rule", name, self.rules)
+
+    def channel(self, name: str) -> ChannelSettings:
+        """The channel of this name; NotKnownError offers the nearest."""
+        return _named("channel", name, self.channels)
+
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "hub": HubSettings,
+    "warehouse": WarehouseSettings,
+    "schedule": ScheduleSettings,
+    "web": WebSettings,
+    "registry": RegistrySettings,
+}
+"""`[name]` -> the model of its keys."""
+
+LISTS: dict[str, type[BaseModel]] = {"family": Family, "board": Board, "rule": Rule, "channel": ChannelSettings}
+"""`[[name]]` -> the model of its keys; a channel's `type` says which of CHANNELS."""
+
+Model = TypeVar("Model", bound=BaseModel)
+Named = TypeVar("Named", Board, Rule, ChannelSettings)
+
+
+def find(path: Path | None, environment: Mapping[str, str]) -> Path | None:
+    """The configuration file to read: the one named, LEADCHANGE_CONFIG's, ./leadchange.toml, or None.
+
+    Raises:
+        ConfigError: a file was named and is not there.
+    """
+    named = path or (Path(environment["LEADCHANGE_CONFIG"]) if environment.get("LEADCHANGE_CONFIG") else None)
+    if named is not None and not named.is_file():
+        raise ConfigError([f"{named}: no such configuration file; `leadchange init` writes one"])
+    default = Path(DEFAULT_NAME)
+    return named or (default if default.is_file() else None)
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check the configuration.
+
+    Args:
+        path: the file; None looks for one as `find` does.
+        environment: variables to look at; the process's own when None.
+
+    Raises:
+        ConfigError: every mistake, one line each.
+    """
+    environment = os.environ if environment is None else environment
+    source = find(path, environment)
+    tables = _read(source) if source else {}
+    reader = _Reader(source.name if source else "defaults")
+    settings = _assemble(reader, tables, source, environment)
+    if reader.mistakes or settings is None:
+        raise ConfigError(reader.mistakes)
+    return settings
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path.name}: no valid TOML: {error}"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None
+
+
+def template() -> str:
+    """The commented file that `leadchange init` writes: every key, with its default."""
+    return resources.files("monitor").joinpath(DEFAULT_NAME).read_text("utf-8")
+
+
+class _Reader:
+    """Reads tables into models and collects what is wrong with them."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.mistakes: list[str] = []
+
+    def complain(self, where: str, what: str) -> None:
+        self.mistakes.append(f"{self.name}: {where}{': ' if where else ''}{what}")
+
+    def section(self, tables: Mapping[str, Any], name: str, model: type[Model]) -> Model:
+        """The section of this name; its defaults when it is missing or wrong."""
+        return self.parse(model, tables.get(name, {}), f"[{name}]") or model()
+
+    def table_list(self, tables: Mapping[str, Any], name: str, model: type[Model]) -> list[Model]:
+        """The `[[name]]` tables that could be read."""
+        entries = tables.get(name, [])
+        if not isinstance(entries, list):
+            self.complain(f"[[{name}]]", f"write it with double brackets, [[{name}]]: there may be several")
+            return []
+        found = (self.entry(name, model, entry, number) for number, entry in enumerate(entries, start=1))
+        return [entry for entry in found if entry is not None]
+
+    def entry(self, name: str, model: type[Model], entry: object, number: int) -> Model | None:
+        """One `[[name]]` table."""
+        label = entry.get("name", number) if isinstance(entry, dict) else number
+        where = f"[[{name}]] {label!r}"
+        if name == "channel" and isinstance(entry, dict):
+            kind = entry.get("type")
+            if kind not in CHANNELS:
+                self.complain(where, f"type {kind!r} is none of {', '.join(CHANNELS)}{_did_you_mean(str(kind))}")
+                return None
+            channel = self.parse(CHANNELS[kind][0], entry, where)
+            return channel if isinstance(channel, model) else None
+        return self.parse(model, entry, where)
+
+    def parse(self, model: type[Model], table: object, where: str) -> Model | None:
+        """A table as a model, or None and its mistakes noted."""
+        try:
+            return model.model_validate(table)
+        except ValidationError as error:
+            for mistake in error.errors():
+                self.complain(where, _describe(mistake, model))
+            return None
+
+
+def _did_you_mean(kind: str) -> str:
+    hint = nearest(kind, CHANNELS)
+    return hint if "did you mean" in hint else ""
+
+
+def _describe(mistake: Mapping[str, Any], model: type[BaseModel]) -> str:
+    """One of pydantic's errors, for people; never the value of what may be a secret."""
+    key = ".".join(str(part) for part in mistake["loc"])
+    if mistake["type"] == "extra_forbidden":
+        secret = next((name for name in _SECRETS if key == name and f"{name}_env" in model.model_fields), None)
+        if secret is not None:
+            return f"{key}: a secret is never written here: use {secret}_env or {secret}_file"
+        return f"{key}: unknown key{nearest(key, _keys(model))}"
+    message = str(mistake["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message[0].lower()}{message[1:]}" if key else message
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _assemble(
+    reader: _Reader, tables: Mapping[str, Any], source: Path | None, environment: Mapping[str, str]
+) -> Settings | None:
+    """Every section read, then held against the others."""
+    for key in tables.keys() - SECTIONS.keys() - LISTS.keys():
+        reader.complain("", f"[{key}]: unknown section{nearest(key, [*SECTIONS, *LISTS])}")
+    hub = reader.section(_with_endpoint(tables, environment), "hub", HubSettings)
+    warehouse = _anchored(reader.section(tables, "warehouse", WarehouseSettings), source)
+    schedule = reader.section(tables, "schedule", ScheduleSettings)
+    web = reader.section(tables, "web", WebSettings)
+    registry = _registry(reader, tables)
+    boards = _unique(reader, "board", reader.table_list(tables, "board", Board))
+    rules = _unique(reader, "rule", reader.table_list(tables, "rule", Rule))
+    channels = _unique(reader, "channel", reader.table_list(tables, "channel", ChannelSettings))
+    settings = Settings(
+        source=source,
+        hub=hub,
+        warehouse=warehouse,
+        schedule=schedule,
+        web=web,
+        registry=registry,
+        boards=_with_defaults(BOARDS, boards),
+        rules=tuple(rules) if "rule" in tables else RULES,
+        channels=_with_defaults((ConsoleSettings(name="console"),), channels),
+    )
+    _hold_rules_against(reader, settings, tables)
+    return settings
+
+
+def _with_endpoint(tables: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:
+    """HF_ENDPOINT wins over the file, as it does for every other program that speaks to the Hub."""
+    endpoint = environment.get("HF_ENDPOINT")
+    hub = tables.get("hub", {})
+    if not endpoint or not isinstance(hub, dict):
+        return tables
+    return {**tables, "hub": {**hub, "endpoint": endpoint}}
+
+
+def _anchored(warehouse: WarehouseSettings, source: Path | None) -> WarehouseSettings:
+    """Relative paths are relative to the file that names them."""
+    folder = source.parent if source else Path()
+    return WarehouseSettings(path=folder / warehouse.path, publish=folder / warehouse.publish)
+
+
+def _registry(reader: _Reader, tables: Mapping[str, Any]) -> Registry:
+    choice = reader.section(tables, "registry", RegistrySettings)
+    families = reader.table_list(tables, "family", Family)
+    known = merge(bundled() if choice.bundled else (), families)
+    try:
+        registry = Registry(known, choice.only)
+    except NotKnownError as error:
+        reader.complain("[registry] only", str(error))
+        registry = Registry(known)
+    for problem in registry.problems():
+        reader.complain("", problem)
+    if not known and not reader.mistakes:
+        reader.complain("[registry]", "bundled = false and no [[family]] is written: there is nothing to poll")
+    return registry
+
+
+def _unique(reader: _Reader, kind: str, entries: list[Named]) -> list[Named]:
+    for name, times in Counter(entry.name for entry in entries).items():
+        if times > 1:
+            reader.complain(f"[[{kind}]] {name!r}", f"written {times} times")
+    return entries
+
+
+def _with_defaults(defaults: Sequence[Named], own: Sequence[Named]) -> tuple[Named, ...]:
+    names = {entry.name for entry in own}
+    return tuple([entry for entry in defaults if entry.name not in names] + list(own))
+
+
+def _hold_rules_against(reader: _Reader, settings: Settings, tables: Mapping[str, Any]) -> None:
+    """Every rule must watch a board and tell a channel that exist."""
+    boards = _names(tables, "board") | {board.name for board in settings.boards}
+    channels = _names(tables, "channel") | {channel.name for channel in settings.channels}
+    for rule in settings.rules:
+        if rule.board not in boards:
+            reader.complain(f"[[rule]] {rule.name!r}", str(NotKnownError("board", rule.board, boards)))
+        for channel in rule.channels:
+            if channel not in channels:
+                reader.complain(f"[[rule]] {rule.name!r}", str(NotKnownError("channel", channel, channels)))
+
+
+def _names(tables: Mapping[str, Any], kind: str) -> set[str]:
+    """Names as written, of entries that could not be read too: one mistake is not reported as two."""
+    entries = tables.get(kind, [])
+    return (
+        {str(entry.get("name")) for entry in entries if isinstance(entry, dict)} if isinstance(entries, list) else set()
+    )
+
+
+def _named(kind: str, name: str, entries: Sequence[Named]) -> Named:
+    for entry in entries:
+        if entry.name == name:
+            return entry
+    raise NotKnownError(kind, name, (entry.name for entry in entries))

@@ -1,0 +1,163 @@
+"""How rows reach people and machines: tables, JSON, CSV, sparklines, charts. No business logic."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from alerts.text import humanise, plain
+
+
+class Format(StrEnum):
+    """How a command prints its rows."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+Row = Mapping[str, Any]
+
+_CELL = 300
+"""Longest text in a table's cell, in code points."""
+
+
+def print_rows(rows: Sequence[Row], columns: Sequence[str], form: Format, *, empty: str = "nothing yet") -> None:
+    """Print rows to stdout in the form asked for; `columns` are those of a table, other forms carry every column."""
+    if form is Format.json:
+        typer.echo(
+            json.dumps(
+                [{key: for_json(value) for key, value in row.items()} for row in rows], ensure_ascii=False, indent=1
+            )
+        )
+    elif form is Format.csv:
+        typer.echo(as_csv(rows, columns), nl=False)
+    elif not rows:
+        typer.echo(empty)
+    else:
+        wide_console().print(table(rows, columns))
+
+
+def for_json(value: object) -> object:
+    """A cell as JSON knows it: whole numbers without a fraction, dates in ISO form."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {str(key): for_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [for_json(item) for item in value]
+    return value if isinstance(value, str | int | float | bool | None) else iso(value)
+
+
+def iso(value: object) -> str:
+    """A date or a moment in ISO form, anything else as it prints."""
+    return value.isoformat() if isinstance(value, date | datetime) else str(value)
+
+
+def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
+    """Rows as CSV with a header; text that a spreadsheet would run as a formula is quoted with an apostrophe."""
+    names = list(rows[0]) if rows else list(columns)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_csv_cell(row[name]) for name in names] for row in rows)
+    return out.getvalue()
+
+
+def _csv_cell(value: object) -> object:
+    value = for_json(value)
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return "'" + value
+    return "" if value is None else json.dumps(value) if isinstance(value, dict | list) else value
+
+
+def table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
+    """Rows as a table for a terminal."""
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        right = all(isinstance(row.get(name), int | float | None) for row in rows)
+        shown.add_column(name.replace("_", " "), justify="right" if right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(name, row.get(name)) for name in columns))
+    return shown
+
+
+def _cell(name: str, value: object) -> Text:
+    """A cell as text without markup: what comes from the Hub is hostile."""
+    if value is None:
+        return Text("-", style="dim")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    if isinstance(value, int | float):
+        return Text(number(name, value))
+    return Text(plain(moment(value), _CELL))
+
+
+def number(name: str, value: float) -> str:
+    """A number by the name of its column: shares and margins in percent, large values humanised."""
+    if name in ("share", "margin"):
+        return f"{value:.1%}"
+    if name.endswith("value"):
+        return humanise(value)
+    if name.endswith("_id"):
+        return str(value)
+    return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"
+
+
+def moment(value: object) -> str:
+    """A moment to the minute, anything else as it prints."""
+    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
+
+
+def wide_console() -> Console:
+    """stdout: as wide as the terminal, or as the text needs where there is none."""
+    console = Console(highlight=False)
+    return (
+        console if console.is_terminal else Console(highlight=False, width=10_000 if not sys.stdout.isatty() else None)
+    )
+
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+
+def sparkline(values: Iterable[float], width: int = 16) -> str:
+    """The last values as a row of bars, lowest to highest."""
+    shown = list(values)[-width:]
+    if not shown:
+        return ""
+    low, high = min(shown), max(shown)
+    steps = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BARS[round((value - low) * steps)] for value in shown)
+
+
+def line_chart(
+    title: str, series: Mapping[str, Sequence[tuple[date, float]]], *, width: int = 78, height: int = 16
+) -> str:
+    """Several values over days, drawn with characters; the last ones are labelled."""
+    import plotext  # noqa: PLC0415 it takes a tenth of a second that only charts should cost
+
+    figure = plotext.figure
+    figure.clear()
+    figure.theme("colorless")
+    figure.plot_size(width, height)
+    days = sorted({day for points in series.values() for day, _ in points})
+    for name, points in series.items():
+        line = figure.signal([day.toordinal() for day, _ in points], [value for _, value in points], marker="braille")
+        line.label(plain(name, 40))
+        line.lines()
+        figure.draw(line)
+    ticks = days[:: max(1, len(days) // 6)]
+    figure.ruler("x").ticks([day.toordinal() for day in ticks], [f"{day:%Y-%m}" for day in ticks])
+    figure.title(title)
+    return str(figure.build().string(colorless=True))

@@ -1,0 +1,68 @@
+"""A CSV file of totals -> a frame of day, entity, value, or one line on what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from monitor.config import ConfigError
+
+_MONTH = r"^\d{4}-\d{2}$"
+
+
+def read_series(file: Path, columns: str = "day,entity,value") -> pl.DataFrame:
+    """Read a series of totals.
+
+    Args:
+        file: CSV with a header.
+        columns: the file's names for day, entity and value, separated by commas.
+
+    Returns:
+        Columns day (Date), entity (String), value (Float64). A month stands for its last day, when its total is known.
+
+    Raises:
+        ConfigError: there is no such file, a column is missing, or a row cannot be read.
+    """
+    names = [name.strip() for name in columns.split(",")]
+    if len(names) != 3:
+        raise ConfigError([f"--columns names three columns, for day, entity and value; not {columns!r}"])
+    table = _read(file)
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise ConfigError([f"{file}: no column {', '.join(missing)}; it has {', '.join(table.columns)}"])
+    day, entity, value = names
+    chosen = table.select(
+        day=pl.col(day).str.strip_chars(), entity=entity, value=pl.col(value).cast(pl.Float64, strict=False)
+    )
+    return _checked(file, chosen.with_columns(day=_as_day(pl.col("day"))))
+
+
+def _read(file: Path) -> pl.DataFrame:
+    try:
+        return pl.read_csv(file, infer_schema=False)
+    except OSError as error:
+        raise ConfigError([f"{file}: cannot be read: {error.strerror or 'no such file'}"]) from None
+    except pl.exceptions.PolarsError as error:
+        raise ConfigError([f"{file}: no readable CSV: {str(error).splitlines()[0]}"]) from None
+
+
+def _as_day(text: pl.Expr) -> pl.Expr:
+    """ISO days as they are; a month as its last day."""
+    month_end = (text + "-01").str.to_date("%Y-%m-%d", strict=False).dt.month_end()
+    return pl.when(text.str.contains(_MONTH)).then(month_end).otherwise(text.str.to_date("%Y-%m-%d", strict=False))
+
+
+def _checked(file: Path, values: pl.DataFrame) -> pl.DataFrame:
+    finite = pl.col("value").is_finite().fill_null(value=False)
+    wrong = values.with_row_index("line", offset=2).filter(
+        pl.col("day").is_null() | pl.col("entity").is_null() | ~finite
+    )
+    if wrong.height:
+        raise ConfigError([f"{file}, line {wrong['line'][0]}: day, entity and a number are needed in every row"])
+    twice = values.filter(values.select("day", "entity").is_duplicated())
+    if twice.height:
+        raise ConfigError([f"{file}: {twice['entity'][0]} has two values on {twice['day'][0]}"])
+    if not values.height:
+        raise ConfigError([f"{file}: no rows"])
+    return values

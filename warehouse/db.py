@@ -1,0 +1,233 @@
+"""The one door to DuckDB: open, ask, write in a transaction. Every error of DuckDB's becomes ours here.
+
+A connection belongs to one thread; `Database.cursor()` makes another for another thread.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+
+from warehouse.errors import QueryRefusedError, WarehouseError
+
+STORAGE_VERSION = "v1.5.0"
+"""The oldest DuckDB that opens what we write. DuckDB 2.0 would otherwise write files that no 1.x can read."""
+
+READING_STATEMENTS = frozenset({"SELECT", "EXPLAIN"})
+"""DESCRIBE, SHOW, SUMMARIZE and FROM are SELECT to DuckDB's parser."""
+
+Parameters = Mapping[str, object] | Sequence[object]
+Row = tuple[Any, ...]
+
+
+class Database:
+    """One open DuckDB file, in UTC."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+        self.path = path
+        self._connection = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Database:
+        """Open the warehouse for reading and writing, making it and its folder when there is none.
+
+        Raises:
+            WarehouseError: another process holds it, or it is no file of ours.
+        """
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise WarehouseError(f"cannot make the folder of {path}: {error.strerror}") from None
+        config = {"storage_compatibility_version": STORAGE_VERSION, **_NO_EXTENSIONS}
+        return cls(_connect(path, read_only=False, config=config), path)
+
+    @classmethod
+    def open_published(cls, path: Path) -> Database:
+        """Open a published file for reading only, with the rest of the machine out of its reach.
+
+        Raises:
+            WarehouseError: there is no such file yet, or it is damaged.
+        """
+        if not path.exists():
+            raise WarehouseError(f"{path} does not exist yet: run `leadchange collect` first")
+        database = cls(
+            _connect(path, read_only=True, config={**_NO_EXTENSIONS, "enable_external_access": "false"}), path
+        )
+        database.execute("SET lock_configuration = true")
+        return database
+
+    @classmethod
+    def in_memory(cls) -> Database:
+        """An empty warehouse that is gone when closed."""
+        return cls(_connect(None, read_only=False, config=dict(_NO_EXTENSIONS)), None)
+
+    def cursor(self) -> Database:
+        """Another connection to the same file, for another thread."""
+        cursor = self._connection.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
+        return Database(cursor, self.path)
+
+    def close(self) -> None:
+        """Close; what was committed is on disk."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def execute(self, sql: str, parameters: Parameters | None = None) -> None:
+        """Run a statement whose result nobody reads."""
+        self.rows(sql, parameters)
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
+        """All rows of a query, as tuples."""
+        with _errors_become_ours(self.path):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def records(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        """All rows of a query, each as column name -> value."""
+        with _errors_become_ours(self.path):
+            result = self._connection.execute(sql, parameters)
+            names = [column[0] for column in result.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+    def value(self, sql: str, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 a cell may hold anything
+        """The first cell of a query's first row; None when there is no row."""
+        rows = self.rows(sql, parameters)
+        return rows[0][0] if rows else None
+
+    def frame(self, sql: str, parameters: Parameters | None = None) -> pl.DataFrame:
+        """All rows of a query, as a polars frame."""
+        frame = pl.from_arrow(self._arrow(sql, parameters))
+        return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
+
+    def _arrow(self, sql: str, parameters: Parameters | None) -> pa.Table:
+        with _errors_become_ours(self.path):
+            return self._connection.sql(sql, params=parameters).to_arrow_table()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commit at the end of the block, roll back when it raises."""
+        self.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self._roll_back()
+            raise
+        self.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        """Roll back; a connection that a fatal error has closed has nothing left to undo."""
+        try:
+            self._connection.execute("ROLLBACK")
+        except duckdb.Error:
+            return
+
+    @contextmanager
+    def view_of(self, name: str, frame: pl.DataFrame) -> Iterator[None]:
+        """Let SQL read a polars frame under `name` within the block."""
+        self._connection.register(name, frame.to_arrow())
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
+
+    def checkpoint(self) -> None:
+        """Move what the write-ahead log holds into the file itself."""
+        self.execute("CHECKPOINT")
+
+    def refuse_writing(self, sql: str) -> None:
+        """Check that `sql` is one statement that only reads.
+
+        Raises:
+            QueryRefusedError: it is empty, several statements, writes, or changes settings.
+        """
+        try:
+            statements = self._connection.extract_statements(sql)
+        except duckdb.Error as error:
+            raise QueryRefusedError(_first_line(error)) from None
+        if len(statements) != 1:
+            raise QueryRefusedError(f"one statement at a time, not {len(statements)}")
+        kind = statements[0].type.name
+        if kind not in READING_STATEMENTS:
+            raise QueryRefusedError(f"{kind} is refused: this file is read-only, only SELECT and its kin run here")
+
+    def refuse_condition(self, condition: str, relation: str) -> None:
+        """Check that `condition` is one boolean SQL expression over `relation`.
+
+        Raises:
+            QueryRefusedError: it does not parse, names an unknown column, or is more than an expression.
+        """
+        probe = f"SELECT 1 FROM {relation} WHERE ({condition}\n) LIMIT 0"  # noqa: S608 somebody's own SQL is the point
+        self.refuse_writing(probe)
+        self.ask(probe)
+
+    def ask(self, sql: str) -> tuple[list[str], list[Row]]:
+        """Run somebody's own query: column names and rows.
+
+        Raises:
+            QueryRefusedError: DuckDB could not or would not run it.
+        """
+        try:
+            result = self._connection.execute(sql)
+            return [column[0] for column in result.description or ()], result.fetchall()
+        except duckdb.PermissionException:
+            raise QueryRefusedError(
+                "refused: queries here reach this file only, no other file and no network"
+            ) from None
+        except duckdb.Error as error:
+            raise QueryRefusedError(_first_line(error)) from None
+
+
+_NO_EXTENSIONS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+"""Nothing is fetched from the network behind the user's back."""
+
+
+def _connect(path: Path | None, *, read_only: bool, config: dict[str, str]) -> duckdb.DuckDBPyConnection:
+    with _errors_become_ours(path):
+        connection = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=dict(config))
+        # A day is a UTC day, whatever the machine's time zone.
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection
+
+
+@contextmanager
+def _errors_become_ours(path: Path | None) -> Iterator[None]:
+    """Name what a user can mend; let everything else through as the bug it is."""
+    try:
+        yield
+    except (duckdb.IOException, duckdb.SerializationException) as error:
+        raise WarehouseError(_explain(str(error), path)) from None
+    except duckdb.FatalException as error:
+        raise WarehouseError(
+            f"{path} had to be closed: {_first_line(error)}; start again, committed data is kept"
+        ) from error
+
+
+def _explain(message: str, path: Path | None) -> str:
+    """DuckDB's message about a file, as what happened and what to do."""
+    if holder := re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", message):
+        return (
+            f"{path} is in use by process {holder[2]} ({holder[1]}): stop it, or read the published file "
+            "(`leadchange sql`, `leadchange board`)"
+        )
+    if "version number" in message:
+        return f"{path} was written by a newer DuckDB: upgrade leadchange; the file is untouched"
+    if "No space left" in message:
+        return f"the disk of {path} is full: nothing was written; free some space and run again"
+    if "not a valid DuckDB database" in message or "checksum" in message.lower() or "corrupt" in message.lower():
+        return f"{path} is damaged or no DuckDB file: move it away, or restore a copy; nothing was overwritten"
+    return f"{path}: {message.splitlines()[0]}"
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0]

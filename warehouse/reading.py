@@ -1,0 +1,55 @@
+"""Questions to the published file, one method a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from warehouse.db import Database
+from warehouse.queries import sql
+
+Rows = list[dict[str, Any]]
+
+
+class Reading:
+    """What people ask of the published file."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def standing(self, board: str, *, at: date | None = None, top: int = 1_000_000_000) -> Rows:
+        """A board on the last day up to `at`: rank, entity, value, share, previous_rank, day, snapshot_id."""
+        return self.db.records(sql("board_on_day"), {"board": board, "at": at or date.max, "top": top})
+
+    def trend(self, board: str, entities: Sequence[str], *, at: date | None = None) -> dict[str, list[float]]:
+        """Entity -> its values on the board's days up to `at`, oldest first."""
+        keys = {"board": board, "entities": list(entities), "at": at or date.max}
+        return dict(self.db.rows(sql("board_trend"), keys))
+
+    def values(self, board: str, entities: Sequence[str]) -> list[tuple[date, str, float]]:
+        """(day, entity, value) of some entities of a board, oldest first."""
+        return [
+            (day, entity, value)
+            for day, entity, value in self.db.rows(sql("board_values"), {"board": board, "entities": list(entities)})
+        ]
+
+    def definitions(self) -> dict[str, str]:
+        """Board -> its meaning as one English sentence."""
+        return dict(self.db.rows(sql("board_definitions")))
+
+    def flips(self, *, board: str | None = None, since: date | None = None) -> Rows:
+        """Lead changes and overtakes found, oldest first."""
+        return self.db.records(sql("found_flips"), {"board": board, "since": since or date.min})
+
+    def alerts(self) -> Rows:
+        """What the rules said, oldest first."""
+        return self.db.records(sql("found_alerts"))
+
+    def deliveries(self) -> Rows:
+        """What was sent, what failed and why."""
+        return self.db.records(sql("found_deliveries"))
+
+    def snapshots(self, *, source: str | None = None) -> Rows:
+        """Every look at a source, oldest first."""
+        return self.db.records(sql("found_snapshots"), {"source": source})

@@ -1,0 +1,43 @@
+-- name: board_on_day
+-- A board's standing on the last day up to one.
+SELECT s.rank, s.entity, s.value, s.share, s.previous_rank, s.day, s.snapshot_id
+FROM standings AS s
+WHERE s.board = $board AND s.day = (SELECT max(day) FROM standings WHERE board = $board AND day <= $at) AND s.rank <= $top
+ORDER BY s.rank, s.entity;
+
+-- name: board_trend
+-- The values of some entities of a board in the days up to one, oldest first.
+SELECT entity, list(value ORDER BY day)
+FROM standings
+WHERE board = $board AND day <= $at AND list_contains($entities, entity)
+GROUP BY entity;
+
+-- name: board_values
+-- The values of some entities of a board, day by day.
+SELECT day, entity, value FROM standings WHERE board = $board AND list_contains($entities, entity) ORDER BY day, entity;
+
+-- name: board_definitions
+-- What each board means.
+SELECT board, definition FROM boards ORDER BY board;
+
+-- name: found_flips
+-- Lead changes and overtakes found, oldest first.
+SELECT flip_id, board, kind, entity, rival, day, value, rival_value, margin, verdict, panel_holds
+FROM flips
+WHERE ($board IS NULL OR board = $board) AND day >= $since
+ORDER BY day, board, kind, entity, rival;
+
+-- name: found_alerts
+-- What the rules said, oldest first.
+SELECT alert_id, rule, board, kind, entity, rival, state, day, confirmed_day, title
+FROM alerts
+ORDER BY coalesce(confirmed_day, day), rule, entity, rival;
+
+-- name: found_deliveries
+-- What was sent, what failed and why.
+SELECT alert_id, channel, status, attempts, last_error, sent_at FROM deliveries ORDER BY queued_at, channel, alert_id;
+
+-- name: found_snapshots
+-- Every look at a source, oldest first.
+SELECT snapshot_id, source, taken_at, day, verdict, verdict_reason, models, requests, seconds
+FROM snapshots WHERE $source IS NULL OR source = $source ORDER BY taken_at, snapshot_id;

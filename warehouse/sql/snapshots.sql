@@ -1,0 +1,116 @@
+-- name: snapshot_id_taken
+-- The highest id already given to this second.
+SELECT max(snapshot_id) FROM snapshots WHERE snapshot_id BETWEEN $low AND $high;
+
+-- name: insert_snapshot
+-- Write a snapshot's head.
+INSERT INTO snapshots (snapshot_id, source, taken_at, day, verdict, verdict_reason, models, requests, seconds, revision, measured)
+VALUES ($snapshot_id, $source, $taken_at, $day, $verdict, $verdict_reason, $models, $requests, $seconds, $revision, $measured);
+
+-- name: insert_observations
+-- Write a snapshot's counts.
+INSERT INTO observations (snapshot_id, day, hub_id, repo_id, downloads_30d, downloads_all_time, likes)
+SELECT $snapshot_id, $day, hub_id, repo_id, downloads_30d, downloads_all_time, likes FROM incoming;
+
+-- name: insert_listings
+-- Write how complete each publisher's listing was.
+INSERT INTO listings (snapshot_id, publisher, listed, num_models, rejected, problem)
+SELECT $snapshot_id, publisher, listed, num_models, rejected, problem FROM incoming_listings;
+
+-- name: insert_model_versions
+-- Write the descriptions that are new or changed.
+INSERT INTO model_versions
+    (snapshot_id, hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, disabled, parents)
+SELECT $snapshot_id, i.hub_id, i.repo_id, i.publisher, i.created_at, i.parameters, i.pipeline_tag, i.library, i.license,
+    i.gated, i.disabled, i.parents
+FROM incoming AS i LEFT JOIN models AS m USING (hub_id)
+WHERE m.hub_id IS NULL OR (i.repo_id, i.publisher, i.created_at, i.parameters, i.pipeline_tag, i.library, i.license, i.gated,
+        i.disabled, i.parents)
+    IS DISTINCT FROM (m.repo_id, m.publisher, m.created_at, m.parameters, m.pipeline_tag, m.library, m.license, m.gated,
+        m.disabled, m.parents);
+
+-- name: merge_models
+-- The models as they are known after a snapshot: what it shows goes before older looks, and only fills gaps in newer ones.
+CREATE OR REPLACE TEMP TABLE merged_models AS
+SELECT
+    coalesce(i.hub_id, m.hub_id) AS hub_id,
+    CASE WHEN newer THEN i.repo_id ELSE m.repo_id END AS repo_id,
+    CASE WHEN newer THEN i.publisher ELSE m.publisher END AS publisher,
+    m.family, m.relation, m.root_repo_id,
+    CASE WHEN newer THEN coalesce(i.created_at, m.created_at) ELSE coalesce(m.created_at, i.created_at) END AS created_at,
+    CASE WHEN newer THEN i.parameters ELSE m.parameters END AS parameters,
+    CASE WHEN newer THEN i.pipeline_tag ELSE m.pipeline_tag END AS pipeline_tag,
+    CASE WHEN newer THEN i.library ELSE m.library END AS library,
+    CASE WHEN newer THEN i.license ELSE m.license END AS license,
+    CASE WHEN newer THEN i.gated ELSE m.gated END AS gated,
+    CASE WHEN i.hub_id IS NULL THEN m.first_seen ELSE least(coalesce(m.first_seen, $day), $day) END AS first_seen,
+    CASE WHEN i.hub_id IS NULL THEN m.last_seen ELSE greatest(coalesce(m.last_seen, $day), $day) END AS last_seen,
+    m.own, m.depth,
+    CASE WHEN newer THEN i.disabled ELSE m.disabled END AS disabled,
+    CASE WHEN newer THEN i.parents ELSE m.parents END AS parents
+FROM models AS m
+FULL JOIN (SELECT * FROM incoming) AS i USING (hub_id)
+CROSS JOIN LATERAL (SELECT i.hub_id IS NOT NULL AND (m.last_seen IS NULL OR m.last_seen <= $day) AS newer) AS look;
+
+-- name: clear_models
+-- Make room for the models as they are known now.
+DELETE FROM models;
+
+-- name: fill_models
+-- Write the models as they are known now.
+INSERT INTO models SELECT * FROM merged_models;
+
+-- name: drop_merged_models
+-- Forget the working copy.
+DROP TABLE merged_models;
+
+-- name: models_to_attribute
+-- What decides a model's family: its name and its declared parents.
+SELECT hub_id, repo_id, parents FROM models;
+
+-- name: attribute_models
+-- Write family and lineage of every model.
+UPDATE models SET family = a.family, relation = a.relation, root_repo_id = a.root_repo_id, own = a.own, depth = a.depth
+FROM attributed AS a
+WHERE models.hub_id = a.hub_id
+    AND (models.family, models.relation, models.root_repo_id, models.own, models.depth)
+        IS DISTINCT FROM (a.family, a.relation, a.root_repo_id, a.own, a.depth);
+
+-- name: previous_listing_sizes
+-- How many models of each publisher the last complete snapshot of a source saw.
+SELECT m.publisher, count(*)
+FROM observations AS o JOIN models AS m USING (hub_id)
+WHERE o.snapshot_id = (
+    SELECT arg_max(snapshot_id, (taken_at, snapshot_id)) FROM snapshots WHERE source = $source AND verdict = 'complete')
+GROUP BY m.publisher;
+
+-- name: clear_families
+-- Make room for the registry as configured now.
+DELETE FROM families;
+
+-- name: fill_families
+-- Write the registry as configured now.
+INSERT INTO families (family, vendor, country, publishers) SELECT family, vendor, country, publishers FROM registry_families;
+
+-- name: same_families
+-- Whether the registry stands in the file as it is configured.
+SELECT count(*) = 0 FROM (
+    (FROM registry_families EXCEPT FROM families) UNION ALL (FROM families EXCEPT FROM registry_families));
+
+-- name: series_latest
+-- The values of a series as they stand: those of each day's last import.
+SELECT v.day, v.entity, v.value
+FROM series_values AS v
+JOIN (SELECT day, max(snapshot_id) AS snapshot_id FROM snapshots WHERE source = $source GROUP BY day) USING (day, snapshot_id)
+WHERE v.series = $series;
+
+-- name: insert_series_snapshots
+-- Write the heads of imported days.
+INSERT INTO snapshots (snapshot_id, source, taken_at, day, verdict, verdict_reason, models, requests, seconds, revision)
+SELECT snapshot_id, $source, day::TIMESTAMP AT TIME ZONE 'UTC', day, 'complete', $reason, entities, 0, 0, $revision
+FROM incoming_days;
+
+-- name: insert_series_values
+-- Write the values of imported days.
+INSERT INTO series_values (snapshot_id, series, day, entity, value)
+SELECT d.snapshot_id, $series, v.day, v.entity, v.value FROM incoming_values AS v JOIN incoming_days AS d USING (day);

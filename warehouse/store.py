@@ -1,0 +1,162 @@
+"""Facts in: snapshots, observations, descriptions, imported series, and the registry's view of them.
+
+Everything here runs inside the caller's transaction, so that a snapshot is there as a whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+
+import polars as pl
+
+from warehouse.db import Database
+from warehouse.queries import sql
+from warehouse.records import HubModel, Listing, Snapshot
+from warehouse.registry import Registry
+
+_PARENTS = pl.List(pl.Struct({"relation": pl.String, "repo_id": pl.String}))
+
+MODEL_SCHEMA: dict[str, Any] = {
+    "hub_id": pl.String,
+    "repo_id": pl.String,
+    "publisher": pl.String,
+    "downloads_30d": pl.Int64,
+    "downloads_all_time": pl.Int64,
+    "likes": pl.Int64,
+    "created_at": pl.Datetime("us", "UTC"),
+    "parameters": pl.Int64,
+    "pipeline_tag": pl.String,
+    "library": pl.String,
+    "license": pl.String,
+    "gated": pl.String,
+    "disabled": pl.Boolean,
+    "parents": _PARENTS,
+}
+"""Columns of the frame that a snapshot's models travel in."""
+
+
+def model_frame(models: Sequence[HubModel]) -> pl.DataFrame:
+    """Models as a frame of MODEL_SCHEMA, one row a model."""
+    columns: dict[str, list[Any]] = {name: [getattr(model, name) for model in models] for name in MODEL_SCHEMA}
+    columns["parents"] = [[asdict(parent) for parent in parents] or None for parents in columns["parents"]]
+    return pl.DataFrame(columns, schema=MODEL_SCHEMA)
+
+
+def next_snapshot_id(db: Database, taken_at: datetime) -> int:
+    """An id that sorts by time and that no other snapshot has: yyyymmddhhmmss and three digits to tell twins apart."""
+    low = int(taken_at.astimezone(UTC).strftime("%Y%m%d%H%M%S")) * 1000
+    taken = db.value(sql("snapshot_id_taken"), {"low": low, "high": low + 999})
+    return low if taken is None else taken + 1
+
+
+def write_snapshot(
+    db: Database,
+    snapshot: Snapshot,
+    models: pl.DataFrame,
+    *,
+    listings: Sequence[Listing] = (),
+    revision: str | None = None,
+    measured: Mapping[str, object] | None = None,
+) -> None:
+    """Write one snapshot with its observations, listings and changed descriptions; `models` is of MODEL_SCHEMA.
+
+    What is kept of a failed look is its head alone.
+    """
+    head = asdict(snapshot) | {"revision": revision, "measured": json.dumps(measured) if measured else None}
+    db.execute(sql("insert_snapshot"), head)
+    if listings:
+        with db.view_of("incoming_listings", _listing_frame(listings)):
+            db.execute(sql("insert_listings"), {"snapshot_id": snapshot.snapshot_id})
+    if models.height:
+        _write_models(db, snapshot, models)
+
+
+def _write_models(db: Database, snapshot: Snapshot, models: pl.DataFrame) -> None:
+    with db.view_of("incoming", models):
+        keys = {"snapshot_id": snapshot.snapshot_id}
+        db.execute(sql("insert_observations"), keys | {"day": snapshot.day})
+        db.execute(sql("insert_model_versions"), keys)
+        db.execute(sql("merge_models"), {"day": snapshot.day})
+    db.execute(sql("clear_models"))
+    db.execute(sql("fill_models"))
+    db.execute(sql("drop_merged_models"))
+
+
+def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "publisher": [listing.publisher for listing in listings],
+            "listed": [len(listing.models) for listing in listings],
+            "num_models": [listing.num_models for listing in listings],
+            "rejected": [len(listing.rejected) for listing in listings],
+            "problem": [listing.problem for listing in listings],
+        },
+        schema_overrides={"num_models": pl.Int64, "problem": pl.String, "publisher": pl.String},
+    )
+
+
+def attribute(db: Database, registry: Registry) -> None:
+    """Say of every model which family it belongs to."""
+    models = db.frame(sql("models_to_attribute"))
+    family = [registry.family_of(repo_id) for repo_id in models["repo_id"]]
+    attributed = models.select(
+        "hub_id", root_repo_id="repo_id", relation=pl.lit("own"), depth=pl.lit(0, pl.Int32)
+    ).with_columns(family=pl.Series(family, dtype=pl.String))
+    with db.view_of("attributed", attributed.with_columns(own=pl.col("family").is_not_null())):
+        db.execute(sql("attribute_models"))
+
+
+def write_registry(db: Database, registry: Registry) -> bool:
+    """Mirror the configured families into the file; whether that changed anything."""
+    families = pl.DataFrame(
+        [
+            {"family": f.name, "vendor": f.vendor, "country": f.country, "publishers": list(f.publishers)}
+            for f in registry.families
+        ],
+        schema={"family": pl.String, "vendor": pl.String, "country": pl.String, "publishers": pl.List(pl.String)},
+    )
+    with db.view_of("registry_families", families):
+        if db.value(sql("same_families")):
+            return False
+        db.execute(sql("clear_families"))
+        db.execute(sql("fill_families"))
+    return True
+
+
+def listed_before(db: Database, source: str) -> dict[str, int]:
+    """Publisher -> how many of its models the last complete snapshot of `source` saw."""
+    return dict(db.rows(sql("previous_listing_sizes"), {"source": source}))
+
+
+def write_series(db: Database, name: str, values: pl.DataFrame, *, revision: str) -> int:
+    """Import a series of totals: columns day (Date), entity, value. Days that already stand so are left alone.
+
+    Returns:
+        How many days were written.
+    """
+    source = f"series:{name}"
+    standing = db.frame(sql("series_latest"), {"source": source, "series": name})
+    days = _changed_days(values, standing)
+    if not days:
+        return 0
+    fresh = values.filter(pl.col("day").is_in(days))
+    ids = {day: next_snapshot_id(db, datetime(day.year, day.month, day.day, tzinfo=UTC)) for day in days}
+    heads = fresh.group_by("day").len("entities").with_columns(snapshot_id=pl.col("day").replace_strict(ids))
+    with db.view_of("incoming_days", heads), db.view_of("incoming_values", fresh):
+        head = {"source": source, "reason": f"imported from {revision}", "revision": revision}
+        db.execute(sql("insert_series_snapshots"), head)
+        db.execute(sql("insert_series_values"), {"series": name})
+    return len(days)
+
+
+def _changed_days(values: pl.DataFrame, standing: pl.DataFrame) -> list[date]:
+    """Days whose set of (entity, value) is not what stands already."""
+    key = ["day", "entity", "value"]
+    standing = standing.select(key).cast({"day": pl.Date, "entity": pl.String, "value": pl.Float64})
+    new, old = values.select(key), standing.filter(pl.col("day").is_in(values["day"].unique().implode()))
+    differing = pl.concat([new.join(old, on=key, how="anti"), old.join(new, on=key, how="anti")])
+    return sorted(differing["day"].unique().to_list())
