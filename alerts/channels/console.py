@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Literal, TextIO
 
-import rich.console
-import rich.text
-
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt
 from alerts.message import Message
 from alerts.text import terminal
@@ -30,11 +27,12 @@ class Console:
         """Write the message and flush it; the title is bold where the stream is a terminal."""
         # Standard output is looked up now: whoever redirects it after this channel was built is right.
         stream = self._stream or sys.stdout
-        console = rich.console.Console(file=stream, highlight=False, soft_wrap=True)
         title, _, body = terminal(message.text, stream.encoding or "utf-8").partition("\n")
+        if stream.isatty():
+            title = f"\x1b[1m{title}\x1b[0m"
+        # Written plainly: rich ends the whole process when whoever reads the output has gone.
         try:
-            console.print(rich.text.Text(title, style="bold"))
-            console.print(rich.text.Text(body))
+            stream.write(f"{title}\n{body}\n")
             stream.flush()
         except OSError as error:
             raise ChannelError(f"cannot write to the console: {error.strerror}") from error

@@ -98,6 +98,8 @@ class Server:
             reason = f'{self.host} offers no STARTTLS on port {self.port}; mend the port, or set tls = "implicit"'
             raise ChannelError(reason, permanent=True)
         smtp.starttls(context=self._context())
+        # What the server said before it was encrypted is forgotten; it asks to be greeted again.
+        smtp.ehlo_or_helo_if_needed()
 
     def _context(self) -> ssl.SSLContext:
         try:
@@ -108,7 +110,7 @@ class Server:
     def _failure(self, error: OSError, *, handed_over: bool = False) -> ChannelError:
         """What smtplib raised as our error: 5xx for someone to mend, all else may pass."""
         if isinstance(error, smtplib.SMTPResponseException):
-            reason = f"{self.host} answered {error.smtp_code}: {self._redacted(error.smtp_error)}"
+            reason = f"{self.host} answered {error.smtp_code} {self._redacted(error.smtp_error)}"
             return ChannelError(reason, permanent=500 <= error.smtp_code < 600)
         if isinstance(error, smtplib.SMTPNotSupportedError):
             return ChannelError(f"{self.host} cannot do what is asked: {self._redacted(error)}", permanent=True)

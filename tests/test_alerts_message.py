@@ -1,0 +1,214 @@
+"""What a message says, to whom it may concern, whatever the names are."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from alert_samples import HOSTILE, USUAL, alert, sent
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerts import message
+from alerts.channels import slack
+
+KINDS = ("lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble", "something_new")
+NAMES = st.one_of(st.text(max_size=300), st.sampled_from(HOSTILE), st.text(alphabet="<>&*_~`@!:/|\"' \n\u202ea🤗"))
+NOW = datetime(2026, 8, 21, 10, 40, tzinfo=UTC)
+
+
+def parts(made: message.Message) -> list[str]:
+    return [made.text, made.html, json.dumps(made.blocks, ensure_ascii=False)]
+
+
+def test_a_message_says_who_whom_where_when_how_much_why_and_how_well_known() -> None:
+    for form in parts(sent()):
+        for said in (
+            "Qwen takes the lead from Llama on families",
+            "counting what their own publishers publish",
+            "1.8% (32.6M vs 32.0M)",
+            "2026-08-19",
+            "2026-08-21, after 3 complete days in a row",
+            "Qwen3-8B +1.2M; 3 new models +0.4M",
+            "4,211 models, none missing",
+            "who-leads",
+            "123",
+            "https://monitor.example/flips/7",
+            "9f3ac2d1e07b",
+        ):
+            assert said in form
+
+
+def test_what_is_not_known_leaves_no_empty_line() -> None:
+    made = message.compose(alert(why="", quality="", definition=""))
+    for form in parts(made):
+        assert "Why" not in form
+        assert "Data" not in form
+        assert "More" not in form
+
+
+@pytest.mark.parametrize(
+    ("kind", "rival", "said"),
+    [
+        ("lead_change", "meta-llama", "google takes the lead from meta-llama on publishers"),
+        ("lead_change", "", "google takes the lead on publishers"),
+        ("overtake", "meta-llama", "google passes meta-llama on publishers"),
+        ("enters_top", "", "google enters the top of publishers"),
+        ("enters_top", "xai", "google enters the top of publishers in place of xai"),
+        ("leaves_top", "xai", "google leaves the top of publishers, xai comes in"),
+        ("milestone", "", "google reaches a milestone on publishers"),
+        ("source_trouble", "", "Trouble reading google: publishers is on hold"),
+        ("something_new", "", "google: something_new on publishers"),
+    ],
+)
+def test_every_kind_has_its_headline(kind: str, rival: str, said: str) -> None:
+    assert message.title(kind, "google", rival, "publishers") == said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_whole_message(kind: str) -> None:
+    made = sent(kind=kind, title="")
+    assert made.title == message.title(kind, "Qwen", "Llama", "families")
+    assert all(made.title in form for form in parts(made))
+
+
+def test_a_reverted_alert_says_so_first() -> None:
+    made = sent(state="reverted")
+    assert made.title.startswith("Reverted: Qwen takes the lead")
+    assert "Llama is ahead of Qwen again" in made.text
+
+
+def test_an_alert_that_is_not_confirmed_says_so() -> None:
+    assert re.search(r"Confirmed +not yet", sent(confirmed_day=None).text)
+    assert sent(confirmed_day=None).day == date(2026, 8, 19)
+
+
+@given(entity=NAMES, rival=NAMES, other=NAMES, kind=st.sampled_from(KINDS))
+@settings(max_examples=150, deadline=None)
+def test_no_name_can_do_harm(entity: str, rival: str, other: str, kind: str) -> None:
+    hostile = alert(
+        entity=entity, rival=rival, kind=kind, board=other, rule=other, why=other, quality=other, definition=other,
+        title="", alert_id=other or "x",
+    )  # fmt: skip
+    for made in (
+        message.compose(hostile),
+        message.summary([hostile] * 3),
+        message.compose(replace(hostile, title=other)),
+    ):
+        assert not {unicodedata.category(c) for c in made.title} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+        assert len(made.title) <= message.TITLE_LIMIT
+        assert_within_slacks_limits(slack.payload(made))
+        assert_nothing_fires(slack.payload(made))
+        assert_nothing_fires(slack.plain_payload(made))
+        assert tags(made.html) <= {"html", "head", "meta", "title", "body", "div", "h1", "p", "table", "tr", "td"}
+        made.text.encode()
+
+
+def assert_within_slacks_limits(payload: dict[str, Any]) -> None:
+    assert len(payload["text"]) <= 3000
+    assert 0 < len(payload["blocks"]) <= 50
+    for block in payload["blocks"]:
+        limit = {"header": 150, "section": 3000}.get(block["type"], 3000)
+        assert 0 < len(block.get("text", {"text": "-"})["text"]) <= limit
+        assert len(block.get("fields", [])) <= 10
+        assert all(0 < len(field["text"]) <= 2000 for field in block.get("fields", []))
+        assert len(block.get("elements", [])) <= 10
+
+
+def assert_nothing_fires(payload: dict[str, Any]) -> None:
+    raw = json.dumps(payload, ensure_ascii=False)
+    assert not re.search(r"<[!@#]|@(here|channel|everyone)|://|`|~", raw)
+    # The only bold words are our own labels.
+    assert set(re.findall(r"\*([^*]*)\*", raw)) <= {
+        "Ahead by", "Behind by", "Value", "Since", "Confirmed", "Why", "Data", "Rule", "Snapshot", "2026-08-21",
+    }  # fmt: skip
+    assert payload["unfurl_links"] is payload["unfurl_media"] is False
+    assert "link_names" not in payload
+
+
+def tags(html: str) -> set[str]:
+    found: set[str] = set()
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            assert {name for name, _ in attrs} <= {
+                "lang", "charset", "name", "content", "style", "role", "cellpadding", "cellspacing",
+            }  # fmt: skip
+            found.add(tag)
+
+    parser = Tags()
+    parser.feed(html)
+    parser.close()
+    return found
+
+
+def test_the_longest_names_leave_both_rivals_in_the_headline() -> None:
+    long = message.title("lead_change", "a" * 96, "b" * 96, "c" * 96)
+    assert "aaa…" in long
+    assert "bbb…" in long
+
+
+def test_html_fetches_nothing_from_anywhere() -> None:
+    html = sent(picture=b"png").html
+    assert re.findall(r'src="([^"]*)"', html) == [f"cid:{message.CHART_CID}"]
+    assert "url(" not in html
+    assert "src=" not in sent().html
+
+
+@pytest.mark.parametrize("link", ["javascript:alert(1)", "file:///etc/passwd", "//x", "https://x/" + "a" * 5000, None])
+def test_what_is_no_web_address_is_not_linked(link: str | None) -> None:
+    made = message.compose(USUAL, link=link)
+    assert "href" not in made.html
+    assert "open in leadchange" not in json.dumps(made.blocks)
+
+
+def test_a_link_cannot_end_early() -> None:
+    made = message.compose(USUAL, link="https://x.example/board/a|b>*c*\"'?q=1&r=2")
+    assert (
+        "<https://x.example/board/a%7Cb%3E*c*%22&#39;?q=1&amp;r=2|open in leadchange>"
+        in made.blocks[-1]["elements"][0]["text"]
+    )
+
+
+def test_a_test_message_is_unmistakable_and_new_each_time() -> None:
+    made = message.test_message("research-slack", NOW)
+    assert made.title.startswith("TEST")
+    assert "research-slack" in made.title
+    assert "No lead has changed" in made.text
+    assert made.alert_id != message.test_message("research-slack", NOW + timedelta(seconds=1)).alert_id
+
+
+def test_a_summary_lists_the_newest_first_and_counts_the_rest() -> None:
+    alerts = [alert(alert_id=f"{n:032x}", confirmed_day=date(2026, 8, 1) + timedelta(days=n)) for n in range(14)]
+    made = message.summary(alerts)
+    assert made.title == "14 alerts, 2026-08-01 to 2026-08-14"
+    assert "+4 more" in made.text
+    assert re.findall(r"^  (2026-08-\d\d)", made.text, re.MULTILINE) == [f"2026-08-{n:02}" for n in range(14, 4, -1)]
+    assert made.alert_id == message.summary(list(reversed(alerts))).alert_id
+
+
+def test_a_summary_of_nothing_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        message.summary([])
+
+
+def test_the_same_alert_gives_the_same_message() -> None:
+    assert sent() == sent()
+    assert sent(alert_id="another").thread == sent().thread
+
+
+def test_a_broken_template_still_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    import jinja2
+
+    monkeypatch.setattr(message._TEMPLATES, "loader", jinja2.DictLoader({"alert.html.j2": "{{ nobody }}"}))
+    monkeypatch.setattr(message._TEMPLATES, "cache", None)
+    made = sent(entity="<b>")
+    assert "9f3ac2d1e07b" in made.text
+    assert made.html.startswith("<pre>Qwen takes the lead")
+    assert "&lt;b&gt;" in made.html
