@@ -74,7 +74,7 @@ class Message:
     picture: bytes | None = field(default=None, repr=False)
     """A PNG; the HTML refers to it by `CHART_CID`."""
     settled: tuple[str, ...] = ()
-    """Recipients who need no further attempt, as an earlier `ChannelError.settled` said."""
+    """Recipients who have it already, as the `ChannelError.settled` of earlier attempts said."""
 
 
 def title(kind: str, entity: str, rival: str, board: str) -> str:

@@ -92,6 +92,16 @@ def test_the_console_finds_standard_output_when_it_sends(capsys: pytest.CaptureF
     assert "Qwen takes the lead" in capsys.readouterr().out
 
 
+def test_the_title_stands_out_on_a_terminal() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    stream = Terminal()
+    Console(ConsoleSettings(name="console"), stream).send(sent(title="A \x1b[31mtitle"))
+    assert stream.getvalue().startswith("\x1b[1mA [31mtitle\x1b[0m\n")
+
+
 def test_a_console_that_is_gone_is_an_error_of_the_channel() -> None:
     class Gone(io.StringIO):
         def write(self, _: str) -> int:

@@ -35,7 +35,7 @@ class ChannelError(LeadchangeError):
         permanent: trying again cannot help; someone has to mend something first.
         retry_after: seconds for which the provider asked not to be called; None when it did not ask.
         uncertain: the provider may have taken the message all the same.
-        settled: recipients who need no further attempt; to be handed back as `Message.settled`.
+        settled: recipients who took it all the same; to be added to `Message.settled` when it is tried again.
     """
 
     exit_code = 4

@@ -99,8 +99,6 @@ class Mail:
             username=settings.username,
             password=_password(settings),
         )
-        # Who already has an alert that others still wait for. `Message.settled` says the same after a restart.
-        self._settled: dict[str, set[str]] = {}
 
     def send(self, message: Message) -> Receipt:
         """Deliver to all recipients who have not got the message yet, each in a transaction of its own.
@@ -108,25 +106,14 @@ class Mail:
         When nobody waits any longer it is delivered if anyone took it; the receipt then names those who refused.
         """
         mail = build(message, self._settings)
-        done = self._settled.pop(message.alert_id, set()) | set(message.settled)
-        waiting = [recipient for recipient in self._settings.to if recipient not in done]
+        waiting = [recipient for recipient in dict.fromkeys(self._settings.to) if recipient not in message.settled]
         failures = self._server.hand_over(mail.as_bytes(), self._settings.sender, waiting)
-        done |= set(waiting) - failures.keys()
-        if not all(failure.permanent for failure in failures.values()):
-            self._settled[message.alert_id] = done
-        elif done:
+        took = tuple(recipient for recipient in waiting if recipient not in failures)
+        final = all(failure.permanent for failure in failures.values())
+        if final and (took or message.settled):
             return Receipt(id=mail["Message-ID"], note=_reasons(failures.items()))
-        raise _joined(failures, done)
-
-
-def _joined(failures: dict[str, ChannelError], done: set[str]) -> ChannelError:
-    """The failures of some recipients as one: permanent only if all are."""
-    return ChannelError(
-        _reasons(failures.items()),
-        permanent=all(failure.permanent for failure in failures.values()),
-        uncertain=any(failure.uncertain for failure in failures.values()),
-        settled=tuple(sorted(done)),
-    )
+        uncertain = any(failure.uncertain for failure in failures.values())
+        raise ChannelError(_reasons(failures.items()), permanent=final, uncertain=uncertain, settled=took)
 
 
 def _reasons(failures: Iterable[tuple[str, ChannelError]]) -> str:
