@@ -301,6 +301,16 @@ def test_thirds_are_whole_parts_and_sum_to_one() -> None:
     assert found["A"] == 1366 / PARTS
 
 
+def test_the_missing_part_goes_to_the_largest_remainder_and_the_smaller_name() -> None:
+    assert apportion({"A": Fraction(1, 3), "B": Fraction(2, 3)}) == {"A": 1365, "B": 2731}
+    assert apportion({"B": Fraction(1, 3), None: Fraction(1, 3), "A": Fraction(1, 3)}) == {
+        "A": 1366,
+        "B": 1365,
+        None: 1365,
+    }
+    assert apportion({"A": Fraction(1, 10**9), None: 1 - Fraction(1, 10**9)}) == {None: PARTS}
+
+
 @given(st.dictionaries(st.sampled_from([None, "A", "B", "C", "D"]), st.integers(1, 10**6), min_size=1))
 def test_apportioned_parts_are_whole_close_and_complete(weights: dict[str | None, int]) -> None:
     mix = {family: Fraction(weight, sum(weights.values())) for family, weight in weights.items()}
@@ -395,7 +405,7 @@ def worlds(draw: st.DrawFn) -> tuple[dict[str, str], list[tuple[str, str | None,
     hubs = st.sampled_from([*models, "99"])
     relations = st.sampled_from([None, "finetune", "adapter", "merge", "quantized", "distil"])
     parents = draw(st.lists(st.tuples(hubs, relations, st.sampled_from([*names, *LOST])), max_size=25))
-    return models, parents, draw(st.dictionaries(st.sampled_from(["gone/x", "me/old", "me/a"]), hubs, max_size=2))
+    return models, parents, draw(st.dictionaries(st.sampled_from(["gone/x", "Gone/X", "me/a"]), hubs, max_size=2))
 
 
 @settings(max_examples=400, deadline=None)
