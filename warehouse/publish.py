@@ -17,6 +17,7 @@ RELATIONS = (
     "models",
     "observations",
     "families",
+    "shares",
     "boards",
     "standings",
     "flips",

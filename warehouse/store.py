@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from warehouse import lineage
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import HubModel, Listing, Snapshot
@@ -100,14 +101,18 @@ def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
 
 
 def attribute(db: Database, registry: Registry) -> None:
-    """Say of every model which family it belongs to."""
+    """Say of every model what it descends from, which family it belongs to, and how its counts are divided."""
     models = db.frame(sql("models_to_attribute"))
-    family = [registry.family_of(repo_id) for repo_id in models["repo_id"]]
-    attributed = models.select(
-        "hub_id", root_repo_id="repo_id", relation=pl.lit("own"), depth=pl.lit(0, pl.Int32)
-    ).with_columns(family=pl.Series(family, dtype=pl.String))
-    with db.view_of("attributed", attributed.with_columns(own=pl.col("family").is_not_null())):
+    families = pl.Series("own_family", [registry.family_of(repo_id) for repo_id in models["repo_id"]], pl.String)
+    named = models.select("hub_id", "repo_id").with_columns(families)
+    parents = db.frame(sql("declared_parents"))
+    traced = lineage.trace(named, parents, registry.family_of, dict(db.rows(sql("former_names"))))
+    attributed = traced.lineage.join(named.select("hub_id", own=families.is_not_null()), on="hub_id")
+    with db.view_of("attributed", attributed):
         db.execute(sql("attribute_models"))
+    db.execute(sql("clear_shares"))
+    with db.view_of("divided", traced.shares):
+        db.execute(sql("fill_shares"))
 
 
 def write_registry(db: Database, registry: Registry) -> bool:

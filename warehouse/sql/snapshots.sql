@@ -65,8 +65,28 @@ INSERT INTO models SELECT * FROM merged_models;
 DROP TABLE merged_models;
 
 -- name: models_to_attribute
--- What decides a model's family: its name and its declared parents.
-SELECT hub_id, repo_id, parents FROM models;
+-- What decides a model's own family: its name.
+SELECT hub_id, repo_id FROM models;
+
+-- name: declared_parents
+-- What every model says it descends from.
+SELECT hub_id, parent.relation AS relation, parent.repo_id AS parent_repo_id
+FROM (SELECT hub_id, unnest(parents) AS parent FROM models);
+
+-- name: former_names
+-- Names that models had before, and whose they were; a name that somebody has now is not among them.
+SELECT v.repo_id, arg_max(v.hub_id, v.snapshot_id)
+FROM model_versions AS v JOIN models AS m USING (hub_id)
+WHERE v.repo_id <> m.repo_id AND v.repo_id NOT IN (SELECT repo_id FROM models)
+GROUP BY v.repo_id;
+
+-- name: clear_shares
+-- Make room for the shares as they are known now.
+DELETE FROM shares;
+
+-- name: fill_shares
+-- Write the shares as they are known now.
+INSERT INTO shares (hub_id, family, share) SELECT hub_id, family, share FROM divided;
 
 -- name: attribute_models
 -- Write family and lineage of every model.

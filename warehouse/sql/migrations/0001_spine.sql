@@ -147,6 +147,12 @@ COMMENT ON COLUMN models.depth IS 'Steps of descent to its root';
 COMMENT ON COLUMN models.disabled IS 'Disabled by the Hub';
 COMMENT ON COLUMN models.parents IS 'base_model tags: how it descends, and from what';
 
+CREATE TABLE shares (hub_id VARCHAR NOT NULL, family VARCHAR, share DOUBLE NOT NULL);
+COMMENT ON TABLE shares IS 'How a model''s counts are divided among families: a merge of two families counts half for each.';
+COMMENT ON COLUMN shares.hub_id IS 'The model, see models';
+COMMENT ON COLUMN shares.family IS 'The family; NULL for what no known family accounts for';
+COMMENT ON COLUMN shares.share IS 'Its part; the parts of a model sum to exactly 1';
+
 CREATE TABLE families (family VARCHAR NOT NULL, vendor VARCHAR, country VARCHAR NOT NULL, publishers VARCHAR[] NOT NULL);
 COMMENT ON TABLE families IS 'Models sold under one name, over one or more publishers.';
 COMMENT ON COLUMN families.family IS 'Name of the family';
