@@ -322,7 +322,7 @@ def test_apportioned_parts_are_whole_close_and_complete(weights: dict[str | None
 # Against the definition, word by word, on random graphs
 
 
-def reference(  # type: ignore[type-arg]  # noqa: C901 (one piece on purpose: it is read beside docs/lineage.md)
+def reference(  # noqa: C901 (one piece on purpose: it is read beside docs/lineage.md)
     models: Models, parents: Parents, aliases: Mapping[str, str]
 ) -> tuple[dict, dict]:
     """The definition of docs/lineage.md, as plainly as it can be written: lineage and shares by hub_id."""
