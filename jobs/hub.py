@@ -46,6 +46,7 @@ __all__ = [
     "walk",
 ]
 
+_ROWS_AT_A_TIME = 100
 _MAX_PAGES = 1000  # the largest publisher has 71 pages of 1,000
 _EXPAND = [("expand", field) for field in EXPAND]
 
@@ -238,17 +239,25 @@ class Hub:
         return None
 
     async def _read(self, reading: Reading, progress: Callable[[Listing], None]) -> None:
-        """One publisher. A lane is held while waiting too: when nothing answers, eight have tried and not all."""
-        async with self._lanes:
-            await together(self._list(reading), self._count(reading))
+        """One publisher: a look at it, and a second one if the first does not add up."""
+        await self._look(reading)
+        if reading.falls_short(self._settings.count_tolerance):
+            # Something may have been published or deleted in between; a second look tells.
+            reading.restart()
+            await self._look(reading)
             if reading.falls_short(self._settings.count_tolerance):
-                # Something may have been published or deleted in between; a second look tells.
-                reading.restart()
-                await together(self._list(reading), self._count(reading))
-                if reading.falls_short(self._settings.count_tolerance):
-                    reading.problem = f"listed {len(reading)} of {reading.num_models}"
+                reading.problem = f"listed {reading.listed} of {reading.num_models}"
         reading.finished = True
         progress(reading.listing())
+
+    async def _look(self, reading: Reading) -> None:
+        async with (
+            self._lanes
+        ):  # held while waiting to try again too: when nothing answers, eight have tried and not all
+            await together(self._list(reading), self._count(reading))
+        # Outside the lane and a few at a time, so that the next publisher is asked in the meantime.
+        while reading.read(_ROWS_AT_A_TIME):  # noqa: ASYNC110  (no event is waited for)
+            await asyncio.sleep(0)
 
     async def _count(self, reading: Reading) -> None:
         try:
@@ -272,7 +281,7 @@ class Hub:
         url = self._client.url("/api/models", [*query, ("sort", "createdAt"), ("direction", "1"), *_EXPAND])
         seen: set[httpx.URL] = set()
         while (answer := await self._client.get(url, list)) is not None:
-            reading.add(answer.data)
+            reading.take(answer.data)
             if answer.next_url is None:
                 return
             seen.add(url)

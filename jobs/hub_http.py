@@ -7,10 +7,12 @@ not to a host that a redirect or a link names, not into an error, not into a log
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import json
 import logging
 import random
+import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -135,13 +137,16 @@ class HubClient:
         self._sleep, self._jitter, self._clock, self._wall = sleep, jitter, clock, wall
         self._gate = Gate(settings.quota_share)
         self._in_flight = 0
-        self._http = _open(settings, token)
+        # One for each lane: httpcore looks through a whole pool of connections, several times for every request, which
+        # with sixteen of them takes longer than all the rest.
+        self._pools = [_open(settings, token) for _ in range(settings.concurrency)]
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        await self._http.aclose()
+        for pool in self._pools:
+            await pool.aclose()
 
     @property
     def quota(self) -> Quota | None:
@@ -181,10 +186,11 @@ class HubClient:
     async def _exchange(self, url: httpx.URL) -> _Raw:
         """One request and its whole answer, once the rate limit allows it."""
         await self._admit()
+        pool = self._pools[self.requests % len(self._pools)]
         self._in_flight += 1
         self.requests += 1
         try:
-            async with asyncio.timeout(self._settings.timeout_seconds), self._http.stream("GET", url) as response:
+            async with asyncio.timeout(self._settings.timeout_seconds), pool.stream("GET", url) as response:
                 self._heed(response)
                 body = await _read_body(response)
         except (TimeoutError, httpx.TimeoutException):
@@ -253,12 +259,16 @@ def _open(settings: HubSettings, token: str | None) -> httpx.AsyncClient:
         if not (token.isascii() and token.isprintable() and token) or " " in token:
             raise HubError("the Hub token is empty or holds characters that no token has; see HF_TOKEN")
         headers["authorization"] = f"Bearer {token}"
-    connections = 2 * settings.concurrency  # the count of a publisher's models is asked beside its listing
-    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
     try:
-        return httpx.AsyncClient(headers=headers, timeout=settings.timeout_seconds, limits=limits)
+        return httpx.AsyncClient(headers=headers, timeout=settings.timeout_seconds, verify=_certificates())
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise HubError(f"the proxy named in the environment cannot be used: {error}") from None
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """The authorities to trust; read once, for that takes as long as a request."""
+    return httpx.create_ssl_context()
 
 
 async def _read_body(response: httpx.Response) -> bytes:
