@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench docs lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -12,7 +12,7 @@ help: ## list the tasks
 demo: .venv/runtime ## the main job, offline, on recorded real history
 	$(BIN)/leadchange demo
 
-test: .venv/dev ## all tests
+test: .venv/dev .venv/duckdb15 ## all tests
 	$(BIN)/python -m pytest -n auto
 
 lint: .venv/dev ## style, types, and the arrows between the rooms
@@ -28,12 +28,15 @@ format: .venv/dev ## rewrite the code in the house style
 bench: .venv/dev ## measure, as ratios in one run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
+docs: .venv/dev ## rewrite docs/cli.md and docs/configuration.md from the code
+	$(BIN)/python -m monitor.docs
+
 lock: .venv/dev ## renew the locked dependencies (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove what make made
-	rm -rf .venv leadchange-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .duckdb15 leadchange-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -45,4 +48,9 @@ clean: ## remove what make made
 
 .venv/dev: requirements-dev.lock .venv/runtime
 	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Beside the environment, not in it: the oldest DuckDB that must open what we publish.
+.venv/duckdb15: requirements-duckdb15.lock | .venv/bin/python
+	$(PIP) install --quiet --require-hashes --no-deps --upgrade --target .duckdb15 -r requirements-duckdb15.lock
 	@touch $@
