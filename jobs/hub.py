@@ -174,7 +174,7 @@ class Hub:
         problem = await self._read_all(readings, progress or (lambda _: None))
         for reading in readings:
             if not reading.finished:
-                reading.problem = reading.problem or problem
+                reading.problem = problem
         left = self._client.quota.remaining if self._client.quota else None
         return Walk(tuple(reading.listing() for reading in readings), self._client.requests, left, problem)
 
@@ -282,12 +282,13 @@ class Hub:
         seen: set[httpx.URL] = set()
         while (answer := await self._client.get(url, list)) is not None:
             reading.take(answer.data)
-            if answer.next_url is None:
+            next_url = self._client.next_url(answer)
+            if next_url is None:
                 return
             seen.add(url)
-            url = answer.next_url
-            if url in seen or len(seen) == _MAX_PAGES:
+            if next_url in seen or len(seen) == _MAX_PAGES:
                 raise UnreadableError(f"its pages do not end: gave up after {len(seen)}")
+            url = next_url
         raise UnreadableError("the Hub has no such page")
 
     def _about(self, error: HubError) -> str:

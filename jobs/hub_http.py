@@ -61,7 +61,7 @@ class TokenRefusedError(HubError):
 class HubSettings(BaseModel):
     """Where the Hub is, and how hard it may be asked."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     endpoint: str = Field("https://huggingface.co", description="The Hub, or a mirror that speaks its API.")
     quota_share: float = Field(0.5, gt=0, le=1, description="Share of the Hub's rate limit this monitor may use.")
@@ -91,10 +91,11 @@ class HubSettings(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A proper answer: its JSON, where it came from, and the address of the next page."""
+    """A proper answer: its JSON, the address that gave it, and the next page as it is named there."""
 
     data: Any
-    next_url: httpx.URL | None
+    url: httpx.URL
+    link: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,10 @@ class HubClient:
             await self._sleep(min(0.5 * 2 ** (attempt - 1), _MAX_BACKOFF_SECONDS) * (0.5 + self._jitter()))
         raise AssertionError("unreachable")
 
+    def next_url(self, answer: Answer) -> httpx.URL | None:
+        """The address of the next page; None on the last. Raises UnreadableError if it is not at home."""
+        return self._resolve(answer.url, answer.link, "continues") if answer.link is not None else None
+
     async def _follow(self, url: httpx.URL) -> _Raw:
         for _ in range(_MAX_REDIRECTS + 1):
             raw = await self._exchange(url)
@@ -231,12 +236,8 @@ class HubClient:
             raise UnreadableError(f"answered {raw.status}: {_excerpt(raw)}")
         data = _parse(raw, kind)
         self.answered = True
-        return Answer(data, self._next(raw))
-
-    def _next(self, raw: _Raw) -> httpx.URL | None:
         # A Link header is not always about pages, so only the relation `next` counts.
-        link = raw.links.get("next")
-        return self._resolve(raw.url, link["url"], "continues") if link else None
+        return Answer(data, raw.url, raw.links.get("next", {}).get("url"))
 
     def _resolve(self, base: httpx.URL, target: str, verb: str) -> httpx.URL:
         """The absolute address of `target`, if it stays at home."""
