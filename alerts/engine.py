@@ -1,14 +1,17 @@
 """The engine: `step(state, standing, rules) -> (state, events)`, pure. No clock, no I/O, no randomness.
 
-What a rule watches on its board is a *slot*: the lead, or one pair of entities. Each slot goes through
+Whatever a rule watches is a contest between values with names, and each contest is a *slot*: the lead (all entities), a
+pair, an entity against the line below the top places, an entity against a milestone. Each slot goes through
 
-    unknown  --first standing-->  stable(incumbent)                                       silent
-    stable   --challenger leads by the margin-->  pending(challenger, since, days = 1)    PENDING
-    pending  --leads by the margin again-->  days + 1; at `confirm` days: stable(challenger)   FLIP
+    unknown  --first standing-->  stable(incumbent)                                              silent
+    stable   --challenger leads by the margin-->  pending(challenger, since, days = 1)           PENDING
+    pending  --leads by the margin again-->  days + 1; enough days and span: stable(challenger)  FLIP
     pending  --leads by less than the margin, at least half of it-->  pending, days = 0
-    pending  --leads by less than half, or not at all-->  stable(incumbent)               DROPPED
-    pending  --another leads-->  pending(the other)                                       DROPPED, PENDING
-    any      --incumbent or challenger not in the standing, or the standing not complete-->  frozen: nothing moves
+    pending  --leads by less than half, or not at all-->  stable(incumbent)                      DROPPED
+    pending  --another leads-->  pending(the other)                                              DROPPED, PENDING
+    any      --incumbent or challenger not in the standing, or the standing not complete-->      frozen: nothing moves
+    any      --the leader changes again and again-->  flapping: FLIPs are not told               CONTESTED
+    flapping --calm again, the incumbent leads-->                                                SETTLED
 
 Days count once: a standing of a day that was judged already changes nothing. Ties keep the incumbent. Who leads is an
 attribute, never part of a slot's key; `epoch` counts a slot's confirmed incumbents, so that A to B to A is two events
@@ -18,17 +21,22 @@ and the same snapshot read twice is none.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from itertools import combinations
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
-from alerts.rules import TOP, Rule
+from alerts.contests import LINE, Contest, contests
+from alerts.rules import Rule
 from warehouse.records import Standing
 
-LEAD = "lead"
-"""The slot of a lead_change rule."""
+Kind = Literal["PENDING", "DROPPED", "FLIP", "CONTESTED", "SETTLED"]
+
+WINDOW = 20
+"""Days of a slot that its flap score looks back on. Nagios looks at 21 states, 20 changes of them."""
+
+FLAPPING, CALM = 0.3, 0.1
+"""Flap scores at which a slot becomes contested, and at which it is settled again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +51,27 @@ class Slot:
     days: int = 0
     """Days in a row on which the challenger led by the margin."""
     epoch: int = 0
+    """Confirmed changes of the incumbent so far."""
+    previous: str | None = None
+    """The incumbent before this one."""
+    flipped_on: date | None = None
+    """When this incumbent was confirmed."""
+    told: str = ""
+    """The alert that said so."""
+    ahead: str | None = None
+    """Who led on the last day judged, confirmed or not."""
+    recent: str = ""
+    """For each of the last days judged: 1 when somebody else led than the day before, else 0; newest last."""
+    flapping: bool = False
+    changes: int = 0
+    """Changes of the lead since it became contested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something happened in a slot on a day."""
 
-    kind: Literal["PENDING", "DROPPED", "FLIP"]
+    kind: Kind
     alert_id: str
     rule: str
     board: str
@@ -62,6 +84,10 @@ class Event:
     rival_value: float
     margin: float
     snapshot_id: int
+    reverts: str = ""
+    """The alert that this flip takes back: the lead returned within the rule's `settle_days`."""
+    changes: int = 0
+    """For CONTESTED and SETTLED: changes of the lead."""
 
 
 State = Mapping[str, Mapping[str, Slot]]
@@ -73,7 +99,7 @@ def step(state: State, standing: Standing, rules: Sequence[Rule]) -> tuple[State
     events: list[Event] = []
     new = dict(state)
     for rule in rules:
-        if rule.board == standing.board:
+        if rule.board == standing.board and rule.when != "source_trouble":
             new[rule.name], found = _judge(state.get(rule.name, {}), standing, rule)
             events += found
     return new, events
@@ -85,72 +111,118 @@ def _judge(slots: Mapping[str, Slot], standing: Standing, rule: Rule) -> tuple[M
         return slots, []
     events: list[Event] = []
     new = dict(slots)
-    for key, contenders in _slots_of(rule, standing, slots):
-        slot, found = _contest(slots.get(key), key, contenders, standing, rule)
+    for contest in contests(rule, standing, slots):
+        slot, found = _contest(slots.get(contest.key), contest, standing, rule, newcomer=bool(slots))
         if slot is not None:
-            new[key] = slot
-        events += found
-    return new, events
-
-
-def _slots_of(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """The slots a rule watches on this day, each with its contenders' values."""
-    if rule.when == "lead_change":
-        yield LEAD, standing.values
-        return
-    keys = dict.fromkeys([*known, *(pair_key(*pair) for pair in _pairs(rule, standing))])
-    for key in keys:
-        pair = key.split("\n")
-        yield key, {entity: standing.values[entity] for entity in pair if entity in standing.values}
-
-
-def _pairs(rule: Rule, standing: Standing) -> Iterable[tuple[str, str]]:
-    if len(rule.between) == 2:
-        return [(rule.between[0], rule.between[1])]
-    first = sorted(standing.values, key=lambda entity: (-standing.values[entity], entity))[:TOP]
-    if rule.between:
-        return [(rule.between[0], other) for other in first if other != rule.between[0] and rule.between[0] in first]
-    return combinations(first, 2)
-
-
-def pair_key(one: str, other: str) -> str:
-    """The slot of a pair, whoever is named first."""
-    return "\n".join(sorted((one, other)))
+            new[contest.key] = slot
+        events += [event for event in found if contest.tells(event.kind, event.entity)]
+    return new, [_named(event, standing) for event in events]
 
 
 def _contest(
-    slot: Slot | None, key: str, values: Mapping[str, float], standing: Standing, rule: Rule
+    slot: Slot | None, contest: Contest, standing: Standing, rule: Rule, *, newcomer: bool
 ) -> tuple[Slot | None, list[Event]]:
-    """One slot's day: who holds it, who challenges, and whether that has lasted."""
+    """One slot's day: who holds it, who challenges, whether that has lasted, and whether it is contested."""
     if slot is None:
-        return _first_sight(key, values, standing.day), []
-    if standing.day <= slot.last_day or _is_frozen(slot, key, values):
+        slot = _first_sight(contest, standing.day, newcomer=newcomer)
+        if slot is None or slot.last_day == standing.day:
+            return slot, []
+    if standing.day <= slot.last_day or contest.is_frozen(slot.incumbent, slot.challenger):
         return slot, []
-    seen = replace(slot, last_day=standing.day)
-    leader = _leader(values, slot.incumbent)
-    lead = margin_between(values[leader], values[slot.incumbent])
-    if leader == slot.incumbent or lead < rule.margin / 2 or (lead < rule.margin and leader != slot.challenger):
-        return _drop(seen, key, values, standing, rule)
-    return _challenge(seen, key, leader, lead, values, standing, rule)
+    seen = _observed(slot, contest.leader(slot.ahead), standing.day)
+    after, events = _advance(seen, contest, standing, rule)
+    if seen.flapping:
+        events = [event for event in events if event.kind != "FLIP"]
+    return _judge_flapping(after, events, contest, standing, rule)
 
 
-def _first_sight(key: str, values: Mapping[str, float], day: date) -> Slot | None:
-    """The first standing ever seen decides who holds the slot, and never alerts; a pair is known once both are seen."""
-    if key != LEAD and len(values) < 2:
+def _first_sight(contest: Contest, day: date, *, newcomer: bool) -> Slot | None:
+    """The first standing ever seen decides who holds a slot, and never alerts.
+
+    A contest against a line starts below it when the rule was already watching: who turns up above has crossed it.
+    """
+    if contest.against is not None and newcomer:
+        return Slot(incumbent=contest.against, last_day=date.min, ahead=contest.against)
+    if len(contest.values) < contest.least:
         return None
-    return Slot(incumbent=_leader(values, None), last_day=day)
+    leader = contest.leader(None)
+    return Slot(incumbent=leader, last_day=day, ahead=leader)
 
 
-def _is_frozen(slot: Slot, key: str, values: Mapping[str, float]) -> bool:
-    """A contender that was not seen has not lost."""
-    if key != LEAD:
-        return len(values) < 2
-    return slot.incumbent not in values or (slot.challenger is not None and slot.challenger not in values)
+def _observed(slot: Slot, leader: str, day: date) -> Slot:
+    """The slot with this day counted into its recent changes."""
+    changed = leader != slot.ahead
+    recent = (slot.recent + ("1" if changed else "0"))[-WINDOW:]
+    return replace(slot, last_day=day, ahead=leader, recent=recent, changes=slot.changes + (changed and slot.flapping))
 
 
-def _leader(values: Mapping[str, float], incumbent: str | None) -> str:
-    """Who has most; ties keep the incumbent, then go by name."""
-    return min(values, key=lambda entity: (-values[entity], entity != incumbent, entity))
+def _advance(slot: Slot, contest: Contest, standing: Standing, rule: Rule) -> tuple[Slot, list[Event]]:
+    leader = contest.leader(slot.incumbent)
+    lead = margin_between(contest.values[leader], contest.values[slot.incumbent])
+    if leader == slot.incumbent or lead < rule.margin / 2 or (lead < rule.margin and leader != slot.challenger):
+        return _drop(slot, contest, standing, rule)
+    return _challenge(slot, leader, lead, contest, standing, rule)
+
+
+def _drop(slot: Slot, contest: Contest, standing: Standing, rule: Rule) -> tuple[Slot, list[Event]]:
+    """The incumbent holds; a challenge that was pending is over."""
+    calm = replace(slot, challenger=None, since=None, days=0)
+    if slot.challenger is None:
+        return calm, []
+    return calm, [_event("DROPPED", slot, slot.challenger, contest, standing, rule)]
+
+
+def _challenge(
+    slot: Slot, leader: str, lead: float, contest: Contest, standing: Standing, rule: Rule
+) -> tuple[Slot, list[Event]]:
+    """The challenger leads: count the day if by the margin, and hand over the slot when enough days are counted."""
+    same = slot.challenger == leader
+    events = []
+    if slot.challenger is not None and not same:
+        events.append(_event("DROPPED", slot, slot.challenger, contest, standing, rule))
+    days = ((slot.days if same else 0) + 1) if lead >= rule.margin else 0
+    since = slot.since if same and slot.days and days and slot.since else standing.day
+    pending = replace(slot, challenger=leader, days=days, since=since)
+    if days < rule.confirm or (standing.day - since).days < rule.span_days:
+        return pending, [*events, _event("PENDING", pending, leader, contest, standing, rule)]
+    flip = _event("FLIP", pending, leader, contest, standing, rule)
+    return _handed_over(pending, flip), [*events, flip]
+
+
+def _handed_over(slot: Slot, flip: Event) -> Slot:
+    """The slot with its new incumbent."""
+    return replace(
+        slot,
+        incumbent=flip.entity,
+        challenger=None,
+        since=None,
+        days=0,
+        epoch=slot.epoch + 1,
+        previous=slot.incumbent,
+        flipped_on=flip.day,
+        told=flip.alert_id,
+    )
+
+
+def _judge_flapping(
+    slot: Slot, events: list[Event], contest: Contest, standing: Standing, rule: Rule
+) -> tuple[Slot, list[Event]]:
+    """Say once that a slot is contested, and once that it is settled; in between nobody is told of its flips."""
+    score = flap_score(slot.recent)
+    if not slot.flapping and score >= FLAPPING:
+        slot = replace(slot, flapping=True, changes=slot.recent.count("1"))
+        untold = [event for event in events if event.kind != "FLIP"]
+        return slot, [*untold, _event("CONTESTED", slot, slot.ahead or slot.incumbent, contest, standing, rule)]
+    if slot.flapping and score <= CALM and slot.ahead == slot.incumbent:
+        event = _event("SETTLED", slot, slot.incumbent, contest, standing, rule)
+        return replace(slot, flapping=False, changes=0), [*events, event]
+    return slot, events
+
+
+def flap_score(recent: str) -> float:
+    """Share of the last days that changed the leader, the newest weighing 1.2 and the oldest 0.8 (after Nagios)."""
+    step_ = 0.4 / (WINDOW - 1)
+    return sum(1.2 - step_ * age for age, flag in enumerate(reversed(recent)) if flag == "1") / WINDOW
 
 
 def margin_between(leader: float, rival: float) -> float:
@@ -158,63 +230,80 @@ def margin_between(leader: float, rival: float) -> float:
     return (leader - rival) / leader if leader > 0 else 0.0
 
 
-def _drop(
-    slot: Slot, key: str, values: Mapping[str, float], standing: Standing, rule: Rule
-) -> tuple[Slot, list[Event]]:
-    """The incumbent holds; a challenge that was pending is over."""
-    calm = replace(slot, challenger=None, since=None, days=0)
-    if slot.challenger is None:
-        return calm, []
-    return calm, [_event("DROPPED", slot, key, slot.challenger, values, standing, rule)]
-
-
-def _challenge(
-    slot: Slot, key: str, leader: str, lead: float, values: Mapping[str, float], standing: Standing, rule: Rule
-) -> tuple[Slot, list[Event]]:
-    """The challenger leads: count the day if by the margin, and hand over the slot when enough days are counted."""
-    events = []
-    same = slot.challenger == leader
-    if slot.challenger is not None and not same:
-        events.append(_event("DROPPED", slot, key, slot.challenger, values, standing, rule))
-    days = ((slot.days if same else 0) + 1) if lead >= rule.margin else 0
-    since = slot.since if same and slot.days and days else standing.day
-    pending = replace(slot, challenger=leader, days=days, since=since)
-    if days < rule.confirm:
-        return pending, [*events, _event("PENDING", pending, key, leader, values, standing, rule)]
-    flip = _event("FLIP", pending, key, leader, values, standing, rule)
-    return Slot(incumbent=leader, last_day=standing.day, epoch=slot.epoch + 1), [*events, flip]
-
-
-def _event(
-    kind: Literal["PENDING", "DROPPED", "FLIP"],
-    slot: Slot,
-    key: str,
-    entity: str,
-    values: Mapping[str, float],
-    standing: Standing,
-    rule: Rule,
-) -> Event:
-    value, rival_value = values.get(entity, 0.0), values[slot.incumbent]
+def _event(kind: Kind, slot: Slot, entity: str, contest: Contest, standing: Standing, rule: Rule) -> Event:
+    rival = contest.other(entity, slot.incumbent)
+    value, rival_value = contest.values.get(entity, 0.0), contest.values.get(rival, 0.0)
+    flipped = kind in ("PENDING", "DROPPED", "FLIP")
+    settling = slot.flipped_on is not None and (standing.day - slot.flipped_on).days <= rule.settle_days
     return Event(
         kind=kind,
-        alert_id=alert_id(rule.name, rule.board, key, slot.epoch + 1, entity),
+        alert_id=alert_id(rule.name, rule.board, contest.key, slot.epoch + flipped, entity if flipped else kind),
         rule=rule.name,
         board=rule.board,
-        slot=key,
+        slot=contest.key,
         entity=entity,
-        rival=slot.incumbent,
-        since=slot.since or standing.day,
+        rival=rival,
+        since=slot.since if flipped and slot.since else standing.day,
         day=standing.day,
         value=value,
         rival_value=rival_value,
         margin=margin_between(value, rival_value),
         snapshot_id=standing.snapshot_id,
+        reverts=slot.told if kind == "FLIP" and settling and entity == slot.previous else "",
+        changes=0 if flipped else slot.changes,
     )
+
+
+def _named(event: Event, standing: Standing) -> Event:
+    """The event with an entity in the place of a line: who stands just across it."""
+    if LINE not in (event.entity, event.rival):
+        return event
+    who, line = (event.rival, event.value) if event.entity == LINE else (event.entity, event.rival_value)
+    across = next((name for name, value in standing.values.items() if value == line and name != who), "")
+    mine = standing.values[who]
+    return replace(event, entity=who, rival=across, value=mine, rival_value=line, margin=abs(event.margin))
+
+
+def trouble(slot: Slot | None, last_complete: date | None, today: date, rule: Rule) -> tuple[Slot, Event | None]:
+    """A source_trouble rule's look at a day: told once when no complete snapshot came for `after_days`.
+
+    Args:
+        slot: what is known; None at the first look.
+        last_complete: day of the board's last complete snapshot; None when there is none yet.
+        today: the day of this look.
+        rule: whose.
+    """
+    slot = slot or Slot(incumbent="source", last_day=today)
+    since = last_complete or slot.last_day
+    if (today - since).days < rule.after_days:
+        return replace(slot, since=None, last_day=since), None
+    if slot.since == since:
+        return slot, None
+    after = replace(slot, since=since, epoch=slot.epoch + 1, last_day=since)
+    event = Event(
+        kind="FLIP",
+        alert_id=alert_id(rule.name, rule.board, "source", after.epoch, since.isoformat()),
+        rule=rule.name,
+        board=rule.board,
+        slot="source",
+        entity="source",
+        rival="",
+        since=since,
+        day=today,
+        value=float((today - since).days),
+        rival_value=float(rule.after_days),
+        margin=0.0,
+        snapshot_id=0,
+    )
+    return after, event
 
 
 def alert_id(rule: str, board: str, slot: str, epoch: int, entity: str) -> str:
     """Short, and the same whenever the same event is found again."""
     return hashlib.sha256(f"{rule}\n{board}\n{slot}\n{epoch}\n{entity}".encode()).hexdigest()[:10]
+
+
+_DATES = frozenset({"last_day", "since", "flipped_on"})
 
 
 def dump(slots: Mapping[str, Slot]) -> dict[str, dict[str, Any]]:
@@ -231,5 +320,5 @@ def load(data: Mapping[str, Mapping[str, Any]]) -> dict[str, Slot]:
     return {key: Slot(**{name: _rich(name, value) for name, value in slot.items()}) for key, slot in data.items()}
 
 
-def _rich(name: str, value: object) -> Any:  # noqa: ANN401 the fields of a Slot have several types
-    return date.fromisoformat(cast("str", value)) if name in ("last_day", "since") and value else value
+def _rich(name: str, value: Any) -> Any:  # noqa: ANN401 the fields of a Slot have several types
+    return date.fromisoformat(value) if name in _DATES and value else value

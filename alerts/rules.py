@@ -7,10 +7,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-When = Literal["lead_change", "overtake"]
+When = Literal["lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble"]
 
 TOP = 10
-"""An overtake rule that names no pair watches the pairs among this many first entities."""
+"""A rule that names no entities watches this many first ones of its board."""
 
 
 class Rule(BaseModel):
@@ -20,11 +20,14 @@ class Rule(BaseModel):
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$", description="name of the rule")
     board: str = Field(description="name of the board it watches")
-    when: When = Field(default="lead_change", description="lead_change or overtake")
+    when: When = Field(
+        default="lead_change",
+        description="lead_change, overtake, enters_top, leaves_top, milestone or source_trouble",
+    )
     between: tuple[str, ...] = Field(
         default=(),
-        max_length=2,
-        description="for overtake: two entities; one: every pair with it among the first ten; none: every pair there",
+        description="overtake: two entities; one: every pair with it among the first ten; none: every pair there. "
+        "enters_top, leaves_top, milestone: only these entities",
     )
     confirm: int = Field(default=3, ge=1, le=365, description="complete snapshots in a row, on different days")
     margin: float = Field(
@@ -33,14 +36,25 @@ class Rule(BaseModel):
         lt=1,
         description="relative lead needed to count a day, (leader - rival) / leader; half of it to stay",
     )
+    span_days: int = Field(default=0, ge=0, le=365, description="least days from the first confirming day to the last")
+    settle_days: int = Field(
+        default=30, ge=0, le=365, description="a flip back within so many days is told as a revert"
+    )
+    top: int = Field(default=TOP, ge=1, le=1000, description="enters_top, leaves_top: how many places are the top")
+    at: tuple[float, ...] = Field(default=(), description="milestone: the values worth telling")
+    after_days: int = Field(default=3, ge=1, le=365, description="source_trouble: days without a complete snapshot")
     channels: tuple[str, ...] = Field(default=("console",), description="names of the channels to tell")
 
     @model_validator(mode="after")
-    def _between_fits(self) -> Self:
-        if self.between and self.when != "overtake":
-            raise ValueError("`between` goes with when = 'overtake'")
+    def _fits_its_kind(self) -> Self:
         if len(set(self.between)) != len(self.between):
             raise ValueError("`between` names the same entity twice")
+        if self.between and self.when in ("lead_change", "source_trouble"):
+            raise ValueError(f"`between` does not go with when = {self.when!r}")
+        if self.when == "overtake" and len(self.between) > 2:
+            raise ValueError("`between` names two entities at most")
+        if (self.when == "milestone") != bool(self.at):
+            raise ValueError("`at` goes with when = 'milestone', and a milestone needs it")
         return self
 
     @property

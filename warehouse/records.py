@@ -136,6 +136,10 @@ class Alert:
     """What moved, in one line; empty where nothing is known."""
     confirm: int = 1
     """How many complete days the rule asked for."""
+    changes: int = 0
+    """For contested and settled: how often the lead changed while it was contested."""
+    thread_of: str = ""
+    """The alert that this one continues (a revert, a correction, a settlement); empty for a story of its own."""
     history: tuple[tuple[date, float, float], ...] = ()
     """(day, value of entity, value of rival) of the days before, oldest first, for the picture."""
 

@@ -226,13 +226,13 @@ CREATE TABLE alerts (
     entity VARCHAR NOT NULL, rival VARCHAR NOT NULL, state VARCHAR NOT NULL, day DATE NOT NULL, confirmed_day DATE,
     title VARCHAR NOT NULL, value DOUBLE NOT NULL, rival_value DOUBLE NOT NULL, margin DOUBLE NOT NULL,
     confirm INTEGER NOT NULL, snapshot_id BIGINT NOT NULL, slot VARCHAR NOT NULL, why VARCHAR NOT NULL, quality VARCHAR NOT NULL,
-    created_at TIMESTAMPTZ NOT NULL
+    changes INTEGER NOT NULL, thread_of VARCHAR NOT NULL, folded_into VARCHAR NOT NULL, created_at TIMESTAMPTZ NOT NULL
 );
 COMMENT ON TABLE alerts IS 'Rules satisfied, or about to be (pending).';
 COMMENT ON COLUMN alerts.alert_id IS 'Short id, on every message about it';
 COMMENT ON COLUMN alerts.rule IS 'Name of the rule';
 COMMENT ON COLUMN alerts.board IS 'Name of the board, see boards';
-COMMENT ON COLUMN alerts.kind IS 'What the rule watches: lead_change, overtake, ...';
+COMMENT ON COLUMN alerts.kind IS 'What the rule watches (lead_change, overtake, ...), or contested, settled, mass_change, correction';
 COMMENT ON COLUMN alerts.entity IS 'Who is ahead now';
 COMMENT ON COLUMN alerts.rival IS 'Who was ahead before';
 COMMENT ON COLUMN alerts.state IS 'pending (not yet confirmed), firing (told), reverted (the lead has changed again), held (true of the list, not of the models: not told), silenced';
@@ -247,6 +247,9 @@ COMMENT ON COLUMN alerts.snapshot_id IS 'The snapshot that satisfied the rule';
 COMMENT ON COLUMN alerts.slot IS 'What the rule watches on its board: the lead, or a pair';
 COMMENT ON COLUMN alerts.why IS 'What moved, in one line; empty where models are not known';
 COMMENT ON COLUMN alerts.quality IS 'How good the data is, in words';
+COMMENT ON COLUMN alerts.changes IS 'For contested and settled: how often the lead changed';
+COMMENT ON COLUMN alerts.thread_of IS 'The alert that this one continues; empty for a story of its own';
+COMMENT ON COLUMN alerts.folded_into IS 'The alert whose message tells this one too; empty when it is told by itself';
 COMMENT ON COLUMN alerts.created_at IS 'When this row was first written';
 
 CREATE TABLE deliveries (
@@ -267,3 +270,27 @@ COMMENT ON COLUMN deliveries.lease_until IS 'While sending: a sender that has no
 COMMENT ON COLUMN deliveries.receipt IS 'The provider''s own id for the message';
 COMMENT ON COLUMN deliveries.settled IS 'Recipients who need no further attempt';
 COMMENT ON COLUMN deliveries.queued_at IS 'When it was queued';
+
+CREATE TABLE silences (
+    silence_id VARCHAR NOT NULL, rule VARCHAR NOT NULL, board VARCHAR NOT NULL, entity VARCHAR NOT NULL,
+    starts_at TIMESTAMPTZ NOT NULL, ends_at TIMESTAMPTZ NOT NULL, author VARCHAR NOT NULL, reason VARCHAR NOT NULL
+);
+COMMENT ON TABLE silences IS 'What is not to be told for a while; looked up at the moment of sending.';
+COMMENT ON COLUMN silences.silence_id IS 'Short id';
+COMMENT ON COLUMN silences.rule IS 'Rule it mutes; empty for every rule';
+COMMENT ON COLUMN silences.board IS 'Board it mutes; empty for every board';
+COMMENT ON COLUMN silences.entity IS 'Entity it mutes, as newcomer or as rival; empty for all';
+COMMENT ON COLUMN silences.starts_at IS 'When it begins';
+COMMENT ON COLUMN silences.ends_at IS 'When it ends';
+COMMENT ON COLUMN silences.author IS 'Who asked for it';
+COMMENT ON COLUMN silences.reason IS 'Why';
+
+CREATE TABLE channel_health (
+    channel VARCHAR NOT NULL, failing_since TIMESTAMPTZ, failures INTEGER NOT NULL, last_error VARCHAR, last_sent_at TIMESTAMPTZ
+);
+COMMENT ON TABLE channel_health IS 'How each channel is doing.';
+COMMENT ON COLUMN channel_health.channel IS 'Name of the channel';
+COMMENT ON COLUMN channel_health.failing_since IS 'When the present run of failures began; NULL when the last attempt was taken';
+COMMENT ON COLUMN channel_health.failures IS 'Failures in a row';
+COMMENT ON COLUMN channel_health.last_error IS 'What the provider said last';
+COMMENT ON COLUMN channel_health.last_sent_at IS 'When it last took a message';

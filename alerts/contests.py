@@ -1,0 +1,118 @@
+"""What a rule watches on a day, as contests between values with names (pure).
+
+lead_change               all entities of the board
+overtake                  two entities
+enters_top, leaves_top    an entity against the line: the best value outside the top, or the last one inside
+milestone                 an entity against a number
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+from alerts.rules import TOP, Rule
+from warehouse.records import Standing
+
+LEAD = "lead"
+"""The slot of a lead_change rule."""
+
+LINE = "\nline"
+"""The contender that stands for the line below the top places; no entity can be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """One slot on one day."""
+
+    key: str
+    values: Mapping[str, float]
+    least: int = 2
+    """How many contenders must be seen before the slot is known at all."""
+    against: str | None = None
+    """The contender that is no entity: a line or a milestone."""
+    told: str | None = None
+    """Whose victories are told; None: everybody's."""
+
+    def leader(self, incumbent: str | None) -> str:
+        """Who has most; ties keep the incumbent, then go by name."""
+        return min(self.values, key=lambda name: (-self.values[name], name != incumbent, name))
+
+    def other(self, entity: str, incumbent: str) -> str:
+        """Whom an event about `entity` is measured against: the incumbent, or who comes next when that is itself."""
+        if entity != incumbent:
+            return incumbent
+        rest = [name for name in self.values if name != entity]
+        return max(rest, key=lambda name: (self.values[name], name), default=incumbent)
+
+    def is_frozen(self, incumbent: str, challenger: str | None) -> bool:
+        """A contender that was not seen has not lost."""
+        if self.key != LEAD:
+            return len(self.values) < self.least
+        return incumbent not in self.values or (challenger is not None and challenger not in self.values)
+
+    def tells(self, kind: str, entity: str) -> bool:
+        """Whether an event about `entity` is one that the rule asked for."""
+        return self.told is None or (kind in ("PENDING", "DROPPED", "FLIP") and entity == self.told)
+
+
+def contests(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
+    """The contests a rule watches on this day; those it knows already go on when their entities have left the top."""
+    if rule.when == "lead_change":
+        return iter([Contest(LEAD, standing.values, least=1)])
+    if rule.when == "overtake":
+        return _pairs(rule, standing, known)
+    if rule.when == "milestone":
+        return _milestones(rule, standing, known)
+    return _lines(rule, standing, known)
+
+
+def pair_key(one: str, other: str) -> str:
+    """The slot of a pair, whoever is named first."""
+    return "\n".join(sorted((one, other)))
+
+
+def _first(standing: Standing, places: int) -> list[str]:
+    return sorted(standing.values, key=lambda name: (-standing.values[name], name))[:places]
+
+
+def _pairs(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
+    for key in dict.fromkeys([*known, *(pair_key(*pair) for pair in _watched_pairs(rule, standing))]):
+        yield Contest(key, {name: standing.values[name] for name in key.split("\n") if name in standing.values})
+
+
+def _watched_pairs(rule: Rule, standing: Standing) -> Iterable[tuple[str, str]]:
+    if len(rule.between) == 2:
+        return [(rule.between[0], rule.between[1])]
+    first = _first(standing, TOP)
+    if rule.between:
+        return [(rule.between[0], other) for other in first if other != rule.between[0] and rule.between[0] in first]
+    return combinations(first, 2)
+
+
+def _milestones(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
+    """Each watched entity against each number; a key is `number, newline, entity`."""
+    watched = rule.between or tuple(_first(standing, TOP))
+    keys = [f"{number:g}\n{entity}" for number in rule.at for entity in watched]
+    for key in dict.fromkeys([*known, *keys]):
+        number, _, entity = key.partition("\n")
+        values = {number: float(number)}
+        if entity in standing.values:
+            values[entity] = standing.values[entity]
+        yield Contest(key, values, against=number, told=entity)
+
+
+def _lines(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
+    """Each entity that is or was in the top against the line below it; the key is the entity."""
+    ranked = _first(standing, rule.top + 1)
+    inside = set(ranked[: rule.top])
+    if len(ranked) <= rule.top:
+        return
+    for entity in dict.fromkeys([*known, *ranked[: rule.top]]):
+        if rule.between and entity not in rule.between:
+            continue
+        values = {LINE: standing.values[ranked[rule.top] if entity in inside else ranked[rule.top - 1]]}
+        if entity in standing.values:
+            values[entity] = standing.values[entity]
+        yield Contest(entity, values, against=LINE, told=entity if rule.when == "enters_top" else LINE)
