@@ -251,10 +251,13 @@ class Hub:
         progress(reading.listing())
 
     async def _look(self, reading: Reading) -> None:
-        async with (
-            self._lanes
-        ):  # held while waiting to try again too: when nothing answers, eight have tried and not all
+        """The listing, and the count beside it. The lane is held between attempts too: when nothing answers, the first
+        eight find out for all.
+        """
+        async with self._lanes:
             await together(self._list(reading), self._count(reading))
+            if reading.gave_up and not self._client.answered:
+                raise _NothingAnswersError(self._about(reading.problem))
         # Outside the lane and a few at a time, so that the next publisher is asked in the meantime.
         while reading.read(_ROWS_AT_A_TIME):  # noqa: ASYNC110  (no event is waited for)
             await asyncio.sleep(0)
@@ -271,9 +274,7 @@ class Hub:
         try:
             await self._pages(reading)
         except UnreadableError as error:
-            if error.exhausted and not self._client.answered:
-                raise _NothingAnswersError(self._about(error)) from None
-            reading.problem = str(error)
+            reading.problem, reading.gave_up = str(error), error.exhausted
 
     async def _pages(self, reading: Reading) -> None:
         # By creation, oldest first: the only order that does not move while one reads it.
@@ -291,7 +292,7 @@ class Hub:
             url = next_url
         raise UnreadableError("the Hub has no such page")
 
-    def _about(self, error: HubError) -> str:
+    def _about(self, error: object) -> str:
         return f"{self._settings.endpoint} cannot be read: {error}"
 
     def _time_is_up(self) -> str:

@@ -80,6 +80,8 @@ class Reading:
         self.publisher = publisher
         self.num_models: int | None = None
         self.problem: str | None = None
+        self.gave_up = False
+        """Whether the problem is that its listing was asked for again and again in vain."""
         self.finished = False
         self.restart()
 
