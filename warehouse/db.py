@@ -157,7 +157,7 @@ class Database:
             raise QueryRefusedError(_first_line(error)) from None
         if len(statements) != 1:
             raise QueryRefusedError(f"one statement at a time, not {len(statements)}")
-        kind = statements[0].type.name
+        kind = _kind(statements[0])
         if kind not in READING_STATEMENTS:
             raise QueryRefusedError(f"{kind} is refused: this file is read-only, only SELECT and its kin run here")
 
@@ -167,9 +167,15 @@ class Database:
         Raises:
             QueryRefusedError: it does not parse, names an unknown column, or is more than an expression.
         """
-        probe = f"SELECT 1 FROM {relation} WHERE ({condition}\n) LIMIT 0"  # noqa: S608 somebody's own SQL is the point
-        self.refuse_writing(probe)
-        self.ask(probe)
+        # Two places that only an expression fits in both: what closes the bracket of one breaks the other.
+        inside = f"DESCRIBE SELECT CASE WHEN true THEN ({condition}\n) END FROM {relation}"  # noqa: S608 somebody's own SQL
+        behind = f"SELECT 1 FROM {relation} WHERE ({condition}\n) LIMIT 0"  # noqa: S608 is the point
+        for probe in (inside, behind):
+            self.refuse_writing(probe)
+        kind = self.ask(inside)[1][0][1]
+        self.ask(behind)
+        if kind != "BOOLEAN":
+            raise QueryRefusedError(f"it must be true or false of a model, and is of type {kind}")
 
     def ask(self, sql: str) -> tuple[list[str], list[Row]]:
         """Run somebody's own query: column names and rows.
@@ -185,6 +191,8 @@ class Database:
                 "refused: queries here reach this file only, no other file and no network"
             ) from None
         except duckdb.Error as error:
+            if _is_damage(str(error)):
+                raise WarehouseError(_explain(str(error), self.path)) from None
             raise QueryRefusedError(_first_line(error)) from None
 
 
@@ -200,6 +208,15 @@ def _connect(path: Path | None, *, read_only: bool, config: dict[str, str]) -> d
         return connection
 
 
+def _kind(statement: duckdb.Statement) -> str:
+    """What a statement is to DuckDB's parser."""
+    try:
+        return statement.type.name
+    except ValueError:
+        # Its Python package does not know every kind that its parser does, e.g. UPDATE EXTENSIONS.
+        return "this kind of statement"
+
+
 @contextmanager
 def _errors_become_ours(path: Path | None) -> Iterator[None]:
     """Name what a user can mend; let everything else through as the bug it is."""
@@ -211,6 +228,11 @@ def _errors_become_ours(path: Path | None) -> Iterator[None]:
         raise WarehouseError(
             f"{path} had to be closed: {_first_line(error)}; start again, committed data is kept"
         ) from error
+    except duckdb.Error as error:
+        # What does not fit its checksum has no class of its own.
+        if not _is_damage(str(error)):
+            raise
+        raise WarehouseError(_explain(str(error), path)) from None
 
 
 def _explain(message: str, path: Path | None) -> str:
@@ -224,9 +246,17 @@ def _explain(message: str, path: Path | None) -> str:
         return f"{path} was written by a newer DuckDB: upgrade leadchange; the file is untouched"
     if "No space left" in message:
         return f"the disk of {path} is full: nothing was written; free some space and run again"
-    if "not a valid DuckDB database" in message or "checksum" in message.lower() or "corrupt" in message.lower():
+    if _is_damage(message):
         return f"{path} is damaged or no DuckDB file: move it away, or restore a copy; nothing was overwritten"
     return f"{path}: {message.splitlines()[0]}"
+
+
+def _is_damage(message: str) -> bool:
+    return any(sign in message for sign in _DAMAGE)
+
+
+_DAMAGE = ("not a valid DuckDB database", "Corrupt database file", "Could not read enough bytes")
+"""What DuckDB says about a file that is not what it wrote: never one, changed, or cut short."""
 
 
 def _first_line(error: Exception) -> str:
