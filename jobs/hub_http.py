@@ -224,12 +224,12 @@ class HubClient:
             self._gate.hold(seconds or 0.0, now)
 
     def _judge(self, raw: _Raw, kind: type[list[Any] | dict[str, Any]]) -> Answer | None:
-        code = raw.headers.get("x-error-code")
+        code, message = raw.headers.get("x-error-code"), raw.headers.get("x-error-message", "")
+        if raw.status == 401 and self._has_token and (code is None or message.startswith("Invalid credentials")):
+            raise TokenRefusedError
         if raw.status == 404 or (raw.status == 401 and code == "RepoNotFound"):
             self.answered = True
             return None
-        if raw.status == 401 and self._has_token and code is None:
-            raise TokenRefusedError
         if raw.status in _RETRIED or raw.status >= 500:
             raise _AgainError(f"answered {raw.status}")
         if raw.status != 200:

@@ -730,6 +730,13 @@ def test_a_refused_token_fails_the_whole_walk_and_says_that_none_is_needed(web: 
     assert TOKEN not in repr(seen)
 
 
+def test_a_refused_token_is_not_mistaken_for_a_model_that_is_gone(web: respx.MockRouter) -> None:
+    headers = {"x-error-code": "RepoNotFound", "x-error-message": "Invalid credentials in Authorization header"}
+    web.get(url__startswith=HUB).mock(return_value=httpx.Response(401, headers=headers))
+    with pytest.raises(HubError, match="refused the token"):
+        find_models(settings(), ["a/b"], token=TOKEN)
+
+
 def test_a_401_without_a_token_is_a_problem_of_its_publisher(web: respx.MockRouter, clock: Clock) -> None:
     serve(web, httpx.Response(401), count=1)
     assert str(only(look(clock)).problem).startswith("answered 401")

@@ -152,7 +152,7 @@ class LocalHub:
             return _error(429, "Too Many Requests")
         shown = request.headers.get("authorization")
         if shown and self._token and shown != f"Bearer {self._token}":
-            return _error(401, "Invalid username or password.")
+            return _error(401, "Invalid credentials in Authorization header")
         return None
 
     def _models(self, request: Request) -> Response:
