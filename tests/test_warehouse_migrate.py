@@ -1,0 +1,119 @@
+"""The schema: from zero, twice, and everything that the contract names, with its meaning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from spine import moment, warehouse
+
+from warehouse import migrate as migrating
+from warehouse.db import Database
+from warehouse.errors import WarehouseError
+from warehouse.migrate import migrate
+from warehouse.publish import RELATIONS, publish
+from warehouse.queries import migrations
+
+CONTRACT = {
+    "snapshots": "snapshot_id source taken_at day verdict verdict_reason models requests seconds",
+    "models": (
+        "hub_id repo_id publisher family relation root_repo_id created_at parameters pipeline_tag library license "
+        "gated first_seen last_seen"
+    ),
+    "observations": "snapshot_id day hub_id repo_id downloads_30d downloads_all_time likes",
+    "families": "family vendor country publishers",
+    "boards": "board entity measure scope definition",
+    "standings": "board day snapshot_id rank entity value share previous_rank",
+    "flips": "flip_id board kind entity rival day value rival_value margin verdict panel_holds",
+    "alerts": "alert_id rule board kind entity rival state day confirmed_day title",
+    "deliveries": "alert_id channel status attempts last_error sent_at",
+}
+"""What users script against: relation -> columns, at least these."""
+
+TYPES = {
+    ("snapshots", "taken_at"): "TIMESTAMP WITH TIME ZONE",
+    ("snapshots", "day"): "DATE",
+    ("flips", "panel_holds"): "BOOLEAN",
+    ("standings", "day"): "DATE",
+    ("observations", "downloads_30d"): "BIGINT",
+    ("deliveries", "sent_at"): "TIMESTAMP WITH TIME ZONE",
+}
+
+COLUMNS = (
+    "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
+    "WHERE NOT internal AND database_name = current_database()"
+)
+TABLES = "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal AND database_name = current_database()"
+
+
+def test_every_migration_is_applied_once_and_recorded(tmp_path: Path) -> None:
+    names = [name for _, name, _ in migrations()]
+    with Database.open(tmp_path / "w.duckdb") as db:
+        assert migrate(db, now=moment(0)) == names
+        assert migrate(db, now=moment(1)) == []
+    with Database.open(tmp_path / "w.duckdb") as db:
+        assert migrate(db, now=moment(2)) == []
+        assert db.rows("SELECT name, applied_at FROM schema_migrations ORDER BY version") == [
+            (name, moment(0)) for name in names
+        ]
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    assert [number for number, _, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_every_relation_and_column_of_the_contract_exists() -> None:
+    with warehouse() as db:
+        kinds = {(table, column): kind for table, column, kind, _ in db.rows(COLUMNS)}
+    wanted = {(table, column) for table, columns in CONTRACT.items() for column in columns.split()}
+    assert wanted - kinds.keys() == set()
+    assert {key: kinds[key] for key in TYPES} == TYPES
+
+
+def test_everything_in_the_warehouse_carries_its_meaning() -> None:
+    with warehouse() as db:
+        silent = [row[0] for row in db.rows(TABLES) if not row[1] and row[0] != "schema_migrations"]
+        silent += [f"{row[0]}.{row[1]}" for row in db.rows(COLUMNS) if not row[3] and row[0] != "schema_migrations"]
+    assert silent == []
+
+
+def test_every_published_relation_and_column_carries_the_same_meaning(tmp_path: Path) -> None:
+    with warehouse(tmp_path / "w.duckdb") as db:
+        publish(db, tmp_path / "adoption.duckdb")
+        kept = {row for row in db.rows(COLUMNS) if row[0] in RELATIONS}
+    with Database.open_published(tmp_path / "adoption.duckdb") as published:
+        assert set(published.rows(COLUMNS)) == kept
+        assert {row[0] for row in published.rows(TABLES) if row[1]} == set(RELATIONS)
+    assert CONTRACT.keys() - set(RELATIONS) == set()
+
+
+def test_facts_need_nothing_that_a_lake_does_not_have() -> None:
+    with warehouse() as db:
+        assert db.rows("SELECT * FROM duckdb_constraints() WHERE constraint_type NOT IN ('NOT NULL')") == []
+        assert db.rows("SELECT * FROM duckdb_indexes()") == []
+        assert db.rows("SELECT * FROM duckdb_sequences()") == []
+
+
+def test_a_warehouse_of_a_newer_leadchange_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "w.duckdb"
+    with warehouse(path) as db:
+        db.execute("INSERT INTO schema_migrations VALUES (999, 'from_the_future', now())")
+    with Database.open(path) as db, pytest.raises(WarehouseError, match="made by a newer leadchange: upgrade"):
+        migrate(db, now=moment(0))
+
+
+def test_a_migration_that_fails_half_way_leaves_nothing_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = (2000, "broken", "CREATE TABLE half (n INTEGER); INSERT INTO half VALUES ('no number');")
+    path = tmp_path / "w.duckdb"
+    with warehouse(path) as db:
+        before = db.rows(TABLES)
+        monkeypatch.setattr(migrating, "migrations", lambda: [*migrations(), broken])
+        with pytest.raises(duckdb.ConversionException):
+            migrate(db, now=moment(1))
+        assert db.rows(TABLES) == before
+    with Database.open(path) as db:
+        assert db.rows(TABLES) == before
+        assert db.value("SELECT max(version) FROM schema_migrations") == len(migrations())
