@@ -180,7 +180,7 @@ def test_the_rate_limit_is_counted_and_told() -> None:
 
 
 def test_a_walk_that_runs_into_the_limit_goes_on_in_the_next_window() -> None:
-    with LocalHub(publishers("a", "b", "c"), quota=4, window_seconds=0.2) as hub:
+    with LocalHub(publishers("a", "b", "c"), quota=4, window_seconds=0.5) as hub:
         seen = look(hub, "a", "b", "c", concurrency=1, quota_share=1)
     assert [listing.problem for listing in seen.listings] == [None] * 3
     assert seen.requests > 6  # some were refused and asked again
