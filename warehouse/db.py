@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
-import polars as pl
-import pyarrow as pa
 
 from warehouse.errors import QueryRefusedError, WarehouseError
+
+if TYPE_CHECKING:  # imported where they are used: together they take longer than most commands
+    import polars as pl
+    import pyarrow as pa
 
 STORAGE_VERSION = "v1.5.0"
 """The oldest DuckDB that opens what we write. DuckDB 2.0 would otherwise write files that no 1.x can read."""
@@ -30,9 +32,10 @@ Row = tuple[Any, ...]
 class Database:
     """One open DuckDB file, in UTC."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None, attached: str | None = None) -> None:
         self.path = path
         self._connection = connection
+        self._attached = attached
 
     @classmethod
     def open(cls, path: Path) -> Database:
@@ -49,17 +52,24 @@ class Database:
         return cls(_connect(path, read_only=False, config=config), path)
 
     @classmethod
-    def open_published(cls, path: Path) -> Database:
+    def open_published(cls, path: Path, *, memory_megabytes: int | None = None) -> Database:
         """Open a published file for reading only, with the rest of the machine out of its reach.
+
+        With `memory_megabytes` its queries have that much memory, one thread, and no disk to spill to.
 
         Raises:
             WarehouseError: there is no such file yet, or it is damaged.
         """
         if not path.exists():
             raise WarehouseError(f"{path} does not exist yet: run `leadchange collect` first")
-        database = cls(
-            _connect(path, read_only=True, config={**_NO_EXTENSIONS, "enable_external_access": "false"}), path
-        )
+        limits = {"memory_limit": f"{memory_megabytes}MB", "threads": "1", "temp_directory": ""}
+        config = _NO_EXTENSIONS | (limits if memory_megabytes else {})
+        database = cls(_connect(None, read_only=False, config=config), path, attached=_PUBLISHED)
+        # Attached, not opened: a process that still has the old file of this name open would be given that again.
+        name = str(path).replace("'", "''")
+        database.execute(f"ATTACH '{name}' AS {_PUBLISHED} (READ_ONLY)")
+        database.execute(f"USE {_PUBLISHED}")
+        database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")
         return database
 
@@ -72,7 +82,9 @@ class Database:
         """Another connection to the same file, for another thread."""
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
-        return Database(cursor, self.path)
+        if self._attached:
+            cursor.execute(f"USE {self._attached}")
+        return Database(cursor, self.path, self._attached)
 
     def close(self) -> None:
         """Close; what was committed is on disk."""
@@ -107,12 +119,19 @@ class Database:
 
     def frame(self, sql: str, parameters: Parameters | None = None) -> pl.DataFrame:
         """All rows of a query, as a polars frame."""
+        import polars as pl  # noqa: PLC0415 see TYPE_CHECKING above
+
         frame = pl.from_arrow(self._arrow(sql, parameters))
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
     def _arrow(self, sql: str, parameters: Parameters | None) -> pa.Table:
         with _errors_become_ours(self.path):
             return self._connection.sql(sql, params=parameters).to_arrow_table()
+
+    def batches(self, sql: str, parameters: Parameters | None = None, *, size: int = 100_000) -> pa.RecordBatchReader:
+        """All rows of a query, as Arrow batches of about `size` rows: what is too much to hold at once."""
+        with _errors_become_ours(self.path):
+            return self._connection.sql(sql, params=parameters).to_arrow_reader(size)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -177,15 +196,20 @@ class Database:
         if kind != "BOOLEAN":
             raise QueryRefusedError(f"it must be true or false of a model, and is of type {kind}")
 
-    def ask(self, sql: str) -> tuple[list[str], list[Row]]:
-        """Run somebody's own query: column names and rows.
+    def interrupt(self) -> None:
+        """Stop what another thread is running on this connection; there it is refused with the word `interrupted`."""
+        self._connection.interrupt()
+
+    def ask(self, sql: str, *, most: int | None = None) -> tuple[list[str], list[Row]]:
+        """Run somebody's own query: column names and rows, the first `most` of them (None: all).
 
         Raises:
             QueryRefusedError: DuckDB could not or would not run it.
         """
         try:
             result = self._connection.execute(sql)
-            return [column[0] for column in result.description or ()], result.fetchall()
+            names = [column[0] for column in result.description or ()]
+            return names, result.fetchall() if most is None else result.fetchmany(most)
         except duckdb.PermissionException:
             raise QueryRefusedError(
                 "refused: queries here reach this file only, no other file and no network"
@@ -195,6 +219,9 @@ class Database:
                 raise WarehouseError(_explain(str(error), self.path)) from None
             raise QueryRefusedError(_first_line(error)) from None
 
+
+_PUBLISHED = "adoption"
+"""What the published file is called in SQL, as if it had been opened by its usual name."""
 
 _NO_EXTENSIONS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 """Nothing is fetched from the network behind the user's back."""
