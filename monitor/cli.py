@@ -6,21 +6,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from monitor import config
-from monitor.config import ConfigError, Settings
+from monitor import cli_rules, config
+from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
+from monitor.config import ConfigError
 from monitor.output import Format, print_rows, sparkline
-from warehouse.db import Database
 from warehouse.errors import LeadchangeError
-from warehouse.reading import Reading
 
 app = typer.Typer(
     name="leadchange",
@@ -31,14 +29,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print rows.")]
-DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY")]
-
-
-class _Chosen:
-    """The configuration file named on the command line."""
-
-    path: Path | None = None
+alerts = typer.Typer(help="What the rules said.", rich_markup_mode=None)
+deliveries = typer.Typer(help="What was sent, what failed and why.", rich_markup_mode=None)
+backfill = typer.Typer(help="Import history.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(alerts, name="alerts")
+app.add_typer(deliveries, name="deliveries")
+app.add_typer(backfill, name="backfill")
+cli_rules.register(app, alerts, deliveries)
 
 
 def _print_version(wanted: bool) -> None:
@@ -58,19 +55,7 @@ def root(
     ] = False,
 ) -> None:
     """What holds for every command."""
-    _Chosen.path = config_path
-
-
-def settings() -> Settings:
-    """The configuration in force."""
-    return config.load(_Chosen.path)
-
-
-@contextmanager
-def reading(chosen: Settings | None = None) -> Iterator[Reading]:
-    """The published file, open for questions."""
-    with Database.open_published((chosen or settings()).warehouse.publish) as db:
-        yield Reading(db)
+    Chosen.path = config_path
 
 
 @app.command()
@@ -206,17 +191,21 @@ def flips(
     print_rows(rows, columns, form, empty="no flips found")
 
 
-@app.command()
-def alerts(form: FormatOption = Format.table) -> None:
+@alerts.callback(invoke_without_command=True)
+def list_alerts(context: typer.Context, form: FormatOption = Format.table) -> None:
     """What the rules said."""
+    if context.invoked_subcommand is not None:
+        return
     with reading() as published:
         rows = published.alerts()
     print_rows(rows, ["alert_id", "rule", "state", "day", "confirmed_day", "title"], form, empty="no alerts yet")
 
 
-@app.command()
-def deliveries(form: FormatOption = Format.table) -> None:
+@deliveries.callback(invoke_without_command=True)
+def list_deliveries(context: typer.Context, form: FormatOption = Format.table) -> None:
     """What was sent, what failed and why."""
+    if context.invoked_subcommand is not None:
+        return
     with reading() as published:
         rows = published.deliveries()
     columns = ["alert_id", "channel", "status", "attempts", "sent_at", "last_error"]
@@ -230,10 +219,6 @@ def sql(query: Annotated[str, typer.Argument(metavar="QUERY")], form: FormatOpti
         published.db.refuse_writing(query)
         columns, rows = published.db.ask(query)
     print_rows([dict(zip(columns, row, strict=True)) for row in rows], columns, form, empty="no rows")
-
-
-backfill = typer.Typer(help="Import history.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(backfill, name="backfill")
 
 
 @backfill.command("series")
@@ -263,16 +248,6 @@ def send_test(channel: Annotated[str, typer.Argument(metavar="CHANNEL")]) -> Non
 
     receipt = build(settings().channel(channel)).send(test_message(channel, utc_now()))
     say(f"{channel} took the test message{f' ({receipt.id})' if receipt.id else ''}")
-
-
-def as_day(moment: datetime | None) -> date | None:
-    """The day of an option; typer reads dates as moments."""
-    return moment.date() if moment else None
-
-
-def say(line: str) -> None:
-    """A line for people, to stderr."""
-    typer.echo(line, err=True)
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import polars as pl
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.charts import race_png
-from alerts.message import Message, compose
+from alerts.message import Message, compose, summary
 from jobs import backfill, collect, deliver, detect, hub
 from monitor.config import Settings
 from warehouse.db import Database
+from warehouse.errors import LeadchangeError
 from warehouse.migrate import migrate
 from warehouse.publish import publish
 from warehouse.records import Alert, Listing
@@ -65,12 +66,13 @@ class App:
         self.publish()
         return summary
 
-    def deliver(self, *, patient: bool = True) -> deliver.Summary:
-        """Send what is due and publish."""
-        channels = {channel.name: build(channel) for channel in self.settings.channels}
-        summary = deliver.run(self.db, channels, self.message, now=self.now, patient=patient)
+    def deliver(self, *, patient: bool = True, stop: threading.Event | None = None) -> deliver.Summary:
+        """Send what is due and publish. A channel that cannot be built keeps no other from sending."""
+        channels, broken = build_all(self.settings.channels)
+        wording = deliver.Wording(self.message, self.summary)
+        summary = deliver.run(self.db, channels, wording, now=self.now, sleep=time.sleep, patient=patient, stop=stop)
         self.publish()
-        return summary
+        return replace(summary, problems=(*broken, *summary.problems))
 
     def backfill_series(self, name: str, values: pl.DataFrame, *, revision: str) -> backfill.Summary:
         """Import a series of totals, rank it, and publish."""
@@ -81,10 +83,20 @@ class App:
         self.publish()
         return summary
 
-    def message(self, alert: Alert) -> Message:
-        """What is said about an alert, with the picture of its race."""
+    def message(self, alert: Alert, also: Sequence[Alert] = ()) -> Message:
+        """What is said about an alert and those folded into it, with the picture of its race."""
         picture = race_png(alert) if len(alert.history) > 1 else None
-        return compose(alert, picture=picture, now=self.now())
+        return compose(alert, **({"also": also} if also else {}), picture=picture, now=self.now())
+
+    def summary(self, alerts: Sequence[Alert]) -> Message:
+        """What is said about many alerts at once."""
+        return summary(alerts, now=self.now())
+
+    def write(self, change: Callable[[Database], None]) -> None:
+        """Change the warehouse in one transaction and publish."""
+        with self.db.transaction():
+            change(self.db)
+        self.publish()
 
     def publish(self) -> None:
         """Replace the published file."""
@@ -106,3 +118,14 @@ def open_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> It
 def build(channel: ChannelSettings) -> Channel:
     """A channel from its settings; this is where its secrets are read."""
     return CHANNELS[str(getattr(channel, "type", ""))][1](channel)
+
+
+def build_all(settings: Iterable[ChannelSettings]) -> tuple[dict[str, Channel], list[str]]:
+    """The channels that can be built, by name, and a line on each that cannot."""
+    channels, broken = {}, []
+    for channel in settings:
+        try:
+            channels[channel.name] = build(channel)
+        except LeadchangeError as error:
+            broken.append(f"{channel.name}: {error}")
+    return channels, broken

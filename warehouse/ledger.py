@@ -1,8 +1,9 @@
-"""What the engine knows, what it decided, and the outbox: the daemon's own rows, one method a query."""
+"""What the engine knows and what it decided: states of rules, flips, alerts; one method a query."""
 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, datetime
@@ -13,27 +14,39 @@ import polars as pl
 from warehouse.db import Database
 from warehouse.flips import Day
 from warehouse.queries import sql
-from warehouse.records import Alert, Delivery, Flip, Standing
+from warehouse.records import Alert, Flip, KnownAlert, Standing
 
 JUDGED_DEPTH = 1000
 """How far down a board the engine looks for entities that nobody named: a leader does not fall further in one day."""
 
-_LEASED = ("attempts", "last_attempt_at", "lease_until")
-"""What only taking a delivery changes."""
+_NOT_ROWS = ("definition", "history")
+"""What an alert is told with, but is not stored with it."""
+
+Judged = Mapping[date, tuple[int, str]]
+"""Day -> (snapshot judged by, fingerprint of the rule)."""
 
 
 class Ledger:
-    """States of rules, alerts and deliveries."""
+    """States of rules, flips and alerts."""
 
     def __init__(self, db: Database) -> None:
         self.db = db
 
     # What rules have seen
 
-    def judged_days(self, rule: str, board: str) -> dict[date, tuple[int, str]]:
-        """Day -> (snapshot judged by, fingerprint of the rule)."""
-        rows = self.db.rows(sql("rule_days"), {"rule": rule, "board": board})
-        return {day: (snapshot_id, fingerprint) for day, snapshot_id, fingerprint in rows}
+    def judged_days(self) -> dict[tuple[str, str], Judged]:
+        """(rule, board) -> the days it has judged."""
+        found: dict[tuple[str, str], dict[date, tuple[int, str]]] = defaultdict(dict)
+        for rule, board, day, snapshot_id, fingerprint in self.db.rows(sql("judged_days")):
+            found[rule, board][day] = (snapshot_id, fingerprint)
+        return dict(found)
+
+    def ranked_days(self) -> dict[str, dict[date, int]]:
+        """Board -> day -> snapshot of every standing."""
+        found: dict[str, dict[date, int]] = defaultdict(dict)
+        for board, day, snapshot_id in self.db.rows(sql("all_ranked_days")):
+            found[board][day] = snapshot_id
+        return dict(found)
 
     def state_before(self, rule: str, board: str, start: date) -> dict[str, Any]:
         """What the engine knew of a rule before a day, as plain data; empty when nothing."""
@@ -64,17 +77,13 @@ class Ledger:
         self.db.execute(sql("retire_rules"), {"rules": list(rules)})
         self.db.execute(sql("retire_pending"), {"rules": list(rules)})
 
-    def standings_since(self, board: str, start: date, watched: Iterable[str]) -> list[Standing]:
+    def standings_since(self, board: str, start: date, watched: Iterable[str] = ()) -> list[Standing]:
         """A board's standings from a day on, oldest first, for the engine."""
         keys = {"board": board, "start": start, "depth": JUDGED_DEPTH, "watched": list(watched)}
         days: dict[date, Standing] = {}
         for day, snapshot_id, entity, value in self.db.rows(sql("standings_since"), keys):
             days.setdefault(day, Standing(board, day, snapshot_id, {})).values[entity] = value
         return list(days.values())
-
-    def ranked_days(self, board: str) -> dict[date, int]:
-        """Day -> snapshot of every standing of a board."""
-        return dict(self.db.rows(sql("ranked_days"), {"board": board}))
 
     # Flips
 
@@ -107,60 +116,61 @@ class Ledger:
 
     # Alerts
 
-    def alerts_since(self, rule: str, start: date) -> dict[str, str]:
-        """alert_id -> state of a rule's alerts from a day on."""
-        return dict(self.db.rows(sql("alerts_since"), {"rule": rule, "start": start}))
+    def alerts_since(self, rule: str, start: date) -> list[KnownAlert]:
+        """A rule's alerts from a day on, oldest first."""
+        return [KnownAlert(**row) for row in self.db.records(sql("alerts_since"), {"rule": rule, "start": start})]
 
-    def pending_alerts(self, rule: str) -> set[str]:
-        """Alerts of a rule that are about to fire."""
-        return {row[0] for row in self.db.rows(sql("pending_alerts"), {"rule": rule})}
+    def count_pending(self) -> int:
+        """How many alerts are about to fire."""
+        return int(self.db.value(sql("count_pending")))
 
-    def withdraw(self, alerts: Iterable[str]) -> None:
-        """Take back alerts that no longer follow from the data: forgotten if nobody was told, else marked reverted."""
+    def forget_alerts(self, alerts: Iterable[str]) -> None:
+        """Forget alerts that nobody was told of, and what was queued of them."""
         ids = list(alerts)
-        told = [row[0] for row in self.db.rows(sql("told_alerts"), {"alerts": ids})]
-        untold = [alert for alert in ids if alert not in told]
-        self.db.execute(sql("forget_alerts"), {"alerts": untold})
-        self.db.execute(sql("forget_deliveries"), {"alerts": untold})
-        self.db.execute(sql("set_alert_state"), {"alerts": told, "state": "reverted"})
+        self.db.execute(sql("forget_alerts"), {"alerts": ids})
+        self.db.execute(sql("forget_deliveries"), {"alerts": ids})
+
+    def set_state(self, alerts: Iterable[str], state: str) -> None:
+        """Change the state of alerts."""
+        self.db.execute(sql("set_alert_state"), {"alerts": list(alerts), "state": state})
 
     def write_alert(self, alert: Alert, *, slot: str, now: datetime) -> None:
-        """Write an alert, or write it anew; it keeps the moment it was first written."""
-        created = self.db.value(sql("alert_created_at"), {"alert_id": alert.alert_id})
-        self.db.execute(sql("delete_alert"), {"alert_id": alert.alert_id})
-        row = {name: value for name, value in asdict(alert).items() if name not in ("definition", "history")}
-        self.db.execute(sql("insert_alert"), row | {"slot": slot, "created_at": created or now})
+        """Write an alert, or write it anew."""
+        row = {name: value for name, value in asdict(alert).items() if name not in _NOT_ROWS} | {"slot": slot}
+        if self.db.value(sql("knows_alert"), {"alert_id": alert.alert_id}):
+            self.db.execute(sql("update_alert"), row)
+        else:
+            self.db.execute(sql("insert_alert"), row | {"created_at": now})
 
     def supersede(self, rule: str, slot: str, alert_id: str, confirmed_day: date) -> None:
         """Mark the alert that described this slot before as reverted."""
         keys = {"rule": rule, "slot": slot, "alert_id": alert_id, "confirmed_day": confirmed_day}
         self.db.execute(sql("supersede_alerts"), keys)
 
+    def end_trouble(self, rule: str) -> None:
+        """The source that a rule watches works again."""
+        self.db.execute(sql("end_trouble"), {"rule": rule})
+
+    def fold(self, alert_id: str, into: str) -> None:
+        """Let another alert's message tell this one too."""
+        self.db.execute(sql("fold_alert"), {"alert_id": alert_id, "into": into})
+
+    def held(self, why: str) -> list[tuple[str, str]]:
+        """(alert, rule) of alerts held back for this reason."""
+        return [(alert_id, rule) for alert_id, rule in self.db.rows(sql("held_alerts"), {"why": why})]
+
+    def parents(self, entity: str, names: Iterable[str]) -> dict[str, str]:
+        """What contains each of these entities: the family of a model, the country of a family."""
+        query = {"model": "model_families", "family": "family_countries"}.get(entity)
+        return dict(self.db.rows(sql(query), {"entities": list(names)})) if query else {}
+
     def quality(self, snapshot_id: int) -> str:
         """What is to be said about the data of a snapshot."""
         return str(self.db.value(sql("snapshot_quality"), {"snapshot_id": snapshot_id}) or "")
 
-    # Outbox
-
-    def queue(self, alert_id: str, channel: str, now: datetime) -> None:
-        """Queue an alert for a channel; once, however often asked."""
-        self.db.execute(sql("queue_delivery"), {"alert_id": alert_id, "channel": channel, "queued_at": now})
-
-    def open_deliveries(self) -> list[Delivery]:
-        """What is not yet delivered, in the order it must go out, channel by channel."""
-        return [Delivery(**row | {"settled": tuple(row["settled"])}) for row in self.db.records(sql("open_deliveries"))]
-
-    def lease(self, delivery: Delivery, *, now: datetime, until: datetime) -> None:
-        """Take a delivery; must be committed before the message leaves."""
-        keys = {"alert_id": delivery.alert_id, "channel": delivery.channel}
-        with self.db.transaction():
-            self.db.execute(sql("lease_delivery"), keys | {"now": now, "lease_until": until})
-
-    def settle(self, delivery: Delivery, *, receipt: str | None = None) -> None:
-        """Write what became of an attempt: `delivery` as it is now, and the provider's own id for the message."""
-        row = {name: value for name, value in asdict(delivery).items() if name not in _LEASED}
-        with self.db.transaction():
-            self.db.execute(sql("settle_delivery"), row | {"settled": list(delivery.settled), "receipt": receipt})
+    def last_trouble(self) -> str:
+        """Why the last look that is not complete is not; empty when all are."""
+        return str(self.db.value(sql("last_trouble")) or "")
 
     def alert(self, alert_id: str) -> Alert:
         """An alert as it is told: with its board's definition and the days before it."""
@@ -172,3 +182,7 @@ class Ledger:
             "day": alert.confirmed_day or alert.day,
         }
         return replace(alert, history=tuple(reversed(self.db.rows(sql("pair_history"), keys))))
+
+    def told_beside(self, alert_id: str) -> list[Alert]:
+        """The alerts that an alert's message tells too."""
+        return [self.alert(row[0]) for row in self.db.rows(sql("folded_alerts"), {"alert_id": alert_id})]

@@ -23,6 +23,8 @@ RELATIONS = (
     "flips",
     "alerts",
     "deliveries",
+    "silences",
+    "channel_health",
     "listings",
     "series_values",
 )

@@ -161,6 +161,51 @@ class Delivery:
     """While `sending`: a sender that has not reported by then is dead."""
     settled: tuple[str, ...] = ()
     """Recipients who need no further attempt."""
+    queued_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHealth:
+    """How a channel is doing."""
+
+    channel: str
+    failing_since: datetime | None = None
+    failures: int = 0
+    """Failures in a row."""
+    last_error: str | None = None
+    last_sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What is not to be told for a while. An empty rule, board or entity stands for all."""
+
+    silence_id: str
+    rule: str
+    board: str
+    entity: str
+    starts_at: datetime
+    ends_at: datetime
+    author: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAlert:
+    """What detection must know of an alert that is there already."""
+
+    alert_id: str
+    slot: str
+    kind: str
+    entity: str
+    rival: str
+    state: str
+    day: date
+    confirmed_day: date | None
+    created_at: datetime
+    why: str
+    told: bool
+    """Somebody was told, or may have been."""
 
 
 @dataclass(frozen=True, slots=True)

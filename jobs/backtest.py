@@ -1,0 +1,140 @@
+"""Backtest: what rules would have said over stored history. It has nothing to send with, so it never sends (pure)."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import NamedTuple
+
+from alerts import engine
+from alerts.engine import Event
+from alerts.rules import Rule
+from warehouse.records import Standing
+
+Holds = Callable[[Event], bool | None]
+"""Whether the models bear a flip out; None where they are not known."""
+
+CONFIRMS = (1, 2, 3, 5, 7, 14)
+MARGINS = (0.0, 0.01, 0.02, 0.05, 0.1)
+"""What a sweep tries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An alert that a rule would have sent, or held."""
+
+    rule: str
+    event: str
+    """FLIP, CONTESTED or SETTLED."""
+    entity: str
+    rival: str
+    first_lead: date
+    """First day of the lead that was told, however small."""
+    day: date
+    confirmed_day: date
+    delay_days: int
+    """From the first lead to the alert."""
+    margin: float
+    held: bool
+    """Not sent: the models do not bear it out."""
+    lost_after_days: int | None
+    """Days from the alert until the rival led again; None: not within the history."""
+
+
+class Outcome(NamedTuple):
+    """How a rule did over a history: its price and its worth."""
+
+    confirm: int
+    margin: float
+    alerts: int
+    """Alerts sent."""
+    reverted_30: int
+    """Of them, lost again within 30 days."""
+    reverted_90: int
+    median_delay_days: float | None
+    """From first lead to alert."""
+
+
+def run(standings: Sequence[Standing], rules: Sequence[Rule], holds: Holds = lambda _: None) -> list[Told]:
+    """What the rules would have said about these standings (oldest first, any boards), in order."""
+    state: engine.State = {}
+    found: list[Told] = []
+    for index, standing in enumerate(standings):
+        state, events = engine.step(state, standing, rules)
+        found += [_told(event, standings, index, holds) for event in events if event.kind not in ("PENDING", "DROPPED")]
+    return found
+
+
+def sweep(
+    standings: Sequence[Standing],
+    rule: Rule,
+    holds: Holds = lambda _: None,
+    *,
+    confirms: Iterable[int] = CONFIRMS,
+    margins: Sequence[float] = MARGINS,
+) -> Iterator[Outcome]:
+    """The rule under every pair of confirm and margin, so that one can choose."""
+    for confirm in confirms:
+        for margin in margins:
+            tried = rule.model_copy(update={"confirm": confirm, "margin": margin})
+            yield measure(run(standings, [tried], holds), confirm, margin)
+
+
+def measure(told: Sequence[Told], confirm: int, margin: float) -> Outcome:
+    """Count what a rule said: alerts sent, how many were lost again soon, how late they came."""
+    sent = [alert for alert in told if not alert.held]
+    lost = [alert.lost_after_days for alert in sent if alert.lost_after_days is not None]
+    delays = [alert.delay_days for alert in sent if alert.event == "FLIP"]
+    return Outcome(
+        confirm,
+        margin,
+        len(sent),
+        sum(days <= 30 for days in lost),
+        sum(days <= 90 for days in lost),
+        statistics.median(delays) if delays else None,
+    )
+
+
+def _told(event: Event, standings: Sequence[Standing], index: int, holds: Holds) -> Told:
+    first = _first_lead(event, standings, index)
+    return Told(
+        rule=event.rule,
+        event=event.kind,
+        entity=event.entity,
+        rival=event.rival,
+        first_lead=first,
+        day=event.since,
+        confirmed_day=event.day,
+        delay_days=(event.day - first).days,
+        margin=event.margin,
+        held=holds(event) is False,
+        lost_after_days=_lost_after(event, standings, index),
+    )
+
+
+def _leads(event: Event, standing: Standing) -> bool | None:
+    """Whether the newcomer is ahead of its rival on this day; None where that cannot be seen."""
+    if standing.board != event.board or not {event.entity, event.rival} <= standing.values.keys():
+        return None
+    return standing.values[event.entity] > standing.values[event.rival]
+
+
+def _first_lead(event: Event, standings: Sequence[Standing], index: int) -> date:
+    """First day of the uninterrupted lead that ends in this event."""
+    first = event.since
+    for standing in reversed(standings[: index + 1]):
+        ahead = _leads(event, standing)
+        if ahead is False:
+            break
+        first = standing.day if ahead else first
+    return first
+
+
+def _lost_after(event: Event, standings: Sequence[Standing], index: int) -> int | None:
+    """Days until the rival led again."""
+    for standing in standings[index + 1 :]:
+        if _leads(event, standing) is False and standing.values[event.rival] > standing.values[event.entity]:
+            return (standing.day - event.day).days
+    return None

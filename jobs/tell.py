@@ -1,0 +1,172 @@
+"""Tell: new alerts -> outbox. Folds what belongs together, and holds back what one snapshot brings too much of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from alerts.engine import Event
+from alerts.message import title
+from alerts.rules import Rule
+from warehouse.boards import Board
+from warehouse.db import Database
+from warehouse.ledger import Ledger
+from warehouse.outbox import Outbox
+from warehouse.records import Alert
+
+BREAKER = 20
+"""More alerts than this from one snapshot say more about the snapshot than about the race."""
+
+MASS_CHANGE = "held: too many alerts from one snapshot; `leadchange alerts release` tells them"
+"""Why an alert is held back by the breaker."""
+
+
+class Fresh(NamedTuple):
+    """An alert that is new, and whose rule it is."""
+
+    alert: Alert
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was queued, and how many alerts were held back."""
+
+    titles: tuple[str, ...]
+    held: int
+
+
+def run(
+    db: Database,
+    fresh: Sequence[Fresh],
+    rules: Mapping[str, Rule],
+    boards: Mapping[str, Board],
+    now: datetime,
+    breaker: int = BREAKER,
+) -> Told:
+    """Queue what is new for the channels of its rules. Inside the caller's transaction."""
+    ledger, outbox = Ledger(db), Outbox(db)
+    firing = [item for item in fresh if item.alert.state == "firing"]
+    crowded = {snapshot for snapshot, n in Counter(i.alert.snapshot_id for i in firing).items() if n > breaker}
+    mass = [item for item in firing if item.alert.snapshot_id in crowded]
+    calm = [item for item in firing if item.alert.snapshot_id not in crowded]
+    titles = [_hold(ledger, outbox, [i for i in mass if i.alert.snapshot_id == one], now) for one in sorted(crowded)]
+    folded = _fold(ledger, calm, boards)
+    for alert, rule in calm:
+        if alert.alert_id not in folded:
+            titles.append(alert.title)
+            for channel in rule.channels:
+                outbox.queue(alert.alert_id, channel, now)
+    return Told(tuple(titles), len(mass))
+
+
+def release(db: Database, rules: Mapping[str, Rule], now: datetime) -> int:
+    """Tell what the breaker held back; how many alerts."""
+    ledger, outbox = Ledger(db), Outbox(db)
+    with db.transaction():
+        held = ledger.held(MASS_CHANGE)
+        ledger.set_state([alert_id for alert_id, _ in held], "firing")
+        for alert_id, rule in held:
+            for channel in rules[rule].channels if rule in rules else ():
+                outbox.queue(alert_id, channel, now)
+    return len(held)
+
+
+def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime) -> str:
+    """Hold all alerts of one snapshot back, and say so once; the title of what is said."""
+    for alert, _ in items:
+        ledger.write_alert(replace(alert, state="held", why=MASS_CHANGE), slot="", now=now)
+    first = items[0].alert
+    mass = replace(
+        first,
+        alert_id=_derived(f"mass change {first.snapshot_id}"),
+        kind="mass_change",
+        changes=len(items),
+        entity=f"{len(items)} alerts",
+        rival="",
+        title=title("mass_change", f"{len(items)} alerts", "", first.board),
+        why=MASS_CHANGE,
+    )
+    ledger.write_alert(mass, slot="", now=now)
+    for channel in sorted({channel for _, rule in items for channel in rule.channels}):
+        outbox.queue(mass.alert_id, channel, now)
+    return mass.title
+
+
+def _fold(ledger: Ledger, items: Sequence[Fresh], boards: Mapping[str, Board]) -> set[str]:
+    """Let a country's message tell its families' flips, and a family's its models'; the ids that are told so."""
+    folded: dict[str, str] = {}
+    for inner in items:
+        board = boards.get(inner.alert.board)
+        if board is None or inner.alert.kind not in ("lead_change", "overtake"):
+            continue
+        above = ledger.parents(board.entity, (inner.alert.entity, inner.alert.rival))
+        outer = next((item for item in items if _contains(item, inner, above, boards)), None)
+        if outer is not None:
+            folded[inner.alert.alert_id] = outer.alert.alert_id
+    for alert_id in folded:
+        ledger.fold(alert_id, _outermost(alert_id, folded))
+    return set(folded)
+
+
+def _contains(outer: Fresh, inner: Fresh, above: Mapping[str, str], boards: Mapping[str, Board]) -> bool:
+    """Whether the outer flip is the inner one seen from further away: same day, same measure, same channels."""
+    a, b = outer.alert, inner.alert
+    measures = {boards[name].measure for name in (a.board, b.board) if name in boards}
+    return (
+        a.alert_id != b.alert_id
+        and a.confirmed_day == b.confirmed_day
+        and (a.entity, a.rival) == (above.get(b.entity), above.get(b.rival))
+        and len(measures) == 1
+        and set(inner.rule.channels) <= set(outer.rule.channels)
+    )
+
+
+def _outermost(alert_id: str, folded: Mapping[str, str]) -> str:
+    while alert_id in folded:
+        alert_id = folded[alert_id]
+    return alert_id
+
+
+def correction(wrong: Alert) -> Alert:
+    """What is said to who was told something that turned out wrong; in the same thread."""
+    return replace(
+        wrong,
+        alert_id=_derived(f"correction {wrong.alert_id}"),
+        kind="correction",
+        state="firing",
+        title=title("correction", wrong.entity, wrong.rival, wrong.board),
+        why="later data for these days no longer bears it out",
+        thread_of=wrong.alert_id,
+    )
+
+
+def trouble(rule: Rule, event: Event, reason: str) -> Alert:
+    """What is said when no complete snapshot comes."""
+    return Alert(
+        alert_id=event.alert_id,
+        rule=rule.name,
+        board=rule.board,
+        kind="source_trouble",
+        entity=event.entity,
+        rival="",
+        state="firing",
+        day=event.since,
+        confirmed_day=event.day,
+        title=title("source_trouble", event.entity, "", rule.board),
+        value=event.value,
+        rival_value=event.rival_value,
+        margin=0.0,
+        definition="",
+        snapshot_id=0,
+        why=reason,
+        confirm=rule.after_days,
+    )
+
+
+def _derived(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -1,0 +1,48 @@
+"""What every command shares: the configuration named, the published file, options, lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor import config
+from monitor.config import Settings
+from monitor.output import Format
+from warehouse.db import Database
+from warehouse.reading import Reading
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print rows.")]
+DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY")]
+
+
+class Chosen:
+    """The configuration file named on the command line."""
+
+    path: Path | None = None
+
+
+def settings() -> Settings:
+    """The configuration in force."""
+    return config.load(Chosen.path)
+
+
+@contextmanager
+def reading(chosen: Settings | None = None) -> Iterator[Reading]:
+    """The published file, open for questions."""
+    with Database.open_published((chosen or settings()).warehouse.publish) as db:
+        yield Reading(db)
+
+
+def as_day(moment: datetime | None) -> date | None:
+    """The day of an option; typer reads dates as moments."""
+    return moment.date() if moment else None
+
+
+def say(line: str) -> None:
+    """A line for people, to stderr."""
+    typer.echo(line, err=True)

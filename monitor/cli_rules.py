@@ -1,0 +1,189 @@
+"""Commands about rules: what they would have said, whether they say what they should, and what is muted."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alerts import rule_tests
+from alerts.engine import Event
+from alerts.rules import Rule
+from jobs import backtest as backtesting
+from jobs import tell
+from monitor import config
+from monitor.cli_common import DayOption, FormatOption, as_day, reading, say, settings
+from monitor.output import Format, print_rows
+from warehouse.ledger import Ledger
+from warehouse.outbox import Outbox, silence_id
+from warehouse.records import Silence, Standing
+
+silence = typer.Typer(help="Mute rules, boards or entities for a while.", no_args_is_help=True, rich_markup_mode=None)
+
+
+def backtest(
+    rule: Annotated[str | None, typer.Option("--rule", help="Only this rule.")] = None,
+    since: DayOption = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="A table of confirm x margin instead, to choose by.")] = False,
+    form: FormatOption = Format.table,
+) -> None:
+    """What the rules would have said over the stored history; never sends."""
+    chosen = settings()
+    rules = [chosen.rule(rule)] if rule else [one for one in chosen.rules if one.when != "source_trouble"]
+    with reading(chosen) as published:
+        ledger = Ledger(published.db)
+        if sweep:
+            _print_sweeps(ledger, rules, as_day(since), form)
+        else:
+            _print_backtests(ledger, rules, as_day(since), form)
+
+
+def _print_backtests(ledger: Ledger, rules: list[Rule], since: date | None, form: Format) -> None:
+    told = [
+        asdict(alert)
+        for rule in rules
+        for alert in backtesting.run(_standings(ledger, rule, since), [rule], lambda event: holds(ledger, event))
+    ]
+    columns = ["rule", "event", "entity", "rival", "first_lead", "confirmed_day", "delay_days", "margin", "held"]
+    print_rows(told, [*columns, "lost_after_days"], form, empty="the rules would have said nothing")
+
+
+def _print_sweeps(ledger: Ledger, rules: list[Rule], since: date | None, form: Format) -> None:
+    rows = []
+    for rule in rules:
+        standings = _standings(ledger, rule, since)
+        outcomes = backtesting.sweep(standings, rule, lambda event: holds(ledger, event))
+        rows += [{"rule": rule.name, **outcome._asdict()} for outcome in outcomes]
+    columns = ["rule", "confirm", "margin", "alerts", "reverted_30", "reverted_90", "median_delay_days"]
+    print_rows(rows, columns, form, empty="no rules to try")
+
+
+def _standings(ledger: Ledger, rule: Rule, since: date | None) -> list[Standing]:
+    return ledger.standings_since(rule.board, since or date.min, rule.between)
+
+
+def holds(ledger: Ledger, event: Event) -> bool | None:
+    """Whether the models bear a flip out, as detection judges it."""
+    flip = ledger.last_pair_flip(event.board, event.entity, event.rival, event.since)
+    return flip[2] if flip else None
+
+
+def test_rules(files: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> None:
+    """Unit tests for rules, in the manner of `promtool test rules`."""
+    failed = total = 0
+    for path in files:
+        for outcome in _outcomes(path):
+            total += 1
+            failed += not outcome.passed
+            typer.echo(f"{'ok  ' if outcome.passed else 'FAIL'} {path.name}: {outcome.name}")
+            for line in outcome.diff():
+                typer.echo(f"       {line}")
+    say(f"{total - failed} passed, {failed} failed")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _outcomes(path: Path) -> list[rule_tests.Outcome]:
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise rule_tests.RuleTestError(f"{path}: cannot be read: {error.strerror}") from None
+    file = rule_tests.parse(text, path.name)
+    configured = config.load(path.parent / file.config).rules if file.config else ()
+    return [rule_tests.run(test, [*configured, *file.rules]) for test in file.tests]
+
+
+@silence.command("add")
+def silence_add(
+    reason: Annotated[str, typer.Option(help="Why; it is shown with every message it mutes.")],
+    author: Annotated[str, typer.Option(help="Who asks for it.")],
+    rule: Annotated[str, typer.Option(help="Only this rule.")] = "",
+    board: Annotated[str, typer.Option(help="Only this board.")] = "",
+    entity: Annotated[str, typer.Option(help="Only alerts about this entity.")] = "",
+    hours: Annotated[float, typer.Option(min=0.01, help="How long it lasts.")] = 24.0,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="When it ends (UTC), instead of --hours."),
+    ] = None,
+) -> None:
+    """Mute alerts by rule, board or entity until an end."""
+    from monitor.wiring import open_app, utc_now  # noqa: PLC0415 the whole application
+
+    chosen = settings()
+    _known(chosen, rule, board)
+    now = utc_now()
+    end = until.replace(tzinfo=now.tzinfo) if until else now + timedelta(hours=hours)
+    if not (rule or board or entity):
+        raise config.ConfigError(["a silence needs --rule, --board or --entity"])
+    if end <= now:
+        raise config.ConfigError([f"the silence would end before it begins ({end:%Y-%m-%d %H:%M} UTC)"])
+    made = Silence(silence_id(rule, board, entity, now), rule, board, entity, now, end, author, reason)
+    with open_app(chosen) as application:
+        application.write(lambda db: Outbox(db).add_silence(made))
+    typer.echo(made.silence_id)
+
+
+def _known(chosen: config.Settings, rule: str, board: str) -> None:
+    """Refuse a silence about something that does not exist."""
+    if rule:
+        chosen.rule(rule)
+    if board:
+        chosen.board(board)
+
+
+@silence.command("list")
+def silence_list(form: FormatOption = Format.table) -> None:
+    """Every silence, newest first."""
+    with reading() as published:
+        rows = [asdict(one) for one in Outbox(published.db).silences()]
+    columns = ["silence_id", "rule", "board", "entity", "starts_at", "ends_at", "author", "reason"]
+    print_rows(rows, columns, form, empty="nothing is muted")
+
+
+@silence.command("expire")
+def silence_expire(which: Annotated[str, typer.Argument(metavar="SILENCE_ID")]) -> None:
+    """End a silence now."""
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+    from warehouse.errors import NotKnownError  # noqa: PLC0415
+
+    with open_app(settings()) as application:
+        known = {one.silence_id for one in Outbox(application.db).silences()}
+        if which not in known:
+            raise NotKnownError("silence", which, known)
+        application.write(lambda db: Outbox(db).expire_silence(which, application.now()))
+
+
+def release() -> None:
+    """Tell the alerts that were held back because one snapshot brought too many."""
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    with open_app(settings()) as application:
+        rules = {rule.name: rule for rule in application.settings.rules}
+        count = tell.release(application.db, rules, application.now())
+        application.publish()
+    say(f"{count} alerts released; `leadchange deliver` sends them")
+
+
+def retry(
+    alert: Annotated[str, typer.Option("--alert", help="Only of this alert.")] = "",
+    channel: Annotated[str, typer.Option("--channel", help="Only to this channel.")] = "",
+) -> None:
+    """Queue again what was refused for good."""
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    with open_app(settings()) as application:
+        count = Outbox(application.db).retry(alert_id=alert, channel=channel)
+        application.publish()
+    say(f"{count} deliveries queued again; `leadchange deliver` sends them")
+
+
+def register(app: typer.Typer, alerts: typer.Typer, deliveries: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(backtest)
+    app.command("test-rules")(test_rules)
+    app.add_typer(silence, name="silence")
+    alerts.command("release")(release)
+    deliveries.command("retry")(retry)

@@ -1,0 +1,97 @@
+"""The outbox: deliveries, silences and the health of channels, one method a query.
+
+In the same file as the alerts, so that one transaction holds them together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, replace
+from datetime import datetime
+
+from warehouse.db import Database
+from warehouse.queries import sql
+from warehouse.records import Alert, ChannelHealth, Delivery, Silence
+
+_LEASED = ("attempts", "last_attempt_at", "lease_until", "queued_at")
+"""What only queueing and taking a delivery change."""
+
+
+class Outbox:
+    """What is on its way to whom."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+
+    def queue(self, alert_id: str, channel: str, now: datetime) -> None:
+        """Queue an alert for a channel; once, however often asked."""
+        self.db.execute(sql("queue_delivery"), {"alert_id": alert_id, "channel": channel, "queued_at": now})
+
+    def open(self) -> list[Delivery]:
+        """What is not yet delivered, in the order it must go out, channel by channel."""
+        return [Delivery(**row | {"settled": tuple(row["settled"])}) for row in self.db.records(sql("open_deliveries"))]
+
+    def lease(self, delivery: Delivery, *, now: datetime, until: datetime) -> Delivery:
+        """Take a delivery; committed before the message leaves."""
+        keys = {"alert_id": delivery.alert_id, "channel": delivery.channel}
+        with self.db.transaction():
+            self.db.execute(sql("lease_delivery"), keys | {"now": now, "lease_until": until})
+        return replace(
+            delivery, status="sending", attempts=delivery.attempts + 1, last_attempt_at=now, lease_until=until
+        )
+
+    def settle(self, delivery: Delivery, health: ChannelHealth, *, receipt: str | None = None) -> None:
+        """Write what became of an attempt: `delivery` and its channel as they are now, and the provider's own id."""
+        row = {name: value for name, value in asdict(delivery).items() if name not in _LEASED}
+        with self.db.transaction():
+            self.db.execute(sql("settle_delivery"), row | {"settled": list(delivery.settled), "receipt": receipt})
+            self.db.execute(sql("forget_health"), {"channel": health.channel})
+            self.db.execute(sql("write_health"), asdict(health))
+
+    def health(self, channel: str) -> ChannelHealth:
+        """How a channel is doing; as new when it never sent anything."""
+        rows = self.db.records(sql("channel_health"), {"channel": channel})
+        return ChannelHealth(**rows[0]) if rows else ChannelHealth(channel)
+
+    def channels_told(self, alert_id: str) -> list[str]:
+        """The channels that took an alert, or may have taken it."""
+        return [row[0] for row in self.db.rows(sql("channels_told"), {"alert_id": alert_id})]
+
+    def receipt(self, alert_id: str, channel: str) -> str | None:
+        """The provider's own id for a message that it took; None when it gave none, or took none."""
+        value = self.db.value(sql("delivery_receipt"), {"alert_id": alert_id, "channel": channel})
+        return None if value is None else str(value)
+
+    def retry(self, *, alert_id: str = "", channel: str = "") -> int:
+        """Queue refused deliveries again: all, or those of an alert or a channel. How many."""
+        keys = {"alert_id": alert_id, "channel": channel}
+        with self.db.transaction():
+            count = int(self.db.value(sql("count_dead"), keys))
+            self.db.execute(sql("retry_dead"), keys)
+        return count
+
+    def add_silence(self, silence: Silence) -> None:
+        """Write a silence."""
+        self.db.execute(sql("insert_silence"), asdict(silence))
+
+    def expire_silence(self, silence_id: str, now: datetime) -> None:
+        """End a silence now."""
+        self.db.execute(sql("expire_silence"), {"silence_id": silence_id, "now": now})
+
+    def silences(self) -> list[Silence]:
+        """Every silence, newest first."""
+        return [Silence(**row) for row in self.db.records(sql("all_silences"))]
+
+
+def silence_id(rule: str, board: str, entity: str, starts_at: datetime) -> str:
+    """Short, and different for silences that differ in what they mute or when they begin."""
+    return hashlib.sha256(f"{rule}\n{board}\n{entity}\n{starts_at.isoformat()}".encode()).hexdigest()[:8]
+
+
+def silenced_by(alert: Alert, silences: list[Silence], now: datetime) -> Silence | None:
+    """The silence in force that mutes an alert; None when nothing does (pure)."""
+    for silence in silences:
+        named = (silence.rule in ("", alert.rule)) and (silence.board in ("", alert.board))
+        if named and silence.entity in ("", alert.entity, alert.rival) and silence.starts_at <= now < silence.ends_at:
+            return silence
+    return None
