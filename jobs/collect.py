@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 
 from jobs import hub
 from jobs import rank as ranking
-from warehouse import store, verdict
+from warehouse import history, store, verdict
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.records import HubModel, Listing, Snapshot, Walk
@@ -75,13 +75,15 @@ def _keep(
 ) -> Summary:
     """Write what was seen, judge it, rank it: all or nothing."""
     models = store.model_frame(_models(walk))
-    judgement = verdict.of_walk(walk, store.listed_before(db, SOURCE))
+    day = day or now.date()
     with db.transaction():
+        before = history.before(db, SOURCE, models, taken_at=now, day=day, listings=walk.listings)
+        judgement = verdict.of_walk(walk, before)
         snapshot = Snapshot(
             snapshot_id=store.next_snapshot_id(db, now),
             source=SOURCE,
             taken_at=now,
-            day=day or now.date(),
+            day=day,
             verdict=judgement.verdict,
             verdict_reason=judgement.reason,
             models=models.height,
