@@ -92,15 +92,19 @@ class LocalHub:
         self._names: dict[str, str] = {}
         self.show(model for models in (models_by_publisher or {}).values() for model in models)
 
-    def show(self, models: Iterable[HubModel]) -> None:
-        """List these models from now on, and no others. One that has a new name redirects from its old one."""
+    def show(self, models: Iterable[HubModel], num_models: Mapping[str, int] | None = None) -> None:
+        """List these models from now on, and no others. One that has a new name redirects from its old one.
+
+        `num_models` is what the overviews of organisations say, where that is not how many models are listed.
+        """
         catalog = _Catalog(models)
         names = {model.hub_id: repo_id for repo_id, model in catalog.by_repo.items()}
         self.moved.update(
             (old, names[known]) for known, old in self._names.items() if known in names and names[known] != old
         )
         self._names.update(names)
-        self._organisations.update(catalog.by_publisher)
+        self._stated = dict(num_models or {})
+        self._organisations.update(catalog.by_publisher, self._stated)
         self._catalog = catalog
 
     def __enter__(self) -> Self:
@@ -192,7 +196,8 @@ class LocalHub:
             return Response(status_code=307, headers={"location": f"/api/organizations/{self.moved[name]}/overview"})
         if name not in self._organisations - self._users:
             return _error(404, "This organization does not exist")
-        return _json({"name": name, "fullname": name, "numModels": len(self._catalog.by_publisher.get(name, ()))})
+        listed = len(self._catalog.by_publisher.get(name, ()))
+        return _json({"name": name, "fullname": name, "numModels": self._stated.get(name, listed)})
 
 
 class _Catalog:

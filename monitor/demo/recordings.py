@@ -6,8 +6,9 @@ No all-time counters, licences or gates were recorded; what was not recorded is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -17,6 +18,9 @@ from warehouse.records import HubModel, Parent
 
 DATA = Path(__file__).parent / "data"
 """The recordings, and the lists and licences that came with them."""
+
+FULL = 450
+"""Models from which a recorded list is full; below, the recording broke off."""
 
 _COLUMNS = ("repo_id", "author", "downloads_30d", "likes", "created_at", "parameters", "pipeline_tag")
 _Row = tuple[str, str, int | None, int | None, date | None, int | None, str | None]
@@ -34,6 +38,26 @@ def snapshots(only_usable: bool = True) -> Iterator[tuple[datetime, list[HubMode
     for moment in wanted["taken_at"]:
         look = rows[(moment,)].select(_COLUMNS)
         yield moment, [_model(row, parents) for row in look.iter_rows()]
+
+
+def num_models(moment: datetime) -> Mapping[str, int]:
+    """How many models each publisher had at a moment: what the full list nearest to it holds.
+
+    The lists came without the Hub's own counts. Who recorded them would have found the counts of the whole list, also
+    on the days when the recording broke off early.
+    """
+    counts = _full_counts()
+    return counts[min(counts, key=lambda full: abs(full - moment))]
+
+
+@cache
+def _full_counts() -> dict[datetime, dict[str, int]]:
+    lists = pl.read_parquet(DATA / "hub_snapshots_2026.parquet", columns=["taken_at", "author", "repo_id"])
+    full = lists.filter(pl.len().over("taken_at") >= FULL).group_by("taken_at", "author").len()
+    counts: dict[datetime, dict[str, int]] = {}
+    for moment, author, models in full.sort("taken_at", "author").iter_rows():
+        counts.setdefault(moment, {})[author] = models
+    return counts
 
 
 def _parents() -> dict[str, tuple[Parent, ...]]:

@@ -19,7 +19,7 @@ import typer
 from monitor import config
 from monitor.config import ConfigError, Settings
 from monitor.demo.hub import LocalHub
-from monitor.demo.recordings import DATA, snapshots
+from monitor.demo.recordings import DATA, num_models, snapshots
 from monitor.output import Format, line_chart, print_rows
 from monitor.progress import progress_bar
 from monitor.series import read_series
@@ -110,13 +110,13 @@ def _monthly(app: App, clock: _RecordedClock) -> None:
 
 def _collect_days(app: App, hub: LocalHub, clock: _RecordedClock) -> None:
     """Every recorded day, collected over HTTP, judged, and told."""
-    days = list(snapshots(only_usable=True))
-    typer.echo(f"\n2. {len(days)} recorded days of 2026, served by a local Hub and collected from it over HTTP\n")
+    days = list(snapshots(only_usable=False))
+    typer.echo(f"\n2. {len(days)} recorded looks of 2026, served by a local Hub and collected from it over HTTP\n")
     with progress_bar() as bar:
         task = bar.add_task("collecting", total=len(days))
         for taken_at, models in days:
             clock.moment = taken_at
-            hub.show(models)
+            hub.show(models, num_models(taken_at))
             app.collect()
             app.detect()
             app.deliver()
@@ -126,7 +126,7 @@ def _collect_days(app: App, hub: LocalHub, clock: _RecordedClock) -> None:
 def _show(settings: Settings) -> None:
     """What is now in the warehouse."""
     with _published(settings) as published:
-        snapshots_ = [row for row in published.snapshots(source="hub")]
+        snapshots_ = published.snapshots(source="hub")
         typer.echo(
             f"\n{len(snapshots_)} snapshots, {sum(row['requests'] for row in snapshots_):,} requests; their verdicts:\n"
         )
