@@ -56,6 +56,7 @@ class Summary:
     dead: int
     waiting: int
     problems: tuple[str, ...]
+    silenced: int = 0
 
 
 Batch = list[Delivery]
@@ -76,6 +77,7 @@ class _Run:
     running: dict[Future[Receipt], tuple[Batch, list[Batch]]] = field(default_factory=dict)
     outcomes: list[Delivery] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    silenced: int = 0
 
     def begin(self, queue: list[Batch], *, pause: bool = False) -> None:
         """Take the first of a channel's queue that is not silenced, and send it in a thread."""
@@ -108,6 +110,7 @@ class _Run:
             muted = replace(delivery, status="dead", last_error=why)
             self.outbox.settle(muted, self.outbox.health(delivery.channel))
             self.ledger.set_state([delivery.alert_id], "silenced")
+            self.silenced += 1
         return loud
 
     def _message(self, batch: Batch) -> Message:
@@ -176,7 +179,8 @@ def run(
                     work.running[future][1].clear()
                 work.finish(future)
     count = {status: sum(o.status == status for o in work.outcomes) for status in ("sent", "pending", "dead")}
-    return Summary(count["sent"], count["pending"], count["dead"], len(outbox.open()), tuple(work.problems))
+    waiting = len(outbox.open())
+    return Summary(count["sent"], count["pending"], count["dead"], waiting, tuple(work.problems), work.silenced)
 
 
 def _queues(deliveries: Sequence[Delivery], now: datetime, *, patient: bool) -> dict[str, list[Batch]]:

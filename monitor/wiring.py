@@ -19,6 +19,7 @@ from monitor.config import Settings
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
 from warehouse.migrate import migrate
+from warehouse.outbox import Outbox
 from warehouse.publish import publish
 from warehouse.records import Alert, Listing
 
@@ -67,11 +68,12 @@ class App:
         return summary
 
     def deliver(self, *, patient: bool = True, stop: threading.Event | None = None) -> deliver.Summary:
-        """Send what is due and publish. A channel that cannot be built keeps no other from sending."""
+        """Send what is due, and publish if anything was. A channel that cannot be built keeps no other from sending."""
         channels, broken = build_all(self.settings.channels)
         wording = deliver.Wording(self.message, self.summary)
         summary = deliver.run(self.db, channels, wording, now=self.now, sleep=time.sleep, patient=patient, stop=stop)
-        self.publish()
+        if summary.sent or summary.failed or summary.dead or summary.silenced:
+            self.publish()
         return replace(summary, problems=(*broken, *summary.problems))
 
     def backfill_series(self, name: str, values: pl.DataFrame, *, revision: str) -> backfill.Summary:
@@ -91,6 +93,10 @@ class App:
     def summary(self, alerts: Sequence[Alert]) -> Message:
         """What is said about many alerts at once."""
         return summary(alerts, now=self.now())
+
+    def has_open_deliveries(self) -> bool:
+        """Whether anything waits in the outbox."""
+        return bool(Outbox(self.db).open())
 
     def write(self, change: Callable[[Database], None]) -> None:
         """Change the warehouse in one transaction and publish."""

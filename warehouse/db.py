@@ -1,11 +1,13 @@
 """The one door to DuckDB: open, ask, write in a transaction. Every error of DuckDB's becomes ours here.
 
-A connection belongs to one thread; `Database.cursor()` makes another for another thread.
+A connection belongs to one thread; `Database.cursor()` makes another for another thread. Of all connections to a file
+one at a time writes: DuckDB would let both begin and fail the second at its end.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,8 +34,16 @@ Row = tuple[Any, ...]
 class Database:
     """One open DuckDB file, in UTC."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path | None, attached: str | None = None) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        path: Path | None,
+        attached: str | None = None,
+        writing: threading.RLock | None = None,
+    ) -> None:
         self.path = path
+        self.writing = writing or threading.RLock()
+        """Held by whoever writes."""
         self._connection = connection
         self._attached = attached
 
@@ -84,7 +94,7 @@ class Database:
         cursor.execute("SET TimeZone = 'UTC'")
         if self._attached:
             cursor.execute(f"USE {self._attached}")
-        return Database(cursor, self.path, self._attached)
+        return Database(cursor, self.path, self._attached, self.writing)
 
     def close(self) -> None:
         """Close; what was committed is on disk."""
@@ -136,13 +146,14 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing: commit at the end of the block, roll back when it raises."""
-        self.execute("BEGIN TRANSACTION")
-        try:
-            yield
-        except BaseException:
-            self._roll_back()
-            raise
-        self.execute("COMMIT")
+        with self.writing:
+            self.execute("BEGIN TRANSACTION")
+            try:
+                yield
+            except BaseException:
+                self._roll_back()
+                raise
+            self.execute("COMMIT")
 
     def _roll_back(self) -> None:
         """Roll back; a connection that a fatal error has closed has nothing left to undo."""

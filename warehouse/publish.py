@@ -41,7 +41,8 @@ def publish(db: Database, target: Path) -> None:
     draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     draft.unlink(missing_ok=True)
     try:
-        _write(db, draft)
+        with db.writing:
+            _write(db, draft)
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from warehouse.db import Database
@@ -53,3 +53,8 @@ class Reading:
     def snapshots(self, *, source: str | None = None) -> Rows:
         """Every look at a source, oldest first."""
         return self.db.records(sql("found_snapshots"), {"source": source})
+
+    def freshness(self) -> tuple[datetime | None, datetime | None]:
+        """When the last complete snapshot was taken, and since when the oldest open delivery waits."""
+        rows = self.db.rows(sql("freshness"))
+        return rows[0][0], rows[0][1]

@@ -41,3 +41,9 @@ SELECT alert_id, channel, status, attempts, last_error, sent_at FROM deliveries 
 -- Every look at a source, oldest first.
 SELECT snapshot_id, source, taken_at, day, verdict, verdict_reason, models, requests, seconds
 FROM snapshots WHERE $source IS NULL OR source = $source ORDER BY taken_at, snapshot_id;
+
+-- name: freshness
+-- When the last complete snapshot of the Hub was taken, and since when the oldest open delivery waits.
+SELECT
+    (SELECT max(taken_at) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%'),
+    (SELECT min(queued_at) FROM deliveries WHERE status IN ('pending', 'sending'));

@@ -1,0 +1,112 @@
+"""When what is due. The only file that knows the scheduler; it ticks, and what is due is a row of the warehouse.
+
+APScheduler 3.11 fires by the wall clock and forgets what it missed. So a firing decides nothing: it asks for the job's
+last slot (the last moment its cron expression names) and runs the job unless a row says that this slot, or a later one,
+is done. A restart, a sleeping laptop and a clock that jumps either way then neither lose a day nor run it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+from warehouse.errors import LeadchangeError
+
+RETRY = timedelta(minutes=30)
+"""How long a slot that failed waits for its next try."""
+
+TRIES = 4
+"""How often a slot is tried in all."""
+
+_LOOK_BACK = (timedelta(minutes=2), timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedelta(days=800))
+"""How far back the last slot of an expression is looked for, nearest first."""
+
+
+class ScheduleError(LeadchangeError):
+    """A cron expression that says nothing."""
+
+    exit_code: ClassVar[int] = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What the warehouse knows of a job's last run."""
+
+    slot: datetime
+    ended_at: datetime | None
+    ok: bool
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do, and when."""
+
+    name: str
+    cron: str
+    run: Callable[[], None]
+
+
+def parse(cron: str) -> CronTrigger:
+    """A cron expression of five fields, in UTC.
+
+    Raises:
+        ScheduleError: it is none.
+    """
+    try:
+        return CronTrigger.from_crontab(cron, timezone=UTC)
+    except ValueError as error:
+        raise ScheduleError(f"{cron!r} is no cron expression: {error}") from None
+
+
+def last_slot(cron: str, now: datetime) -> datetime | None:
+    """The last moment up to `now` that the expression names; None when there is none in two years."""
+    trigger = parse(cron)
+    for span in _LOOK_BACK:
+        moment = trigger.get_next_fire_time(None, now - span)
+        last = None
+        while moment is not None and moment <= now:
+            last = moment
+            moment = trigger.get_next_fire_time(moment, moment + timedelta(microseconds=1))
+        if last is not None:
+            return last.astimezone(UTC)
+    return None
+
+
+def due_slot(cron: str, now: datetime, last: LastRun | None) -> datetime | None:
+    """The slot to run now, None when nothing is due (pure).
+
+    A slot earlier than one that is done is never due: the clock went back. A slot that failed is due again after RETRY,
+    TRIES times at most.
+    """
+    slot = last_slot(cron, now)
+    if slot is None or (last is not None and slot < last.slot):
+        return None
+    if last is None or slot > last.slot:
+        return slot
+    waited = last.ended_at is None or abs(now - last.ended_at) >= RETRY
+    return slot if not last.ok and last.tries < TRIES and waited else None
+
+
+@contextmanager
+def ticking(jobs: list[Job]) -> Iterator[None]:
+    """Call every job when its expression says so, each in a thread of its own, never twice at once."""
+    scheduler = BackgroundScheduler(
+        timezone=UTC,
+        executors={"default": ThreadPoolExecutor(max(2 * len(jobs), 1))},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    for job in jobs:
+        scheduler.add_job(job.run, parse(job.cron), id=job.name, name=job.name)
+    scheduler.start()
+    try:
+        yield
+    finally:
+        scheduler.shutdown(wait=False)

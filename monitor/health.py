@@ -1,0 +1,55 @@
+"""Is the monitor doing its work? Facts in, a verdict with its reasons out (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+STALE = timedelta(hours=50)
+"""Two daily collections and two hours: a complete snapshot older than this is stale."""
+
+STUCK_DELIVERY = timedelta(hours=6)
+"""A message that waits longer than this is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about the monitor at a moment."""
+
+    now: datetime
+    last_complete: datetime | None
+    """When the last complete snapshot was taken."""
+    oldest_open_delivery: datetime | None = None
+    """When the oldest message that is not delivered was queued."""
+    running_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Job -> for how long it has been running, by the monotonic clock."""
+    deadline_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Job -> how long it may run."""
+    fault: str | None = None
+    """What stops the daemon from working at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether all is well, and if not, why."""
+
+    ok: bool
+    reasons: tuple[str, ...]
+    last_complete: datetime | None
+
+
+def judge(facts: Facts) -> Health:
+    """Stale data, stuck messages and hung jobs are each a reason to be red."""
+    reasons = [facts.fault] if facts.fault else []
+    if facts.last_complete is None:
+        reasons.append("no complete snapshot yet")
+    elif facts.now - facts.last_complete > STALE:
+        hours = (facts.now - facts.last_complete) / timedelta(hours=1)
+        reasons.append(f"the last complete snapshot is {hours:.0f} hours old")
+    if facts.oldest_open_delivery is not None and facts.now - facts.oldest_open_delivery > STUCK_DELIVERY:
+        reasons.append(f"a message has been waiting since {facts.oldest_open_delivery:%Y-%m-%d %H:%M} UTC")
+    for job, seconds in facts.running_seconds.items():
+        if seconds > facts.deadline_seconds.get(job, float("inf")):
+            reasons.append(f"{job} has been running for {seconds:.0f} s and should have ended")
+    return Health(not reasons, tuple(reasons), facts.last_complete)
