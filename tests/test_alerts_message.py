@@ -15,11 +15,15 @@ from alert_samples import HOSTILE, USUAL, alert, sent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts import message
+from alerts import forms, message
 from alerts.channels import slack
 
-KINDS = ("lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble", "something_new")
+KINDS = (
+    "lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble", "contested", "settled",
+    "correction", "revert", "mass_change", "something_new",
+)  # fmt: skip
 NAMES = st.one_of(st.text(max_size=300), st.sampled_from(HOSTILE), st.text(alphabet="<>&*_~`@!:/|\"' \n\u202ea🤗"))
+TAGS = {"html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "table", "tr", "td"}
 NOW = datetime(2026, 8, 21, 10, 40, tzinfo=UTC)
 
 
@@ -64,6 +68,12 @@ def test_what_is_not_known_leaves_no_empty_line() -> None:
         ("leaves_top", "xai", "google leaves the top of publishers, xai comes in"),
         ("milestone", "", "google reaches a milestone on publishers"),
         ("source_trouble", "", "Trouble reading google: publishers is on hold"),
+        ("contested", "xai", "publishers is contested: several lead changes"),
+        ("settled", "xai", "publishers has settled: google leads after several lead changes"),
+        ("correction", "xai", "Correction: what was said about google and xai on publishers"),
+        ("correction", "", "Correction: what was said about google on publishers"),
+        ("revert", "xai", "Reverted: google is ahead of xai again on publishers"),
+        ("mass_change", "", "Mass change: google from one snapshot are held"),
         ("something_new", "", "google: something_new on publishers"),
     ],
 )
@@ -71,11 +81,101 @@ def test_every_kind_has_its_headline(kind: str, rival: str, said: str) -> None:
     assert message.title(kind, "google", rival, "publishers") == said
 
 
+@pytest.mark.parametrize(
+    ("kind", "number", "said"),
+    [
+        ("enters_top", 10, "google enters the top 10 of publishers in place of xai"),
+        ("leaves_top", 10, "google leaves the top 10 of publishers, xai comes in"),
+        ("milestone", 1e9, "google reaches 1B on publishers"),
+        ("milestone", 1.25e9, "google reaches 1.25B on publishers"),
+        ("milestone", 500, "google reaches 500 on publishers"),
+        ("contested", 5, "publishers is contested: 5 lead changes"),
+        ("settled", 1, "publishers has settled: google leads after 1 lead change"),
+        ("mass_change", 5000, "Mass change: 5,000 alerts from one snapshot are held"),
+    ],
+)
+def test_a_headline_says_how_many(kind: str, number: float, said: str) -> None:
+    assert message.title(kind, "google", "xai", "publishers", number=number) == said
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_whole_message(kind: str) -> None:
-    made = sent(kind=kind, title="")
+    made = sent(kind=kind, title="", rival_value=0.0)
     assert made.title == message.title(kind, "Qwen", "Llama", "families")
     assert all(made.title in form for form in parts(made))
+    assert made.problems == ()
+
+
+def test_a_contest_tells_how_often_and_what_happens_now() -> None:
+    made = sent(kind="contested", changes=7, title="families is contested: several lead changes")
+    assert made.title == "families is contested: 7 lead changes"
+    assert "Qwen and Llama keep passing each other: 7 lead changes so far" in made.text
+    assert "not told, until one of them stays ahead" in made.text
+    settled = sent(kind="settled", changes=9, title="")
+    assert settled.title == "families has settled: Qwen leads after 9 lead changes"
+    assert "every lead change is told again" in settled.text
+
+
+def test_a_correction_says_what_was_wrong_and_why() -> None:
+    made = sent(kind="correction", title="", why="later data no longer bears it out.", thread_of="abc")
+    assert made.title == "Correction: what was said about Qwen and Llama on families"
+    expected = "What was said about Qwen and Llama on families turned out wrong: later data no longer bears it out."
+    assert expected in made.text
+    assert "Why" not in made.text
+    assert "As told    ahead by 1.8% (32.6M vs 32.0M)" in made.text
+
+
+def test_a_flip_that_takes_another_back_says_so_whatever_it_was_stored_as() -> None:
+    made = sent(entity="Llama", rival="Qwen", thread_of="abc", title="Llama takes the lead from Qwen on families")
+    assert made.title == "Reverted: Llama is ahead of Qwen again on families"
+    assert "The lead of Qwen did not last" in made.text
+
+
+def test_a_mass_change_says_how_to_release_what_it_holds() -> None:
+    made = sent(kind="mass_change", entity="41 alerts", rival="", changes=41, title="", why="held: `x`")
+    assert made.title == "Mass change: 41 alerts from one snapshot are held"
+    assert 'release with "leadchange alerts release"' in made.text
+    assert "Value" not in made.text
+
+
+def test_trouble_says_for_how_long_and_why() -> None:
+    made = sent(kind="source_trouble", entity="source", rival="", value=4.0, why="HTTP 503", title="", snapshot_id=0)
+    assert made.title == "Trouble reading the source: families is on hold"
+    assert "No complete snapshot for 4 days: HTTP 503. No lead change is reported on families until" in made.text
+    assert "Snapshot" not in made.text
+
+
+def test_who_left_is_behind_whoever_came_in() -> None:
+    made = sent(kind="leaves_top", value=90.0, rival_value=100.0, margin=0.1, title="")
+    assert "Behind by  10.0% (90 vs 100)" in made.text
+
+
+def test_a_milestone_says_which() -> None:
+    assert sent(kind="milestone", rival_value=1e9, value=1.02e9, title="").title == "Qwen reaches 1B on families"
+
+
+def test_folded_alerts_are_one_message_with_a_line_each() -> None:
+    inner = alert(alert_id="inner0000001", board="models", entity="Qwen3-8B", rival="Llama-3.1-8B", title="")
+    made = message.compose(alert(board="countries", entity="CN", rival="US", title=""), also=[inner])
+    assert made.title == "CN takes the lead from US on countries"
+    assert made.alert_id == USUAL.alert_id
+    for form in parts(made):
+        assert "Within it" in form
+        assert "Qwen3-8B takes the lead from Llama-3.1-8B on models" in form
+        assert "inner0000001" in form
+    assert [one["alert_id"] for one in made.data["also"]] == ["inner0000001"]
+
+
+def test_what_a_message_continues_is_kept() -> None:
+    assert message.compose(USUAL, reply_to="<a@b>").reply_to == "<a@b>"
+
+
+def test_data_is_for_programs() -> None:
+    data = json.loads(json.dumps(sent(margin=float("nan")).data, allow_nan=False))
+    assert data["day"] == "2026-08-19"
+    assert data["value"] == 32_640_000
+    assert data["margin"] is None
+    assert "history" not in data
 
 
 def test_a_reverted_alert_says_so_first() -> None:
@@ -99,6 +199,8 @@ def test_no_name_can_do_harm(entity: str, rival: str, other: str, kind: str) -> 
     for made in (
         message.compose(hostile),
         message.summary([hostile] * 3),
+        message.summary([hostile], occasion="silence"),
+        message.compose(hostile, also=[hostile] * 12),
         message.compose(replace(hostile, title=other)),
     ):
         assert not {unicodedata.category(c) for c in made.title} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -106,7 +208,7 @@ def test_no_name_can_do_harm(entity: str, rival: str, other: str, kind: str) -> 
         assert_within_slacks_limits(slack.payload(made))
         assert_nothing_fires(slack.payload(made))
         assert_nothing_fires(slack.plain_payload(made))
-        assert tags(made.html) <= {"html", "head", "meta", "title", "body", "div", "h1", "p", "table", "tr", "td"}
+        assert tags(made.html) <= TAGS
         made.text.encode()
 
 
@@ -126,7 +228,8 @@ def assert_nothing_fires(payload: dict[str, Any]) -> None:
     assert not re.search(r"<[!@#]|@(here|channel|everyone)|://|`|~", raw)
     # The only bold words are our own labels.
     assert set(re.findall(r"\*([^*]*)\*", raw)) <= {
-        "Ahead by", "Behind by", "Value", "Since", "Confirmed", "Why", "Data", "Rule", "Snapshot", "2026-08-21",
+        "Ahead by", "Behind by", "Value", "Since", "Confirmed", "Why", "Data", "Rule", "Snapshot", "Within it",
+        "Newest first", "As told",
     }  # fmt: skip
     assert payload["unfurl_links"] is payload["unfurl_media"] is False
     assert "link_names" not in payload
@@ -138,7 +241,7 @@ def tags(html: str) -> set[str]:
     class Tags(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
             assert {name for name, _ in attrs} <= {
-                "lang", "charset", "name", "content", "style", "role", "cellpadding", "cellspacing",
+                "lang", "charset", "name", "content", "style", "role", "cellpadding", "cellspacing", "class", "width",
             }  # fmt: skip
             found.add(tag)
 
@@ -203,12 +306,29 @@ def test_the_same_alert_gives_the_same_message() -> None:
     assert sent(alert_id="another").thread == sent().thread
 
 
-def test_a_broken_template_still_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silence_that_ended_tells_what_it_kept_quiet() -> None:
+    made = message.summary([USUAL], occasion="silence", now=NOW)
+    assert made.title == "Changed while silenced: 1 alert, 2026-08-21"
+    assert "Qwen takes the lead from Llama on families" in made.text
+    assert made.alert_id != message.summary([USUAL]).alert_id
+
+
+@pytest.mark.parametrize("template", ["{{ nobody }}", "{% if %}", "{{ 1 // 0 }}", "{{ ''.__class__.__mro__ }}"])
+def test_a_broken_template_still_tells_and_is_reported(
+    monkeypatch: pytest.MonkeyPatch, template: str, caplog: pytest.LogCaptureFixture
+) -> None:
     import jinja2
 
-    monkeypatch.setattr(message._TEMPLATES, "loader", jinja2.DictLoader({"alert.html.j2": "{{ nobody }}"}))
-    monkeypatch.setattr(message._TEMPLATES, "cache", None)
-    made = sent(entity="<b>")
+    both = {"alert.html.j2": template, "alert.txt.j2": template}
+    monkeypatch.setattr(forms._TEMPLATES, "loader", jinja2.DictLoader(both))
+    monkeypatch.setattr(forms._TEMPLATES, "cache", None)
+    made = sent(entity="<b>", title="")
+    assert made.text.startswith("<b> takes the lead from Llama on families\n\n")
+    assert "Ahead by: 1.8%" in made.text
     assert "9f3ac2d1e07b" in made.text
-    assert made.html.startswith("<pre>Qwen takes the lead")
-    assert "&lt;b&gt;" in made.html
+    assert made.html.startswith("<pre>&lt;b&gt; takes the lead")
+    assert [problem.split(" is broken")[0] for problem in made.problems] == [
+        "the template alert.txt.j2",
+        "the template alert.html.j2",
+    ]
+    assert "alert.html.j2 is broken" in caplog.text

@@ -1,0 +1,186 @@
+"""The weekly digest: who stands where, what moved, what is contested, and where the data had trouble."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from alerts.forms import Content, Section, safe_link
+from alerts.message import NAMESPACE, SUMMARY_LIMIT, Message, bullets, clean, data_of, from_content
+from alerts.text import humanise, plain
+from alerts.wording import BOARD, NAME, day_of, headline
+from warehouse.records import Alert, Standing
+
+TOP = 5
+"""Places shown of each board."""
+
+BOARDS = 12
+"""Boards shown; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardWeek:
+    """A board's standing now and as it was when the period began."""
+
+    now: Standing
+    before: Standing | None = None
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entity's place on a board. What is not known, such as a place before it was there, is None."""
+
+    rank: int
+    entity: str
+    value: float
+    change: float | None
+    """Relative change of the value since the period began."""
+    rank_before: int | None
+
+
+def digest(
+    standings: Sequence[BoardWeek],
+    movements: Sequence[Alert],
+    contested: Sequence[Alert],
+    trouble: Sequence[tuple[date, str]],
+    now: datetime,
+    *,
+    name: str = "weekly",
+    days: int = 7,
+    link: str | None = None,
+) -> Message:
+    """The digest of the days up to `now`.
+
+    Args:
+        standings: the boards, in the order in which they are shown.
+        movements: what was told in these days.
+        contested: the boards that are contested now, each as its alert of that kind.
+        trouble: days that brought no complete snapshot, with the reason.
+        now: when it is composed; the same day gives the same `alert_id`.
+        name: the digest's own name, so that several can go to one channel.
+        days: how many it looks back on.
+        link: leads to more.
+    """
+    newest = sorted(map(clean, movements), key=lambda alert: (day_of(alert), alert.alert_id), reverse=True)
+    shown = [(week, places(week)) for week in standings[:BOARDS]]
+    content = Content(
+        headline=_headline(newest, now.date(), days),
+        lede=_lede(shown),
+        kicker="Digest",
+        sections=[
+            bullets("What happened", newest) if newest else Section("What happened", [("Nothing to report.",)], "l"),
+            *(_table(week, ranked) for week, ranked in shown),
+            *_rest(standings),
+            *_lines("Contested", [(headline(clean(alert)),) for alert in contested]),
+            *_lines("Data trouble", [(day.isoformat(), plain(why, 300)) for day, why in sorted(trouble, reverse=True)]),
+        ],
+        link=safe_link(link),
+    )
+    name = plain(name, NAME)
+    identity = uuid.uuid5(NAMESPACE, f"digest/{name}/{now.date()}").hex[:8]
+    return from_content(
+        content,
+        alert_id=f"dig-{identity}",
+        day=now.date(),
+        at=now,
+        thread=f"digest/{name}",
+        data={
+            "kind": "digest",
+            "since": (now.date() - timedelta(days=days)).isoformat(),
+            "boards": [_board_data(week, ranked) for week, ranked in shown],
+            "alerts": [data_of(alert) for alert in newest],
+            "contested": [data_of(clean(alert)) for alert in contested],
+            "trouble": [{"day": day.isoformat(), "reason": plain(why, 300)} for day, why in trouble],
+        },
+    )
+
+
+def places(week: BoardWeek, top: int = TOP) -> list[Place]:
+    """The first places of a board, each with what moved since the period began (pure)."""
+    before = week.before.values if week.before is not None else {}
+    ranks = {entity: rank for rank, entity in enumerate(_ranked(before), start=1)}
+    return [
+        Place(rank, entity, value, _change(value, before.get(entity)), ranks.get(entity))
+        for rank, entity in enumerate(_ranked(week.now.values)[:top], start=1)
+        for value in (week.now.values[entity],)
+    ]
+
+
+def _ranked(values: Mapping[str, float]) -> list[str]:
+    return sorted(values, key=lambda entity: (-values[entity], entity))
+
+
+def _change(value: float, before: float | None) -> float | None:
+    return (value - before) / before if before else None
+
+
+def _headline(newest: Sequence[Alert], today: date, days: int) -> str:
+    leads = sum(alert.kind == "lead_change" and alert.state == "firing" for alert in newest)
+    said = "no lead changed" if not leads else f"{leads} lead change{'s' * (leads > 1)}"
+    others = len(newest) - leads
+    more = f", {others} other alert{'s' * (others > 1)}" if others else ""
+    return f"{'Week' if days == 7 else f'{days} days'} to {today}: {said}{more}"
+
+
+def _lede(shown: Sequence[tuple[BoardWeek, list[Place]]]) -> str:
+    """Who leads the first boards, each leader once."""
+    boards: dict[str, list[str]] = {}
+    for week, ranked in shown[:4]:
+        if ranked:
+            boards.setdefault(plain(ranked[0].entity, NAME), []).append(plain(week.now.board, BOARD))
+    leaders = [f"{who} leads {' and '.join(where)}" for who, where in boards.items()]
+    return f"{', '.join(leaders)}." if leaders else "No board has a standing yet."
+
+
+def _table(week: BoardWeek, ranked: Sequence[Place]) -> Section:
+    rows = [
+        (f"{p.rank}.", plain(p.entity, NAME), humanise(p.value), _percent(p.change), _moved(p, week)) for p in ranked
+    ]
+    heading = f"{plain(week.now.board, BOARD)}, {week.now.day}"
+    return Section(heading, rows or [("", "nobody", "", "", "")], "rlrrl", note=plain(week.definition, 300))
+
+
+def _percent(change: float | None) -> str:
+    return "" if change is None else f"{change:+.1%}"
+
+
+def _moved(place: Place, week: BoardWeek) -> str:
+    if week.before is None:
+        return ""
+    if place.rank_before is None:
+        return "new"
+    up = place.rank_before - place.rank
+    return f"up {up}" if up > 0 else f"down {-up}" if up < 0 else ""
+
+
+def _rest(standings: Sequence[BoardWeek]) -> list[Section]:
+    more = len(standings) - BOARDS
+    return [Section("More boards", [(f"+{more} more",)], "l")] if more > 0 else []
+
+
+def _lines(heading: str, rows: Sequence[tuple[str, ...]]) -> list[Section]:
+    if not rows:
+        return []
+    more = len(rows) - SUMMARY_LIMIT
+    return [Section(heading, rows[:SUMMARY_LIMIT], "l" * len(rows[0]), note=f"+{more} more" if more > 0 else "")]
+
+
+def _board_data(week: BoardWeek, ranked: Sequence[Place]) -> dict[str, Any]:
+    return {
+        "board": plain(week.now.board, BOARD),
+        "day": week.now.day.isoformat(),
+        "places": [
+            {
+                "rank": p.rank,
+                "entity": plain(p.entity, NAME),
+                "value": p.value,
+                "change": p.change,
+                "rank_before": p.rank_before,
+            }
+            for p in ranked
+        ],
+    }
