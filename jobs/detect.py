@@ -124,6 +124,8 @@ def _judge(ledger: Ledger, work: _Work, now: datetime) -> tuple[int, list[tell.F
     outcome = reconcile(known, events, quiet_until=work.quiet_until)
     held = {alert.alert_id for alert in known if alert.state == "held" and alert.why == tell.MASS_CHANGE}
     fresh = [_write(ledger, rule, event, now) for event in outcome.events if event.alert_id not in held]
+    told = {alert.alert_id for alert in known if alert.told}
+    ledger.unqueue(i.alert.alert_id for i in fresh if i.alert.state != "firing" and i.alert.alert_id not in told)
     new = [item for item in fresh if item.alert.alert_id in outcome.new]
     return days, new + _take_back(ledger, rule, outcome, known, now)
 

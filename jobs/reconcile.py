@@ -78,7 +78,8 @@ def _same_story(event: Event, candidates: Iterable[KnownAlert]) -> KnownAlert | 
 
 
 def _was_fired(alert: KnownAlert | None) -> bool:
-    return alert is not None and alert.confirmed_day is not None
+    """Confirmed before, and not held back: what was held and is borne out now is news."""
+    return alert is not None and alert.confirmed_day is not None and (alert.told or alert.state != "held")
 
 
 def _to_correct(alert: KnownAlert) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alerts.channels import ChannelError, Receipt
-from alerts.message import Message, compose
+from alerts.message import Message, compose, summary
 from alerts.rules import Rule
 from jobs import collect, deliver, detect
 from jobs.hub import HubSettings
@@ -21,7 +21,7 @@ from monitor.demo.hub import LocalHub, hub_id
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.migrate import migrate
-from warehouse.records import Alert, HubModel, Snapshot
+from warehouse.records import HubModel, Snapshot
 from warehouse.registry import Family, Registry
 
 FIRST_DAY = date(2026, 5, 1)
@@ -140,11 +140,14 @@ class Inbox:
 
 def tell(db: Database, *channels: Inbox, at: datetime, patient: bool = True) -> deliver.Summary:
     """Deliver what is due at a moment."""
-
-    def message(alert: Alert) -> Message:
-        return compose(alert, picture=None, now=at)
-
-    return deliver.run(db, {channel.name: channel for channel in channels}, message, now=lambda: at, patient=patient)
+    return deliver.run(
+        db,
+        {channel.name: channel for channel in channels},
+        deliver.Wording(lambda alert, _: compose(alert, picture=None, now=at), lambda alerts: summary(alerts, now=at)),
+        now=lambda: at,
+        sleep=lambda _: None,
+        patient=patient,
+    )
 
 
 @contextmanager

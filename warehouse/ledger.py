@@ -128,7 +128,11 @@ class Ledger:
         """Forget alerts that nobody was told of, and what was queued of them."""
         ids = list(alerts)
         self.db.execute(sql("forget_alerts"), {"alerts": ids})
-        self.db.execute(sql("forget_deliveries"), {"alerts": ids})
+        self.unqueue(ids)
+
+    def unqueue(self, alerts: Iterable[str]) -> None:
+        """Take back what was queued of alerts that nobody was told of; the alerts stay."""
+        self.db.execute(sql("forget_deliveries"), {"alerts": list(alerts)})
 
     def set_state(self, alerts: Iterable[str], state: str) -> None:
         """Change the state of alerts."""

@@ -1,0 +1,296 @@
+"""Detect: a lead that has lasted becomes one alert in the outbox; what no longer follows is taken back."""
+
+from __future__ import annotations
+
+import pytest
+from spine import BOARDS, REGISTRY, RULE, Inbox, day, hub, judge, listed, look, model, moment, tell, warehouse
+
+from alerts.rules import Rule
+from jobs import backfill, detect
+from warehouse.boards import Board
+from warehouse.db import Database
+from warehouse.ledger import Ledger
+
+THREE = RULE.model_copy(update={"confirm": 3})
+PAIR = Rule(name="pair", board="publishers", when="overtake", between=("beta-ai", "alpha-lab"), confirm=1)
+
+
+def alerts(db: Database) -> list[tuple[str, str, str]]:
+    """(rule, state, title) of every alert, oldest first."""
+    return db.rows("SELECT rule, state, title FROM alerts ORDER BY coalesce(confirmed_day, day), rule, title")
+
+
+def everything(db: Database) -> dict[str, list[tuple[object, ...]]]:
+    tables = ("alerts", "deliveries", "flips", "standings", "rule_states")
+    return {table: db.rows(f"FROM {table} ORDER BY ALL") for table in tables}
+
+
+def test_the_first_standing_is_no_news() -> None:
+    with warehouse() as db, hub(listed(9, 5)) as local:
+        look(db, local, 0)
+        summary = judge(db)
+        assert summary.days == 1
+        assert summary.fired == ()
+        assert alerts(db) == []
+
+
+def test_a_lead_change_is_one_alert_and_one_delivery_for_each_channel() -> None:
+    both = RULE.model_copy(update={"channels": ("desk", "mail")})
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, listed(90, 150))
+        summary = judge(db, 1, both)
+        assert summary.fired == ("Beta takes the lead from Alpha on families",)
+        assert alerts(db) == [("who-leads", "firing", summary.fired[0])]
+        (alert,) = db.records("FROM alerts")
+        assert (alert["entity"], alert["rival"], alert["day"], alert["confirmed_day"]) == (
+            "Beta", "Alpha", day(1), day(1),
+        )  # fmt: skip
+        assert (alert["value"], alert["rival_value"], alert["margin"]) == (150, 90, 60 / 150)
+        assert alert["created_at"] == moment(1, 11)
+        assert db.rows("SELECT channel, status, attempts FROM deliveries ORDER BY channel") == [
+            ("desk", "pending", 0), ("mail", "pending", 0),
+        ]  # fmt: skip
+
+
+def test_judging_again_changes_nothing() -> None:
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, listed(90, 150))
+        judge(db, 1)
+        before = everything(db)
+        summary = judge(db, 2)
+        assert (summary.days, summary.fired) == (0, ())
+        assert everything(db) == before
+
+
+def test_a_lead_is_pending_until_it_has_lasted() -> None:
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        for number in (1, 2, 3):
+            look(db, local, number, listed(90, 150 + number))
+            summary = judge(db, number, THREE)
+            assert summary.pending == (number < 3)
+            assert [state for _, state, _ in alerts(db)] == ["firing" if number == 3 else "pending"]
+        assert db.rows("SELECT day, confirmed_day FROM alerts") == [(day(1), day(3))]
+        assert db.value("SELECT count(*) FROM deliveries") == 1
+
+
+def test_a_lead_that_did_not_last_leaves_no_trace() -> None:
+    with warehouse() as db, hub() as local:
+        for number, beta in enumerate((50, 150, 60)):
+            look(db, local, number, listed(90, beta))
+            judge(db, number, THREE)
+        assert alerts(db) == []
+        assert db.value("SELECT count(*) FROM deliveries") == 0
+        assert db.rows("SELECT entity, day FROM flips WHERE board = 'families' ORDER BY day") == [
+            ("Beta", day(1)), ("Alpha", day(2)),
+        ]  # fmt: skip
+
+
+def test_days_judged_one_by_one_and_all_at_once_say_the_same() -> None:
+    values = [(90, 50), (90, 150), (90, 152), (90, 95), (90, 151), (90, 153), (90, 154), (200, 154)]
+    with warehouse() as one, warehouse() as other, hub() as local:
+        for number, (alpha, beta) in enumerate(values):
+            look(one, local, number, listed(alpha, beta))
+            judge(one, 0, THREE, PAIR)
+            look(other, local, number)
+        judge(other, 0, THREE, PAIR)
+        # When a row was written is the only thing that may differ, and both are written on day 0 here.
+        assert everything(one)["alerts"] == everything(other)["alerts"]
+        assert everything(one)["rule_states"] == everything(other)["rule_states"]
+
+
+def test_a_second_look_at_a_day_is_judged_in_place_of_the_first() -> None:
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, listed(90, 150))
+        judge(db, 1)
+        look(db, local, 1, listed(90, 70), hour=15)
+        judge(db, 1)
+        assert alerts(db) == []
+        assert db.value("SELECT count(*) FROM deliveries") == 0
+        assert db.value("SELECT count(*) FROM flips") == 0
+        look(db, local, 1, listed(90, 170), hour=18)
+        judge(db, 1)
+        assert db.rows("SELECT state, value FROM alerts") == [("firing", 170)]
+
+
+def test_a_second_look_that_says_the_same_tells_nobody_again() -> None:
+    inbox = Inbox()
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, listed(90, 150))
+        judge(db, 1)
+        tell(db, inbox, at=moment(1, 12))
+        look(db, local, 1, listed(90, 160), hour=15)
+        assert judge(db, 1).fired == ()
+        tell(db, inbox, at=moment(1, 16))
+        assert len(inbox.got) == 1
+        assert db.rows("SELECT state, status FROM alerts JOIN deliveries USING (alert_id)") == [("firing", "sent")]
+
+
+def test_a_late_day_is_judged_where_it_belongs() -> None:
+    """Two days of lead are not three; the third arrives late, from between them."""
+    with warehouse() as db, hub() as local:
+        for number, beta in ((0, 50), (1, 150), (3, 152)):
+            look(db, local, number, listed(90, beta))
+            judge(db, number, THREE)
+        assert [state for _, state, _ in alerts(db)] == ["pending"]
+        look(db, local, 2, listed(90, 151))
+        judge(db, 3, THREE)
+        assert db.rows("SELECT state, day, confirmed_day FROM alerts") == [("firing", day(1), day(3))]
+
+
+def test_a_late_day_that_interrupts_takes_an_untold_alert_back() -> None:
+    with warehouse() as db, hub() as local:
+        for number, beta in ((0, 50), (1, 150), (3, 152), (4, 153)):
+            look(db, local, number, listed(90, beta))
+        judge(db, 4, THREE)
+        assert [state for _, state, _ in alerts(db)] == ["firing"]
+        look(db, local, 2, listed(90, 60))
+        judge(db, 4, THREE)
+        assert [state for _, state, _ in alerts(db)] == ["pending"]
+        assert db.value("SELECT count(*) FROM deliveries") == 0
+        look(db, local, 5, listed(90, 154))
+        assert judge(db, 5, THREE).fired == ("Beta takes the lead from Alpha on families",)
+        assert db.rows("SELECT status FROM deliveries") == [("pending",)]
+
+
+def test_an_untold_alert_that_turns_out_to_be_list_growth_is_not_sent() -> None:
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, listed(90, 150))
+        assert len(judge(db, 1).fired) == 1
+        look(db, local, 1, [*listed(90, 50), model("beta-ai/old", 100)], hour=15)
+        judge(db, 1)
+        assert [state for _, state, _ in alerts(db)] == ["held"]
+        assert db.value("SELECT count(*) FROM deliveries") == 0
+        look(db, local, 1, listed(90, 150), hour=18)
+        assert len(judge(db, 1).fired) == 1
+        assert db.rows("SELECT status FROM deliveries") == [("pending",)]
+
+
+def test_a_told_alert_that_no_longer_follows_is_reverted_and_its_delivery_kept() -> None:
+    inbox = Inbox()
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, listed(90, 150))
+        judge(db, 1)
+        tell(db, inbox, at=moment(1, 12))
+        told = db.value("SELECT alert_id FROM alerts")
+        look(db, local, 1, listed(90, 70), hour=15)
+        judge(db, 1, hour=16)
+        assert db.value("SELECT state FROM alerts WHERE alert_id = $id", {"id": told}) == "reverted"
+        assert db.value("SELECT status FROM deliveries WHERE alert_id = $id", {"id": told}) == "sent"
+
+
+def test_a_partial_day_neither_counts_nor_interrupts() -> None:
+    from monitor.demo.faults import at, maintenance
+
+    with warehouse() as db, hub() as local:
+        for number, beta in ((0, 50), (1, 150), (2, 152)):
+            look(db, local, number, listed(90, beta))
+        local.faults.append(at("/api/models", maintenance, author="gamma", times=1))
+        assert look(db, local, 3, listed(90, 20)).snapshot.verdict == "partial"
+        judge(db, 3, THREE)
+        assert [state for _, state, _ in alerts(db)] == ["pending"]
+        look(db, local, 4, listed(90, 154))
+        judge(db, 4, THREE)
+        assert db.rows("SELECT state, confirmed_day FROM alerts") == [("firing", day(4))]
+
+
+def test_a_flip_that_exists_only_because_the_list_grew_is_held() -> None:
+    """Forty old repositories of Beta are found: no model gained a download."""
+    found = [model(f"beta-ai/old-{number}", 10) for number in range(40)]
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, [*listed(90, 50), *found])
+        assert judge(db, 1).fired == ()
+        assert [state for _, state, _ in alerts(db)] == ["held"]
+        assert db.value("SELECT count(*) FROM deliveries") == 0
+        flip = db.records("FROM flips WHERE board = 'families'")[0]
+        assert flip["panel_holds"] is False
+        assert flip["verdict"].startswith("list growth")
+
+
+def test_a_flip_that_new_models_brought_is_told_as_a_launch() -> None:
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, [*listed(90, 50), model("beta-ai/beta-2", 100, created_at=moment(0, 18))])
+        assert len(judge(db, 1).fired) == 1
+        flip = db.records("FROM flips WHERE board = 'families'")[0]
+        assert flip["panel_holds"] is True
+        assert flip["verdict"].startswith("launch")
+
+
+def test_a_pair_is_told_both_ways() -> None:
+    with warehouse() as db, hub() as local:
+        for number, beta in enumerate((50, 150, 40)):
+            look(db, local, number, listed(90, beta, gamma=900))
+            judge(db, number, PAIR)
+        assert [title for _, _, title in alerts(db)] == [
+            "beta-ai passes alpha-lab on publishers",
+            "alpha-lab passes beta-ai on publishers",
+        ]
+
+
+def test_a_rule_that_is_gone_is_forgotten_and_what_it_told_stays() -> None:
+    with warehouse() as db, hub() as local:
+        for number, beta in ((0, 50), (1, 150), (2, 151)):
+            look(db, local, number, listed(90, beta))
+        judge(db, 2, PAIR, THREE)
+        assert [(rule, state) for rule, state, _ in alerts(db)] == [("pair", "firing"), ("who-leads", "pending")]
+        detect.run(db, BOARDS, [], REGISTRY, now=moment(3))
+        assert [(rule, state) for rule, state, _ in alerts(db)] == [("pair", "firing")]
+        assert db.value("SELECT count(*) FROM rule_states") == 0
+
+
+def test_whom_a_rule_tells_is_no_reason_to_judge_again() -> None:
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, listed(90, 150))
+        judge(db, 1)
+        assert judge(db, 1, RULE.model_copy(update={"channels": ("mail",)})).days == 0
+
+
+def test_a_rule_over_an_imported_series_is_judged_by_its_days() -> None:
+    import polars as pl
+
+    board = Board(name="monthly", entity="publisher", measure="series:totals")
+    values = pl.DataFrame(
+        [
+            {"day": day(30 * month), "entity": entity, "value": value}
+            for month, totals in enumerate([(9.0, 5.0), (9.0, 12.0), (9.0, 13.0), (9.0, 14.0)])
+            for entity, value in zip(("Llama", "Qwen"), totals, strict=True)
+        ]
+    )
+    rule = Rule(name="monthly-lead", board="monthly", confirm=3, channels=("desk",))
+    with warehouse() as db:
+        summary = backfill.run_series(db, "totals", values, boards=[board], registry=REGISTRY, revision="totals.csv")
+        assert summary.days == 4
+        assert summary.ranked.flips == 1
+        told = detect.run(db, [board], [rule], REGISTRY, now=moment(100))
+        assert told.fired == ("Qwen takes the lead from Llama on monthly",)
+        assert db.rows("SELECT day, confirmed_day FROM alerts") == [(day(30), day(90))]
+        (verdict, holds) = db.rows("SELECT verdict, panel_holds FROM flips")[0]
+        assert verdict.startswith("as published")
+        assert holds is None
+
+
+def test_what_is_decided_is_written_as_a_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        judge(db, 0)
+        look(db, local, 1, listed(90, 150))
+        before = everything(db)
+
+        def fail(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(Ledger, "write_alert", fail)
+        with pytest.raises(KeyboardInterrupt):
+            judge(db, 1)
+        assert everything(db) == before
+        monkeypatch.undo()
+        assert len(judge(db, 1).fired) == 1
