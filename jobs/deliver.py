@@ -120,7 +120,7 @@ class _Run:
         alert, delivery = alerts[0], batch[0]
         reply_to = self.outbox.receipt(alert.thread_of, delivery.channel) if alert.thread_of else None
         message = self.wording.one(alert, self.ledger.told_beside(alert.alert_id))
-        return replace(message, settled=delivery.settled, **({"reply_to": reply_to} if reply_to else {}))
+        return replace(message, settled=delivery.settled, reply_to=reply_to)
 
     def finish(self, future: Future[Receipt]) -> None:
         """Write what became of a batch, and begin the channel's next unless this one must be tried again first."""

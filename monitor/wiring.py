@@ -88,7 +88,7 @@ class App:
     def message(self, alert: Alert, also: Sequence[Alert] = ()) -> Message:
         """What is said about an alert and those folded into it, with the picture of its race."""
         picture = race_png(alert) if len(alert.history) > 1 else None
-        return compose(alert, **({"also": also} if also else {}), picture=picture, now=self.now())
+        return compose(alert, also=also, picture=picture, now=self.now())
 
     def summary(self, alerts: Sequence[Alert]) -> Message:
         """What is said about many alerts at once."""
