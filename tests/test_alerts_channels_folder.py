@@ -29,6 +29,7 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "username": "monitor",
         "password_env": "A_SECRET",
     },
+    "webhook": {"url_env": "A_SECRET", "allow_private": True},
     "folder": {"path": "outbox"},
 }
 
@@ -121,7 +122,7 @@ def test_every_settings_model_is_registered_under_its_type() -> None:
 
 
 def test_every_file_of_a_channel_is_registered() -> None:
-    helpers = {"__init__", "base", "secrets", "mailserver"}
+    helpers = {"__init__", "base", "secrets", "mailserver", "deadline", "guard", "poster"}
     files = {path.stem for path in Path(alerts.channels.__file__).parent.glob("*.py")} - helpers
     assert files == {settings.__module__.rpartition(".")[2] for settings, _ in CHANNELS.values()}
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from alerts.channels.base import Channel, ChannelError, ChannelSettings, Receipt
+from alerts.channels.base import Channel, ChannelError, ChannelSettings, Receipt, Reconciling
 from alerts.channels.console import Console, ConsoleSettings
 from alerts.channels.folder import Folder, FolderSettings
 from alerts.channels.mail import Mail, MailSettings
 from alerts.channels.slack import Slack, SlackSettings
+from alerts.channels.webhook import Webhook, WebhookSettings
 
 CHANNELS: dict[str, tuple[type[ChannelSettings], Callable[[Any], Channel]]] = {
     "console": (ConsoleSettings, Console),
     "slack": (SlackSettings, Slack),
     "email": (MailSettings, Mail),
+    "webhook": (WebhookSettings, Webhook),
     "folder": (FolderSettings, Folder),
 }
 """`type` in the configuration -> the model of its keys, and what builds the channel from them."""
 
-__all__ = ["CHANNELS", "Channel", "ChannelError", "ChannelSettings", "Receipt"]
+__all__ = ["CHANNELS", "Channel", "ChannelError", "ChannelSettings", "Receipt", "Reconciling"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -69,6 +71,30 @@ class Channel(Protocol):
         Raises:
             ChannelError: the message was refused, or nobody can say whether it arrived.
         """
+
+
+@runtime_checkable
+class Reconciling(Protocol):
+    """A channel that can find out whether a message arrived when an attempt ended without anyone knowing."""
+
+    def reconcile(self, message: Message) -> Receipt | None:
+        """The receipt of `message` if the provider has it; None if it has not. To be asked before sending it again.
+
+        Raises:
+            ChannelError: the provider cannot be asked now; whether it has the message is still open.
+        """
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """The seconds of a `Retry-After`, which may also be a date; None for nonsense."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
 
 
 def is_loopback(host: str) -> bool:

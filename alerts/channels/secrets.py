@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from alerts.text import plain
 from warehouse.errors import LeadchangeError
+
+_SECRET_PART = 6
+"""Characters from which on a part of a secret URL is taken for a secret itself."""
 
 
 class SecretError(LeadchangeError):
@@ -37,6 +43,18 @@ def read_secret(env: str | None, file: Path | None, what: str) -> SecretStr:
     if not value.isprintable():
         raise SecretError(f"the {what} is unusable: {place} holds more than one line, or control characters")
     return SecretStr(value)
+
+
+def redacted(text: object, secrets: Iterable[SecretStr | None]) -> str:
+    """What a stranger said, as one short line without the secrets, or the parts of those that are URLs."""
+    line = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    for secret in secrets:
+        value = secret.get_secret_value() if secret is not None else ""
+        parts = re.split(r"[/?&=#:@,;\s]+", value) if "://" in value else []
+        for part in sorted({value, *parts}, key=len, reverse=True):
+            if part == value or len(part) >= _SECRET_PART:
+                line = line.replace(part, "***") if part else line
+    return plain(line, 200)
 
 
 def _read(file: Path, what: str) -> str:
