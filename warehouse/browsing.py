@@ -1,0 +1,102 @@
+"""What pages, reports and metrics ask of the published file, beyond what the command line asks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from warehouse.queries import sql
+from warehouse.reading import Reading, Rows
+
+Line = tuple[date, str, float, float | None, int]
+"""(day, entity, value, share, rank)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which flips are meant; None stands for all."""
+
+    board: str | None = None
+    kind: str | None = None
+    entity: str | None = None
+    since: date | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """As the queries want them."""
+        return {"board": self.board, "kind": self.kind, "entity": self.entity, "since": self.since or date.min}
+
+
+class Browsing(Reading):
+    """The published file, for people who look around."""
+
+    def leaders(self) -> Rows:
+        """Every board in its configured order: its definition, who leads, since when, by how much; None when empty."""
+        return self.db.records(sql("board_leaders"))
+
+    def looks(self) -> Rows:
+        """The last look at every source, the Hub first."""
+        return self.db.records(sql("last_looks"))
+
+    def unjudged_days(self, source: str) -> Rows:
+        """Days of a source that are not judged by: day, verdict, verdict_reason."""
+        return self.db.records(sql("unjudged_days"), {"source": source})
+
+    def days(self, board: str) -> list[date]:
+        """The days of a board, newest first."""
+        return [day for (day,) in self.db.rows(sql("board_days"), {"board": board})]
+
+    def lines(self, board: str, entities: Sequence[str]) -> list[Line]:
+        """Value, share and rank of some entities, day by day."""
+        return self.db.rows(sql("board_lines"), {"board": board, "entities": list(entities)})
+
+    def newest_flips(self, chosen: Filter = Filter(), *, most: int = 100, skip: int = 0) -> Rows:  # noqa: B008 frozen
+        """Flips, newest first."""
+        return self.db.records(sql("flips_newest_first"), chosen.parameters() | {"most": most, "skip": skip})
+
+    def count_flips(self, chosen: Filter = Filter()) -> int:  # noqa: B008 it is frozen
+        """How many flips there are."""
+        return int(self.db.value(sql("flips_counted"), chosen.parameters()))
+
+    def flip(self, flip_id: str) -> dict[str, Any] | None:
+        """One flip, with its board's definition and the values at both ends."""
+        rows = self.db.records(sql("flip_by_id"), {"flip_id": flip_id})
+        return rows[0] if rows else None
+
+    def newest_alerts(self, most: int = 50) -> Rows:
+        """What the rules said, newest first."""
+        return self.db.records(sql("alerts_newest_first"), {"most": most})
+
+    def family(self, name: str) -> dict[str, Any] | None:
+        """A family of the registry: vendor, country, publishers."""
+        rows = self.db.records(sql("family_by_name"), {"family": name})
+        return rows[0] if rows else None
+
+    def family_names(self) -> list[str]:
+        """The families of the registry."""
+        return [name for (name,) in self.db.rows(sql("family_names"))]
+
+    def family_places(self, family: str) -> Rows:
+        """Where it stands on every board of families."""
+        return self.db.records(sql("family_places"), {"family": family})
+
+    def family_models(self, family: str, most: int = 100) -> Rows:
+        """Its models with their last counts, most downloaded first."""
+        return self.db.records(sql("family_models"), {"family": family, "most": most})
+
+    def family_relations(self, family: str) -> Rows:
+        """How its models descend from it, counted."""
+        return self.db.records(sql("family_relations"), {"family": family})
+
+    def family_publishers(self, family: str, most: int = 20) -> Rows:
+        """Who publishes its models, the most downloaded first."""
+        return self.db.records(sql("family_publishers"), {"family": family, "most": most})
+
+    def counted(self, question: str, **keys: object) -> list[tuple[Any, ...]]:
+        """One of the counts that the metrics are made of, by the name of its query."""
+        return self.db.rows(sql(question), keys or None)
+
+    def described(self) -> Rows:
+        """Every relation and column with its comment."""
+        return self.db.records(sql("described_columns"))

@@ -1,0 +1,177 @@
+-- name: board_leaders
+-- Who leads each board on its last day, by how much, and since which day without a break.
+WITH last AS (
+    SELECT board, max(day) AS day FROM standings GROUP BY board
+),
+placed AS (
+    SELECT s.*, row_number() OVER (PARTITION BY board ORDER BY s.rank, s.entity) AS place
+    FROM standings AS s JOIN last USING (board, day) WHERE s.rank <= 2
+),
+leaders AS (
+    SELECT * FROM placed WHERE place = 1
+),
+firsts AS (
+    SELECT board, day, list(entity ORDER BY entity) AS names FROM standings WHERE rank = 1 GROUP BY board, day
+),
+reigns AS (
+    SELECT l.board, min(f.day) AS first_day, max(f.day) FILTER (WHERE NOT list_contains(f.names, l.entity)) AS lost
+    FROM leaders AS l JOIN firsts AS f USING (board) GROUP BY l.board
+),
+led AS (
+    SELECT r.board, min(f.day) AS since, count(*) AS days_led
+    FROM reigns AS r JOIN firsts AS f ON f.board = r.board AND (r.lost IS NULL OR f.day > r.lost) GROUP BY r.board
+)
+SELECT
+    b.board, b.entity AS kind, b.measure, b.scope, b.definition, b.fingerprint, l.day, l.entity AS leader, l.value, l.share,
+    rival.entity AS runner_up, rival.value AS runner_up_value, (l.value - rival.value) / nullif(l.value, 0) AS margin,
+    led.since, led.days_led, r.lost IS NULL AS since_first_day, l.snapshot_id, sn.source, sn.taken_at
+FROM boards AS b
+LEFT JOIN leaders AS l USING (board)
+LEFT JOIN placed AS rival ON rival.board = b.board AND rival.place = 2
+LEFT JOIN reigns AS r ON r.board = b.board
+LEFT JOIN led ON led.board = b.board
+LEFT JOIN snapshots AS sn ON sn.snapshot_id = l.snapshot_id
+ORDER BY b.rowid;
+
+-- name: last_looks
+-- The last look at each source with its verdict, when it was last complete, and how often it was looked at.
+SELECT
+    source, max(taken_at) AS taken_at, arg_max(day, snapshot_id) AS day, arg_max(verdict, snapshot_id) AS verdict,
+    arg_max(verdict_reason, snapshot_id) AS verdict_reason, arg_max(models, snapshot_id) AS models,
+    max(taken_at) FILTER (WHERE verdict = 'complete') AS last_complete,
+    max(day) FILTER (WHERE verdict = 'complete') AS last_complete_day, count(*) AS looks,
+    count(*) FILTER (WHERE verdict = 'complete') AS complete_looks
+FROM snapshots GROUP BY source ORDER BY source LIKE 'series:%', source;
+
+-- name: unjudged_days
+-- Days on which a source was looked at and not once completely, with the last verdict.
+SELECT day, arg_max(verdict, snapshot_id) AS verdict, arg_max(verdict_reason, snapshot_id) AS verdict_reason
+FROM snapshots WHERE source = $source
+GROUP BY day HAVING NOT bool_or(verdict = 'complete') ORDER BY day;
+
+-- name: board_days
+-- The days of a board, newest first.
+SELECT DISTINCT day FROM standings WHERE board = $board ORDER BY day DESC;
+
+-- name: board_lines
+-- Value, share and rank of some entities of a board, day by day.
+SELECT day, entity, value, share, rank FROM standings
+WHERE board = $board AND list_contains($entities, entity) ORDER BY day, rank, entity;
+
+-- name: flips_newest_first
+-- Flips, newest first, the lead changes of a day before its overtakes.
+SELECT flip_id, board, kind, entity, rival, day, previous_day, value, rival_value, margin, verdict, panel_holds, snapshot_id
+FROM flips
+WHERE ($board IS NULL OR board = $board) AND ($kind IS NULL OR kind = $kind)
+    AND ($entity IS NULL OR entity = $entity OR rival = $entity) AND day >= $since
+ORDER BY day DESC, kind, board, value DESC, flip_id LIMIT $most OFFSET $skip;
+
+-- name: flips_counted
+-- How many flips there are.
+SELECT count(*) FROM flips
+WHERE ($board IS NULL OR board = $board) AND ($kind IS NULL OR kind = $kind)
+    AND ($entity IS NULL OR entity = $entity OR rival = $entity) AND day >= $since;
+
+-- name: flip_by_id
+-- One flip, with its board's definition, both values at its two ends, and the snapshot that showed it.
+SELECT
+    f.flip_id, f.board, f.kind, f.entity, f.rival, f.day, f.previous_day, f.value, f.rival_value, f.margin, f.verdict,
+    f.panel_holds, f.snapshot_id, b.entity AS entity_kind, b.measure, b.scope, b.definition, b.fingerprint,
+    e.value AS previous_value, r.value AS previous_rival_value, s.source, s.taken_at, s.verdict AS snapshot_verdict,
+    s.verdict_reason
+FROM flips AS f
+JOIN boards AS b USING (board)
+LEFT JOIN standings AS e ON e.board = f.board AND e.day = f.previous_day AND e.entity = f.entity
+LEFT JOIN standings AS r ON r.board = f.board AND r.day = f.previous_day AND r.entity = f.rival
+LEFT JOIN snapshots AS s ON s.snapshot_id = f.snapshot_id
+WHERE f.flip_id = $flip_id;
+
+-- name: alerts_newest_first
+-- What the rules said, newest first, with how many channels have it.
+SELECT
+    alert_id, rule, board, kind, entity, rival, state, day, confirmed_day, title, value, rival_value, margin, why, quality,
+    (SELECT count(*) FROM deliveries AS d WHERE d.alert_id = a.alert_id AND d.status = 'sent') AS sent,
+    (SELECT count(*) FROM deliveries AS d WHERE d.alert_id = a.alert_id) AS queued
+FROM alerts AS a
+ORDER BY coalesce(confirmed_day, day) DESC, alert_id LIMIT $most;
+
+-- name: family_by_name
+-- A family of the registry.
+SELECT family, vendor, country, publishers FROM families WHERE family = $family;
+
+-- name: family_names
+-- The families of the registry.
+SELECT family FROM families ORDER BY family;
+
+-- name: family_places
+-- Where a family stands on the last day of each board that ranks families.
+SELECT s.board, s.day, s.rank, s.value, s.share, s.previous_rank
+FROM standings AS s JOIN boards AS b USING (board)
+WHERE b.entity = 'family' AND s.entity = $family AND s.day = (SELECT max(day) FROM standings WHERE board = s.board)
+ORDER BY b.rowid;
+
+-- name: family_models
+-- The models of a family as counted in the last complete look, most downloaded first.
+SELECT
+    m.repo_id, m.relation, m.parameters, m.pipeline_tag, o.downloads_30d, o.downloads_all_time, o.likes,
+    CAST(m.created_at AS DATE) AS created, m.first_seen, m.last_seen
+FROM models AS m
+LEFT JOIN observations AS o ON o.hub_id = m.hub_id AND o.snapshot_id = (
+    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
+)
+WHERE m.family = $family
+ORDER BY o.downloads_30d DESC NULLS LAST, m.repo_id LIMIT $most;
+
+-- name: family_relations
+-- How the models of a family descend from it: how many, and what they are downloaded.
+SELECT
+    coalesce(m.relation, 'unknown') AS relation, coalesce(m.own, false) AS own, count(*) AS models,
+    sum(o.downloads_30d) AS downloads_30d
+FROM models AS m
+LEFT JOIN observations AS o ON o.hub_id = m.hub_id AND o.snapshot_id = (
+    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
+)
+WHERE m.family = $family
+GROUP BY ALL ORDER BY own DESC, downloads_30d DESC NULLS LAST, relation;
+
+-- name: family_publishers
+-- Who publishes models of a family, the most downloaded first.
+SELECT m.publisher, count(*) AS models, sum(o.downloads_30d) AS downloads_30d, bool_or(coalesce(m.own, false)) AS own
+FROM models AS m
+LEFT JOIN observations AS o ON o.hub_id = m.hub_id AND o.snapshot_id = (
+    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
+)
+WHERE m.family = $family
+GROUP BY m.publisher ORDER BY downloads_30d DESC NULLS LAST, m.publisher LIMIT $most;
+
+-- name: snapshots_counted
+-- How many snapshots of each source have which verdict.
+SELECT source, verdict, count(*) FROM snapshots GROUP BY source, verdict ORDER BY source, verdict;
+
+-- name: last_complete_times
+-- When each source was last read completely.
+SELECT source, epoch(max(taken_at)) FROM snapshots WHERE verdict = 'complete' GROUP BY source ORDER BY source;
+
+-- name: deliveries_counted
+-- How many deliveries have which status.
+SELECT status, count(*) FROM deliveries GROUP BY status ORDER BY status;
+
+-- name: alerts_counted
+-- How many alerts are in which state.
+SELECT state, count(*) FROM alerts GROUP BY state ORDER BY state;
+
+-- name: flips_by_board
+-- How many flips of which kind each board has.
+SELECT board, kind, count(*) FROM flips GROUP BY board, kind ORDER BY board, kind;
+
+-- name: board_tops
+-- The first places of each board on its last day.
+SELECT s.board, s.entity, s.value, s.rank FROM standings AS s
+JOIN (SELECT board, max(day) AS day FROM standings GROUP BY board) USING (board, day)
+WHERE s.rank <= $top ORDER BY s.board, s.rank, s.entity;
+
+-- name: described_columns
+-- Every relation and column with its comment, in order.
+SELECT c.table_name AS relation, t.comment AS meaning, c.column_name, c.data_type, c.comment
+FROM duckdb_columns() AS c JOIN duckdb_tables() AS t USING (database_name, schema_name, table_name)
+WHERE c.database_name = current_database() AND c.schema_name = 'main' ORDER BY t.table_oid, c.column_index;
