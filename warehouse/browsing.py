@@ -51,11 +51,11 @@ class Browsing(Reading):
         """Value, share and rank of some entities, day by day."""
         return self.db.rows(sql("board_lines"), {"board": board, "entities": list(entities)})
 
-    def newest_flips(self, chosen: Filter = Filter(), *, most: int = 100, skip: int = 0) -> Rows:  # noqa: B008 frozen
+    def newest_flips(self, chosen: Filter = Filter(), *, most: int = 100, skip: int = 0) -> Rows:
         """Flips, newest first."""
         return self.db.records(sql("flips_newest_first"), chosen.parameters() | {"most": most, "skip": skip})
 
-    def count_flips(self, chosen: Filter = Filter()) -> int:  # noqa: B008 it is frozen
+    def count_flips(self, chosen: Filter = Filter()) -> int:
         """How many flips there are."""
         return int(self.db.value(sql("flips_counted"), chosen.parameters()))
 
