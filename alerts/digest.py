@@ -81,10 +81,9 @@ def digest(
         link=safe_link(link),
     )
     name = plain(name, NAME)
-    identity = uuid.uuid5(NAMESPACE, f"digest/{name}/{now.date()}").hex[:8]
     return from_content(
         content,
-        alert_id=f"dig-{identity}",
+        alert_id=digest_id(name, now.date()),
         day=now.date(),
         at=now,
         thread=f"digest/{name}",
@@ -97,6 +96,11 @@ def digest(
             "trouble": [{"day": day.isoformat(), "reason": plain(why, 300)} for day, why in trouble],
         },
     )
+
+
+def digest_id(name: str, day: date) -> str:
+    """The alert id of the digest of this name that is composed on a day."""
+    return f"dig-{uuid.uuid5(NAMESPACE, f'digest/{plain(name, NAME)}/{day}').hex[:8]}"
 
 
 def places(week: BoardWeek, top: int = TOP) -> list[Place]:

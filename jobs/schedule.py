@@ -66,6 +66,15 @@ def parse(cron: str) -> CronTrigger:
         raise ScheduleError(f"{cron!r} is no cron expression: {error}") from None
 
 
+def problem_with(cron: str) -> str | None:
+    """What is wrong with a cron expression; None when nothing is."""
+    try:
+        parse(cron)
+    except ScheduleError as error:
+        return str(error)
+    return None
+
+
 def last_slot(cron: str, now: datetime) -> datetime | None:
     """The last moment up to `now` that the expression names; None when there is none in two years."""
     trigger = parse(cron)
@@ -76,7 +85,7 @@ def last_slot(cron: str, now: datetime) -> datetime | None:
             last = moment
             moment = trigger.get_next_fire_time(moment, moment + timedelta(microseconds=1))
         if last is not None:
-            return last.astimezone(UTC)
+            return datetime.fromtimestamp(last.timestamp(), UTC)
     return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,7 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from alerts.channels import CHANNELS, ChannelSettings
 from alerts.channels.console import ConsoleSettings
 from alerts.rules import Rule
+from jobs.digest import Digest
 from jobs.hub import HubSettings
+from jobs.schedule import problem_with
 from warehouse.boards import Board
 from warehouse.errors import LeadchangeError, NotKnownError, nearest
 from warehouse.registry import Family, Registry, bundled, merge
@@ -96,6 +98,7 @@ class Settings:
     boards: tuple[Board, ...]
     rules: tuple[Rule, ...]
     channels: tuple[ChannelSettings, ...]
+    digests: tuple[Digest, ...]
 
     def board(self, name: str) -> Board:
         """The board of this name; NotKnownError offers the nearest."""
@@ -119,11 +122,17 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }
 """`[name]` -> the model of its keys."""
 
-LISTS: dict[str, type[BaseModel]] = {"family": Family, "board": Board, "rule": Rule, "channel": ChannelSettings}
+LISTS: dict[str, type[BaseModel]] = {
+    "family": Family,
+    "board": Board,
+    "rule": Rule,
+    "channel": ChannelSettings,
+    "digest": Digest,
+}
 """`[[name]]` -> the model of its keys; a channel's `type` says which of CHANNELS."""
 
 Model = TypeVar("Model", bound=BaseModel)
-Named = TypeVar("Named", Board, Rule, ChannelSettings)
+Named = TypeVar("Named", Board, Rule, ChannelSettings, Digest)
 
 
 def find(path: Path | None, environment: Mapping[str, str]) -> Path | None:
@@ -264,8 +273,10 @@ def _assemble(
         boards=_with_defaults(BOARDS, boards),
         rules=tuple(rules) if "rule" in tables else RULES,
         channels=_with_defaults((ConsoleSettings(name="console"),), channels),
+        digests=tuple(_unique(reader, "digest", reader.table_list(tables, "digest", Digest))),
     )
     _hold_rules_against(reader, settings, tables)
+    _hold_schedule(reader, settings)
     return settings
 
 
@@ -316,12 +327,23 @@ def _hold_rules_against(reader: _Reader, settings: Settings, tables: Mapping[str
     """Every rule must watch a board and tell a channel that exist."""
     boards = _names(tables, "board") | {board.name for board in settings.boards}
     channels = _names(tables, "channel") | {channel.name for channel in settings.channels}
-    for rule in settings.rules:
-        if rule.board not in boards:
-            reader.complain(f"[[rule]] {rule.name!r}", str(NotKnownError("board", rule.board, boards)))
-        for channel in rule.channels:
-            if channel not in channels:
-                reader.complain(f"[[rule]] {rule.name!r}", str(NotKnownError("channel", channel, channels)))
+    told: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
+    told = [(f"[[rule]] {rule.name!r}", (rule.board,), rule.channels) for rule in settings.rules]
+    told += [(f"[[digest]] {digest.name!r}", digest.boards, digest.channels) for digest in settings.digests]
+    for where, its_boards, its_channels in told:
+        for board in set(its_boards) - boards:
+            reader.complain(where, str(NotKnownError("board", board, boards)))
+        for channel in set(its_channels) - channels:
+            reader.complain(where, str(NotKnownError("channel", channel, channels)))
+
+
+def _hold_schedule(reader: _Reader, settings: Settings) -> None:
+    """Every cron expression must say something."""
+    written = [("[schedule] collect", settings.schedule.collect), ("[schedule] deliver", settings.schedule.deliver)]
+    written += [(f"[[digest]] {digest.name!r} cron", digest.cron) for digest in settings.digests]
+    for where, cron in written:
+        if (problem := problem_with(cron)) is not None:
+            reader.complain(where, problem)
 
 
 def _names(tables: Mapping[str, Any], kind: str) -> set[str]:

@@ -46,6 +46,10 @@ class Daemon:
         plan: list[tuple[str, str, Callable[[App], str]]] = [
             ("collect", schedule.collect, self._collect),
             ("deliver", schedule.deliver, self._deliver),
+            *(
+                (f"digest {d.name}", d.cron, lambda app, d=d: f"queued {app.digest(d)}")
+                for d in self.app.settings.digests
+            ),
         ]
         return [Job(name, cron, lambda n=name, c=cron, w=work: self.turn(n, c, w)) for name, cron, work in plan]  # type: ignore[misc]
 

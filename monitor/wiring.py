@@ -14,7 +14,7 @@ import polars as pl
 from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.charts import race_png
 from alerts.message import Message, compose, summary
-from jobs import backfill, collect, deliver, detect, hub
+from jobs import backfill, collect, deliver, detect, digest, hub
 from monitor.config import Settings
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
@@ -76,6 +76,12 @@ class App:
             self.publish()
         return replace(summary, problems=(*broken, *summary.problems))
 
+    def digest(self, wanted: digest.Digest) -> str:
+        """Queue a digest of the days up to now, and publish; its alert id."""
+        alert_id = digest.run(self.db, wanted, now=self.now())
+        self.publish()
+        return alert_id
+
     def backfill_series(self, name: str, values: pl.DataFrame, *, revision: str) -> backfill.Summary:
         """Import a series of totals, rank it, and publish."""
         settings = self.settings
@@ -87,6 +93,9 @@ class App:
 
     def message(self, alert: Alert, also: Sequence[Alert] = ()) -> Message:
         """What is said about an alert and those folded into it, with the picture of its race."""
+        if alert.kind == digest.KIND:
+            shown = next((one.boards for one in self.settings.digests if one.name == alert.rule), ())
+            return digest.compose(self.db, alert, shown, now=self.now())
         picture = race_png(alert) if len(alert.history) > 1 else None
         return compose(alert, also=also, picture=picture, now=self.now())
 
