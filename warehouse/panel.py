@@ -5,37 +5,83 @@ A list that merely grew makes flips: somebody found forty more repositories of o
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.flips import OrderChange
 from warehouse.queries import sql
 from warehouse.records import Flip
-from warehouse.standings import members_sql
+from warehouse.standings import counted, days_of, members_sql
 
 STANDS = "stands: it holds on the models seen at both ends"
 LAUNCH = "launch: it holds with models created in between"
 LIST_GROWTH = "list growth: it exists only because more repositories were listed"
 NO_MODELS = "as published: the models behind it are not known"
 
+End = tuple[date, int]
+"""A day, and the snapshot that speaks for it."""
 
 Panel = dict[str, tuple[float, float]]
 """Entity -> (value on models seen at both ends, value on models created in between), both at the later end."""
 
 
-def panel(db: Database, board: Board, before: int, after: int) -> Panel:
-    """What every entity of a board has on the panel of two snapshots."""
-    keys = {
-        "before": before,
-        "after": after,
-        "since": db.value(sql("snapshot_taken_at"), {"snapshot_id": before}),
-    }
-    rows = db.rows(sql("panel", members=members_sql(board), measure=f"o.{board.measure}"), keys)
-    return {entity: (same, created) for entity, same, created in rows}
+class Side(NamedTuple):
+    """An entity to compare between two ends."""
+
+    before: End
+    after: End
+    entity: str
+
+
+@contextmanager
+def compared(db: Database, board: Board, sides: Iterable[Side]) -> Iterator[str]:
+    """Within the block: the SELECT of what every model of these entities had at both ends, one row a model and side.
+
+    Columns before_id, after_id, entity, hub_id; before, after (NULL: no known count); part: `both` ends saw it, it
+    `vanished`, was `created` since the snapshot before, or was only `listed` since.
+    """
+    sides = list(sides)
+    ends = dict(end for side in sides for end in (side.before, side.after))
+    rows = {(side.before[1], side.after[1], side.entity) for side in sides}
+    schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
+    with (
+        counted(db, board, days_of(db, board) | ends, sorted(ends)) as counts,
+        db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")),
+    ):
+        yield sql("ends", counts=counts, members=members_sql(board))
+
+
+def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> list[Panel | None]:
+    """The panel of every change of order, all looked up at once; None where the models are not known."""
+    if board.series is not None or not changes:
+        return [None] * len(changes)
+    with compared(db, board, [side for change in changes for side in sides_of(change)]) as ends:
+        rows = db.rows(sql("panel", ends=ends))
+    known = {(before, after, entity): (same, created) for before, after, entity, same, created in rows}
+    return [
+        {
+            entity: known.get((change.before.snapshot_id, change.at.snapshot_id, entity), (0.0, 0.0))
+            for entity in (change.entity, change.rival)
+        }
+        for change in changes
+    ]
+
+
+def sides_of(change: OrderChange) -> list[Side]:
+    """Both entities of a change of order, between the board's days around it."""
+    before, after = (change.before.day, change.before.snapshot_id), (change.at.day, change.at.snapshot_id)
+    return [Side(before, after, change.entity), Side(before, after, change.rival)]
 
 
 def judge(board: str, change: OrderChange, known: Panel | None) -> Flip:
     """The flip of an order change, with its verdict (pure). `known` is None where the models are not known."""
-    holds, verdict = (None, NO_MODELS) if known is None else _on_panel(change, known)
+    holds, verdict = verdict_on(change.entity, change.rival, known)
     value, rival_value = change.at.values[change.entity], change.at.values[change.rival]
     return Flip(
         flip_id=change.flip_id(board),
@@ -52,12 +98,15 @@ def judge(board: str, change: OrderChange, known: Panel | None) -> Flip:
     )
 
 
-def _on_panel(change: OrderChange, known: Panel) -> tuple[bool, str]:
-    """Whether the newcomer leads on the panel, and in which words."""
-    same, created = known.get(change.entity, (0.0, 0.0))
-    rival_same, rival_created = known.get(change.rival, (0.0, 0.0))
-    if same > rival_same:
-        return True, STANDS
-    if same + created > rival_same + rival_created:
-        return True, LAUNCH
-    return False, LIST_GROWTH
+def verdict_on(entity: str, rival: str, known: Panel | None) -> tuple[bool | None, str]:
+    """Whether the newcomer leads on models seen at both ends plus those created in between, and in which words (pure).
+
+    None: the models are not known.
+    """
+    if known is None:
+        return None, NO_MODELS
+    same, created = known[entity]
+    rival_same, rival_created = known[rival]
+    if same + created <= rival_same + rival_created:
+        return False, LIST_GROWTH
+    return True, STANDS if same > rival_same else LAUNCH

@@ -1,16 +1,22 @@
 """A board's definition -> ranked values, for every day that has a complete snapshot.
 
-Standings are derived: they always follow from the facts, the registry and the boards, and are made again from the
-first day on which any of these changed.
+    counts (what each model had in each snapshot)  x  members (which model counts for whom, by which share)  -> values
+
+Standings are derived: they always follow from the facts, the registry, the boards and what models are called now, and
+are made again from the first day on which any of these changed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 
 import polars as pl
 
-from warehouse.boards import Board
+from warehouse import movement
+from warehouse.boards import DERIVATIVES, SPANS, Board
+from warehouse.curated import curated
 from warehouse.db import Database
 from warehouse.queries import sql
 
@@ -19,21 +25,27 @@ Days = dict[date, int]
 
 _ENTITIES = {"family": "family", "publisher": "publisher", "country": "country", "model": "repo_id"}
 
+_ROOTS = {"publisher": "split_part(root_repo_id, '/', 1)", "model": "root_repo_id"}
+"""Whom a derivative counts for, where that is not its family: entity -> expression over models."""
+
 
 def refresh(db: Database, board: Board, fingerprint: str) -> date | None:
     """Bring one board up to date; the first day whose standing is new, None when nothing was to do.
 
     Run inside a transaction.
     """
-    same = db.rows(sql("board_fingerprint"), {"board": board.name}) == [(fingerprint,)]
+    same = _made_alike(db, board, fingerprint)
     chosen = days_of(db, board)
-    start = _first_difference(_ranked_days(db, board.name) if same else {}, chosen)
-    if not same:
-        _declare(db, board, fingerprint)
+    start = _first_difference(dict(db.rows(sql("ranked_days"), {"board": board.name})) if same else {}, chosen)
+    _declare(db, board, fingerprint)
     if start is None:
         return None
     db.execute(sql("delete_standings"), {"board": board.name, "start": start})
-    _rank(db, board, chosen, start)
+    db.execute(sql("delete_rankings"), {"board": board.name, "start": start})
+    wanted = sorted(day for day in chosen if day >= start)
+    with counted(db, board, chosen, wanted) as counts:
+        db.execute(sql("insert_rankings"), {"board": board.name})
+        db.execute(sql("rank_board", values=values_sql(board, counts)), {"board": board.name})
     return start
 
 
@@ -46,13 +58,23 @@ def days_of(db: Database, board: Board) -> Days:
 
 def retire(db: Database, boards: list[str]) -> None:
     """Forget boards that are no longer configured."""
-    db.execute(sql("retire_standings"), {"boards": boards})
-    db.execute(sql("retire_flips"), {"boards": boards})
-    db.execute(sql("retire_boards"), {"boards": boards})
+    for query in ("retire_standings", "retire_rankings", "retire_flips", "retire_boards"):
+        db.execute(sql(query), {"boards": boards})
 
 
-def _ranked_days(db: Database, board: str) -> Days:
-    return dict(db.rows(sql("ranked_days"), {"board": board}))
+def _made_alike(db: Database, board: Board, fingerprint: str) -> bool:
+    """Whether the board's standings were made under this definition, with every model counting for whom it does now."""
+    known = db.rows(sql("board_made_under"), {"board": board.name})
+    if not known or known[0][0] != fingerprint:
+        return False
+    _, seen_until, members = known[0]
+    return board.series is not None or _members_until(db, board, seen_until) == members
+
+
+def _members_until(db: Database, board: Board, until: date | None) -> str | None:
+    """Fingerprint of which models, first seen up to a day, count for whom."""
+    found = db.value(sql("members_fingerprint", members=members_sql(board)), {"until": until})
+    return None if found is None else str(found)
 
 
 def _first_difference(have: Days, want: Days) -> date | None:
@@ -60,6 +82,7 @@ def _first_difference(have: Days, want: Days) -> date | None:
 
 
 def _declare(db: Database, board: Board, fingerprint: str) -> None:
+    until = None if board.series is not None else db.value(sql("last_first_seen"))
     db.execute(sql("delete_board"), {"board": board.name})
     db.execute(
         sql("insert_board"),
@@ -71,31 +94,91 @@ def _declare(db: Database, board: Board, fingerprint: str) -> None:
             "definition": board.definition,
             "condition": board.where,
             "fingerprint": fingerprint,
+            "seen_until": until,
+            "members": None if board.series is not None else _members_until(db, board, until),
         },
     )
 
 
-def _rank(db: Database, board: Board, chosen: Days, start: date) -> None:
-    days = pl.DataFrame(
-        {"day": chosen.keys(), "snapshot_id": chosen.values()}, schema={"day": pl.Date, "snapshot_id": pl.Int64}
-    ).sort("day")
-    days = days.with_columns(previous_day=pl.col("day").shift(1)).filter(pl.col("day") >= start)
-    with db.view_of("days_to_rank", days):
-        db.execute(sql("rank_board", values=values_sql(board)), {"board": board.name})
+@contextmanager
+def counted(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) -> Iterator[str]:
+    """Within the block: the SELECT of (snapshot_id, hub_id, value), what each model had on each of the wanted days.
+
+    A model whose count is not known has no row. The view `days_to_rank` has the wanted days: day, snapshot_id,
+    previous_day. For an imported series the SELECT has (snapshot_id, entity, value) instead.
+
+    Args:
+        db: the warehouse, or a published file.
+        board: whose measure.
+        chosen: as `days_of`; growth over a span needs the days before those wanted.
+        wanted: some of the chosen days, oldest first.
+    """
+    with db.view_of("days_to_rank", _days_frame(chosen, wanted)):
+        if board.measure in SPANS:
+            with movement.measured(db, chosen, wanted, SPANS[board.measure]) as counts:
+                yield counts
+        elif board.series is not None:
+            yield sql("series_counts").replace("$series", _literal(board.series))
+        elif board.measure in DERIVATIVES:
+            yield sql(f"{board.measure}_counts")
+        else:
+            yield sql("observed_counts", measure=board.measure)
 
 
-def values_sql(board: Board) -> str:
-    """The SELECT of (snapshot_id, entity, value) behind a board, over the snapshots of `days_to_rank`."""
-    if board.series is not None:
-        return sql("series_board_values").replace("$series", _literal(board.series))
-    return sql("hub_board_values", measure=f"o.{board.measure}", members=members_sql(board))
+def _days_frame(chosen: Days, wanted: Sequence[date]) -> pl.DataFrame:
+    """day, snapshot_id, previous_day (among all chosen; null: the first)."""
+    days = pl.DataFrame(list(chosen.items()), schema={"day": pl.Date, "snapshot_id": pl.Int64}, orient="row").sort(
+        "day"
+    )
+    return days.with_columns(previous_day=pl.col("day").shift(1)).filter(pl.col("day").is_in(wanted))
+
+
+def values_sql(board: Board, counts: str) -> str:
+    """The SELECT of (snapshot_id, entity, value) behind a board, from what `counted` gave."""
+    return counts if board.series is not None else sql("board_values_now", counts=counts, members=members_sql(board))
 
 
 def members_sql(board: Board) -> str:
-    """The SELECT of (hub_id, entity) that says which models count for whom on a board."""
+    """The SELECT of (hub_id, entity, share): which models count for whom on a board, and by which part.
+
+    A model has at most one row an entity; its shares sum to 1 less what no known family accounts for.
+    """
     condition = f"({board.where}\n)" if board.where else "true"
-    own = "own" if board.entity in ("family", "country") else "true"
-    return sql("board_members", entity=_ENTITIES[board.entity], condition=f"{condition} AND {own}")
+    if board.scope == "lineage":
+        return sql("lineage_members", entity=board.entity, condition=f"{condition} AND {_population(board)}")
+    derived = board.measure in DERIVATIVES
+    entity = _ROOTS.get(board.entity) if derived else None
+    return sql(
+        "whole_members", entity=entity or _ENTITIES[board.entity], condition=f"{condition} AND {_population(board)}"
+    )
+
+
+def _population(board: Board) -> str:
+    """Which models count at all, as an SQL condition."""
+    by_family = board.entity in ("family", "country")
+    if board.measure in DERIVATIVES:
+        others = "NOT coalesce(own, false)" if by_family else "publisher <> split_part(root_repo_id, '/', 1)"
+        conditions, on_list = ["depth > 0", others], _ROOT_ON_LIST
+    else:
+        conditions, on_list = ["own"] if by_family and board.scope != "lineage" else [], _ON_LIST
+    if board.scope == "curated":
+        conditions.append(on_list.replace("{list}", _curated_sql()))
+    return " AND ".join(["true", *conditions])
+
+
+_ROOT_ON_LIST = "lower(root_repo_id) IN {list}"
+
+_ON_LIST = (
+    "(lower(repo_id) IN {list}"
+    " OR (former_names IS NOT NULL AND list_bool_or(list_transform(former_names, lambda name: lower(name) IN {list}))))"
+)
+"""The list has names as they were on its day; who was renamed since is still on it."""
+
+
+def _curated_sql() -> str:
+    """The names of the curated list, in lower case, as an SQL list."""
+    _, names = curated()
+    return "(" + ", ".join(_literal(name.lower()) for name in sorted(names)) + ")"
 
 
 def _literal(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from warehouse import lineage
+from warehouse import identity, lineage
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import HubModel, Listing, Snapshot
@@ -69,11 +69,13 @@ def write_snapshot(
     """
     head = asdict(snapshot) | {"revision": revision, "measured": json.dumps(measured) if measured else None}
     db.execute(sql("insert_snapshot"), head)
+    if models.height:
+        _write_models(db, snapshot, models)
     if listings:
         with db.view_of("incoming_listings", _listing_frame(listings)):
             db.execute(sql("insert_listings"), {"snapshot_id": snapshot.snapshot_id})
-    if models.height:
-        _write_models(db, snapshot, models)
+            if snapshot.verdict == "complete":
+                db.execute(sql("note_gone"), {"day": snapshot.day})
 
 
 def _write_models(db: Database, snapshot: Snapshot, models: pl.DataFrame) -> None:
@@ -101,12 +103,16 @@ def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
 
 
 def attribute(db: Database, registry: Registry) -> None:
-    """Say of every model what it descends from, which family it belongs to, and how its counts are divided."""
+    """Say of every model what it descends from, which family it belongs to, and how its counts are divided.
+
+    A publisher that was renamed and is not in the registry by its new name keeps its families by its old one.
+    """
     models = db.frame(sql("models_to_attribute"))
-    families = pl.Series("own_family", [registry.family_of(repo_id) for repo_id in models["repo_id"]], pl.String)
+    family_of = identity.family_of(registry, identity.renamed_publishers(db))
+    families = pl.Series("own_family", [family_of(repo_id) for repo_id in models["repo_id"]], pl.String)
     named = models.select("hub_id", "repo_id").with_columns(families)
     parents = db.frame(sql("declared_parents"))
-    traced = lineage.trace(named, parents, registry.family_of, dict(db.rows(sql("former_names"))))
+    traced = lineage.trace(named, parents, family_of, dict(db.rows(sql("former_names"))))
     attributed = traced.lineage.join(named.select("hub_id", own=families.is_not_null()), on="hub_id")
     with db.view_of("attributed", attributed):
         db.execute(sql("attribute_models"))

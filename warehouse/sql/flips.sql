@@ -25,20 +25,28 @@ SELECT flip_id, verdict, panel_holds FROM flips
 WHERE board = $board AND entity = $entity AND rival = $rival AND day <= $day
 ORDER BY day DESC LIMIT 1;
 
--- name: panel
--- For every entity, its value at the later of two snapshots: on models that both saw, and on models created in between.
-WITH members AS ({members}),
-earlier AS (SELECT o.hub_id FROM observations AS o WHERE snapshot_id = $before AND {measure} IS NOT NULL),
-later AS (SELECT o.hub_id, {measure} AS value FROM observations AS o WHERE snapshot_id = $after AND {measure} IS NOT NULL)
-SELECT m.entity,
-    coalesce(sum(later.value) FILTER (WHERE earlier.hub_id IS NOT NULL), 0)::DOUBLE AS same,
-    coalesce(sum(later.value) FILTER (WHERE earlier.hub_id IS NULL AND known.created_at >= $since), 0)::DOUBLE AS created
-FROM members AS m
-JOIN later USING (hub_id)
-LEFT JOIN earlier USING (hub_id)
-LEFT JOIN (SELECT hub_id, created_at FROM models) AS known USING (hub_id)
-GROUP BY m.entity;
+-- name: ends
+-- What every model of the entities compared had at both ends, in parts; NULL where it had no known count.
+SELECT s.before_id, s.after_id, s.entity, m.hub_id,
+    max(c.value * m.share) FILTER (WHERE c.snapshot_id = s.before_id) AS before,
+    max(c.value * m.share) FILTER (WHERE c.snapshot_id = s.after_id) AS after,
+    CASE
+        WHEN before IS NOT NULL AND after IS NOT NULL THEN 'both'
+        WHEN after IS NULL THEN 'vanished'
+        WHEN any_value(k.created_at) >= any_value(h.taken_at) THEN 'created'
+        ELSE 'listed'
+    END AS part
+FROM sides AS s
+JOIN ({members}) AS m USING (entity)
+JOIN ({counts}) AS c ON c.hub_id = m.hub_id AND c.snapshot_id IN (s.before_id, s.after_id)
+JOIN snapshots AS h ON h.snapshot_id = s.before_id
+LEFT JOIN models AS k ON k.hub_id = m.hub_id
+GROUP BY s.before_id, s.after_id, s.entity, m.hub_id
 
--- name: snapshot_taken_at
--- When a snapshot was taken.
-SELECT taken_at FROM snapshots WHERE snapshot_id = $snapshot_id;
+-- name: panel
+-- What every entity compared had at the later end: on models that both ends saw, and on models created in between.
+SELECT before_id, after_id, entity,
+    coalesce(sum(after) FILTER (WHERE part = 'both'), 0) AS same,
+    coalesce(sum(after) FILTER (WHERE part = 'created'), 0) AS created
+FROM ({ends})
+GROUP BY ALL;

@@ -47,7 +47,14 @@ SELECT
     CASE WHEN i.hub_id IS NULL THEN m.last_seen ELSE greatest(coalesce(m.last_seen, $day), $day) END AS last_seen,
     m.own, m.depth,
     CASE WHEN newer THEN i.disabled ELSE m.disabled END AS disabled,
-    CASE WHEN newer THEN i.parents ELSE m.parents END AS parents
+    CASE WHEN newer THEN i.parents ELSE m.parents END AS parents,
+    CASE
+        WHEN i.repo_id <> m.repo_id THEN list_sort(list_distinct(list_filter(
+            list_concat(coalesce(m.former_names, []), [m.repo_id, i.repo_id]),
+            lambda name: name <> CASE WHEN newer THEN i.repo_id ELSE m.repo_id END)))
+        ELSE m.former_names
+    END AS former_names,
+    CASE WHEN newer THEN NULL ELSE m.gone_on END AS gone_on
 FROM models AS m
 FULL JOIN (SELECT * FROM incoming) AS i USING (hub_id)
 CROSS JOIN LATERAL (SELECT i.hub_id IS NOT NULL AND (m.last_seen IS NULL OR m.last_seen <= $day) AS newer) AS look;
@@ -59,6 +66,12 @@ DELETE FROM models;
 -- name: fill_models
 -- Write the models as they are known now.
 INSERT INTO models SELECT * FROM merged_models;
+
+-- name: note_gone
+-- Date the end of models that a complete look at their publisher no longer shows.
+UPDATE models SET gone_on = $day
+WHERE gone_on IS NULL AND last_seen < $day
+    AND lower(publisher) IN (SELECT lower(publisher) FROM incoming_listings WHERE problem IS NULL);
 
 -- name: drop_merged_models
 -- Forget the working copy.

@@ -10,12 +10,22 @@ GROUP BY day ORDER BY day;
 SELECT day, max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source = $source GROUP BY day ORDER BY day;
 
 -- name: ranked_days
--- The days a board is ranked on, and from which snapshot.
-SELECT DISTINCT day, snapshot_id FROM standings WHERE board = $board;
+-- The days a board was ranked for, and from which snapshot.
+SELECT day, snapshot_id FROM rankings WHERE board = $board;
 
--- name: board_fingerprint
+-- name: board_made_under
 -- What the board's standings were made under.
-SELECT fingerprint FROM boards WHERE board = $board;
+SELECT fingerprint, seen_until, members FROM boards WHERE board = $board;
+
+-- name: last_first_seen
+-- The last day on which a model was seen for the first time.
+SELECT max(first_seen) FROM models;
+
+-- name: members_fingerprint
+-- Which models, first seen up to a day, count for whom, as one number; whatever the order.
+SELECT bit_xor(hash(b.hub_id, b.entity, b.share))
+FROM ({members}) AS b JOIN (SELECT hub_id, first_seen FROM models) AS m USING (hub_id)
+WHERE m.first_seen <= $until;
 
 -- name: delete_board
 -- Forget a definition before it is written anew.
@@ -23,8 +33,12 @@ DELETE FROM boards WHERE board = $board;
 
 -- name: insert_board
 -- Write a definition.
-INSERT INTO boards (board, entity, measure, scope, definition, condition, fingerprint)
-VALUES ($board, $entity, $measure, $scope, $definition, $condition, $fingerprint);
+INSERT INTO boards (board, entity, measure, scope, definition, condition, fingerprint, seen_until, members)
+VALUES ($board, $entity, $measure, $scope, $definition, $condition, $fingerprint, $seen_until, $members);
+
+-- name: retire_rankings
+-- Forget what boards that are no longer configured were ranked for.
+DELETE FROM rankings WHERE NOT list_contains($boards, board);
 
 -- name: retire_standings
 -- Forget the standings of boards that are no longer configured.
@@ -42,25 +56,60 @@ DELETE FROM boards WHERE NOT list_contains($boards, board);
 -- Forget a board's standings from a day on, because they will be made again.
 DELETE FROM standings WHERE board = $board AND day >= $start;
 
--- name: board_members
--- Which models count for whom.
-SELECT m.hub_id, m.{entity} AS entity
-FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family) WHERE {condition}) AS m
-WHERE m.{entity} IS NOT NULL
+-- name: delete_rankings
+-- Forget that a board was ranked from a day on.
+DELETE FROM rankings WHERE board = $board AND day >= $start;
 
--- name: hub_board_values
--- Value of every entity in the snapshots to rank; NULL counts are left out, and an entity without any has no value.
-SELECT o.snapshot_id, b.entity, sum({measure})::DOUBLE AS value
-FROM observations AS o
-JOIN ({members}) AS b USING (hub_id)
-WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND {measure} IS NOT NULL
+-- name: insert_rankings
+-- Note the days that a board is ranked for.
+INSERT INTO rankings (board, day, snapshot_id) SELECT $board, day, snapshot_id FROM days_to_rank;
+
+-- name: whole_members
+-- Which models count for whom, each as a whole.
+SELECT hub_id, {entity} AS entity, 1.0::DOUBLE AS share
+FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family)) AS m
+WHERE {condition} AND {entity} IS NOT NULL
+
+-- name: lineage_members
+-- Which models count for whom, each divided by descent; what no known family accounts for is nobody's.
+SELECT m.hub_id, d.{entity} AS entity, sum(d.share) AS share
+FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family) WHERE {condition}) AS m
+JOIN (SELECT hub_id, share, family, country FROM shares LEFT JOIN families USING (family)) AS d USING (hub_id)
+WHERE d.{entity} IS NOT NULL
 GROUP BY ALL
 
--- name: series_board_values
--- Value of every entity of an imported series in the snapshots to rank.
+-- name: observed_counts
+-- What each model had in the snapshots to rank, as the Hub counts; not where the Hub did not say.
+SELECT snapshot_id, hub_id, {measure}::DOUBLE AS value
+FROM observations
+WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND {measure} IS NOT NULL
+
+-- name: derivatives_counts
+-- One for each model that was known and not yet gone on the days to rank.
+SELECT d.snapshot_id, m.hub_id, 1.0::DOUBLE AS value
+FROM models AS m
+JOIN days_to_rank AS d
+    ON m.first_seen <= d.day AND coalesce(m.created_at::DATE <= d.day, true) AND coalesce(m.gone_on > d.day, true)
+
+-- name: derivatives_28d_counts
+-- One for each model that was known, not yet gone, and created in the 28 days up to the days to rank.
+SELECT d.snapshot_id, m.hub_id, 1.0::DOUBLE AS value
+FROM models AS m
+JOIN days_to_rank AS d
+    ON m.first_seen <= d.day AND coalesce(m.gone_on > d.day, true)
+    AND m.created_at::DATE <= d.day AND m.created_at::DATE > d.day - 28
+
+-- name: series_counts
+-- The values of an imported series in the snapshots to rank.
 SELECT snapshot_id, entity, value
 FROM series_values
 WHERE series = $series AND snapshot_id IN (SELECT snapshot_id FROM days_to_rank)
+
+-- name: board_values_now
+-- Value of every entity in the snapshots to rank; an entity of which nothing is known has none.
+SELECT c.snapshot_id, b.entity, sum(c.value * b.share) AS value
+FROM ({counts}) AS c JOIN ({members}) AS b USING (hub_id)
+GROUP BY ALL
 
 -- name: rank_board
 -- Rank the values of every day to rank, with share of the total and the rank of the day before.

@@ -125,7 +125,9 @@ CREATE TABLE models (
     own          BOOLEAN,
     depth        INTEGER,
     disabled     BOOLEAN,
-    parents      STRUCT(relation VARCHAR, repo_id VARCHAR)[]
+    parents      STRUCT(relation VARCHAR, repo_id VARCHAR)[],
+    former_names VARCHAR[],
+    gone_on      DATE
 );
 COMMENT ON TABLE models IS 'Every model ever seen, as last seen.';
 COMMENT ON COLUMN models.hub_id IS 'The Hub''s _id, which survives renames; the key to join on';
@@ -146,6 +148,8 @@ COMMENT ON COLUMN models.own IS 'Published by its family''s own publishers: coun
 COMMENT ON COLUMN models.depth IS 'Steps of descent to its root';
 COMMENT ON COLUMN models.disabled IS 'Disabled by the Hub';
 COMMENT ON COLUMN models.parents IS 'base_model tags: how it descends, and from what';
+COMMENT ON COLUMN models.former_names IS 'Other publisher/name it was seen under; NULL when none';
+COMMENT ON COLUMN models.gone_on IS 'Day of the first complete look at its publisher that did not show it; NULL while it is listed';
 
 CREATE TABLE shares (hub_id VARCHAR NOT NULL, family VARCHAR, share DOUBLE NOT NULL);
 COMMENT ON TABLE shares IS 'How a model''s counts are divided among families: a merge of two families counts half for each.';
@@ -162,16 +166,24 @@ COMMENT ON COLUMN families.publishers IS 'Hub namespaces that publish it, former
 
 CREATE TABLE boards (
     board VARCHAR NOT NULL, entity VARCHAR NOT NULL, measure VARCHAR NOT NULL, scope VARCHAR NOT NULL,
-    definition VARCHAR NOT NULL, condition VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL
+    definition VARCHAR NOT NULL, condition VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL, seen_until DATE, members VARCHAR
 );
 COMMENT ON TABLE boards IS 'Stated definitions of what is ranked.';
 COMMENT ON COLUMN boards.board IS 'Name of the board';
 COMMENT ON COLUMN boards.entity IS 'What is ranked: family, publisher, country or model';
-COMMENT ON COLUMN boards.measure IS 'By what: downloads_30d, downloads_all_time, downloads_7d, likes, derivatives, series:NAME';
+COMMENT ON COLUMN boards.measure IS 'By what: downloads_30d, downloads_all_time, downloads_7d, likes, derivatives, ..., series:NAME';
 COMMENT ON COLUMN boards.scope IS 'own, lineage or curated';
 COMMENT ON COLUMN boards.definition IS 'The definition as one English sentence';
 COMMENT ON COLUMN boards.condition IS 'SQL condition over models; empty for all';
 COMMENT ON COLUMN boards.fingerprint IS 'Changes when the definition or the registry does; standings are then made again';
+COMMENT ON COLUMN boards.seen_until IS 'Models first seen up to this day are in the fingerprint of members';
+COMMENT ON COLUMN boards.members IS 'Fingerprint of which models count for whom; when it changes, standings are made again from the start';
+
+CREATE TABLE rankings (board VARCHAR NOT NULL, day DATE NOT NULL, snapshot_id BIGINT NOT NULL);
+COMMENT ON TABLE rankings IS 'The days each board was ranked for, also those for which nothing could be ranked.';
+COMMENT ON COLUMN rankings.board IS 'Name of the board, see boards';
+COMMENT ON COLUMN rankings.day IS 'UTC day';
+COMMENT ON COLUMN rankings.snapshot_id IS 'The snapshot it was ranked from';
 
 CREATE TABLE standings (
     board VARCHAR NOT NULL, day DATE NOT NULL, snapshot_id BIGINT NOT NULL, rank BIGINT NOT NULL,
@@ -184,7 +196,7 @@ COMMENT ON COLUMN standings.snapshot_id IS 'The snapshot it was ranked from';
 COMMENT ON COLUMN standings.rank IS '1 is first; equal values share a rank';
 COMMENT ON COLUMN standings.entity IS 'Family, publisher, country or model';
 COMMENT ON COLUMN standings.value IS 'The measure, in its unit';
-COMMENT ON COLUMN standings.share IS 'Value over the sum of all values of this board on this day';
+COMMENT ON COLUMN standings.share IS 'Value over the sum of all values of this board on this day; what no entity accounts for is in neither';
 COMMENT ON COLUMN standings.previous_rank IS 'Rank on the board''s previous day; NULL when not ranked then';
 
 CREATE TABLE flips (

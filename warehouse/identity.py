@@ -1,0 +1,126 @@
+"""Identity: who is still who under another name. The Hub's `_id` stays; names of repositories and publishers do not.
+
+Counts follow the `_id` by themselves, for boards are ranked by what models are called now. Here is the rest: what is
+kept by name (the engine's states, alerts, the registry) follows a rename, and new names are proposed to the registry's
+keeper.
+
+A model that alone moves to another publisher is no rename: its history moves with it, and that is all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import polars as pl
+
+from warehouse.db import Database
+from warehouse.queries import sql
+from warehouse.registry import Proposal, Registry, propose_publishers, propose_renamed
+
+Names = Mapping[str, str]
+"""Former name -> name now."""
+
+_SLOT_NAMES = ("incumbent", "challenger", "previous", "ahead")
+"""What a slot of the engine knows by name."""
+
+
+def renamed_publishers(db: Database) -> dict[str, str]:
+    """Former name -> name now, of publishers.
+
+    Nothing is listed under the former name, most of its models are under the new one, and nothing was under the new one
+    before: a publisher that is merged into another is not renamed.
+    """
+    return dict(db.rows(sql("renamed_publishers")))
+
+
+def renamed_repositories(db: Database) -> dict[str, str]:
+    """Former repo_id -> repo_id now, of every repository ever renamed or moved whose former name is nobody's now."""
+    return dict(db.rows(sql("renamed_repositories")))
+
+
+def family_of(registry: Registry, publishers: Names) -> Callable[[str], str | None]:
+    """The registry's answer to whose a repository is, which also knows renamed publishers by their former names."""
+    former: dict[str, list[str]] = defaultdict(list)
+    for old, new in publishers.items():
+        if not registry.knows(new):
+            former[new].append(old)
+    if not former:
+        return registry.family_of
+
+    def family(repo_id: str) -> str | None:
+        publisher, _, name = repo_id.partition("/")
+        known = (registry.family_of(f"{old}/{name}") for old in former.get(publisher, ()))
+        return registry.family_of(repo_id) or next(filter(None, known), None)
+
+    return family
+
+
+def follow_renames(db: Database) -> None:
+    """Let what is kept by name follow: states of rules, and alerts. Run inside a transaction, before rules judge."""
+    for entity, names in (("publisher", renamed_publishers(db)), ("model", renamed_repositories(db))):
+        if names:
+            _rename_states(db, entity, names)
+            _rename_alerts(db, entity, names)
+
+
+def _rename_states(db: Database, entity: str, names: Names) -> None:
+    """A rule's states are all written anew as soon as its last one knows a former name; later ones never do again."""
+    for rule, board, last in db.rows(sql("last_states"), {"entity": entity}):
+        if renamed_slots(json.loads(last), names) == json.loads(last):
+            continue
+        key = {"rule": rule, "board": board}
+        states = [
+            (day, json.dumps(renamed_slots(json.loads(state), names)))
+            for day, state in db.rows(sql("states_of_rule"), key)
+        ]
+        with db.view_of("rewritten_states", pl.DataFrame(states, schema=["day", "state"], orient="row")):
+            db.execute(sql("rewrite_states"), key)
+
+
+def renamed_slots(slots: Mapping[str, Mapping[str, Any]], names: Names) -> dict[str, dict[str, Any]]:
+    """A rule's slots, as the engine dumps them, under new names (pure).
+
+    A pair whose two sides are now one is dropped; where a new name has a slot already, that one stays.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for key, slot in sorted(slots.items(), key=lambda item: item[0] != renamed_key(item[0], names)):
+        new = renamed_key(key, names)
+        if "\n" not in new or len(set(new.split("\n"))) == 2:
+            found.setdefault(new, _renamed_slot(slot, names))
+    return found
+
+
+def renamed_key(key: str, names: Names) -> str:
+    """The key of a slot under new names: `lead`, or a pair, which stands in order."""
+    return "\n".join(sorted(names.get(name, name) for name in key.split("\n"))) if "\n" in key else key
+
+
+def _renamed_slot(slot: Mapping[str, Any], names: Names) -> dict[str, Any]:
+    renamed = {name: names.get(value, value) if name in _SLOT_NAMES else value for name, value in slot.items()}
+    if renamed.get("challenger") == renamed.get("incumbent"):
+        renamed |= {"challenger": None, "since": None, "days": 0}
+    return renamed
+
+
+def _rename_alerts(db: Database, entity: str, names: Names) -> None:
+    rows = db.rows(sql("alerts_naming"), {"entity": entity, "former": list(names)})
+    renamed = [(alert, names.get(a, a), names.get(b, b), renamed_key(slot, names)) for alert, a, b, slot in rows]
+    if renamed:
+        with db.view_of(
+            "rewritten_alerts", pl.DataFrame(renamed, schema=["alert_id", "entity", "rival", "slot"], orient="row")
+        ):
+            db.execute(sql("rewrite_alerts"))
+
+
+def proposals(db: Database, registry: Registry) -> list[Proposal]:
+    """Publishers that may belong to a known family, from what was seen; for a person to decide, never counted.
+
+    Those to which models of a family have moved, then those that are called like one.
+    """
+    renamed = propose_renamed(registry, db.rows(sql("names_then_and_now")))
+    moved = {proposal.publisher for proposal in renamed}
+    alike = propose_publishers(registry, [row[0] for row in db.rows(sql("publishers_heard_of"))])
+    return renamed + [proposal for proposal in alike if proposal.publisher not in moved]
