@@ -163,3 +163,53 @@ def held_elsewhere(path: Path) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout.readline() == "open\n"
         yield process
         process.stdin.close()
+
+
+CONFIGURATION = """
+[hub]
+endpoint = "{endpoint}"
+quota_share = 1.0
+timeout_seconds = 5
+attempts = 1
+
+[warehouse]
+path = "warehouse.duckdb"
+publish = "adoption.duckdb"
+
+[registry]
+bundled = false
+
+[[family]]
+name = "Alpha"
+country = "US"
+publishers = ["alpha-lab"]
+
+[[family]]
+name = "Beta"
+country = "CN"
+publishers = ["beta-ai"]
+
+[[family]]
+name = "Gamma"
+country = "FR"
+publishers = ["gamma"]
+
+[[rule]]
+name = "who-leads"
+board = "families"
+confirm = {confirm}
+channels = ["outbox"]
+
+[[channel]]
+name = "outbox"
+type = "folder"
+path = "{folder}/outbox"
+"""
+
+
+def configure(folder: Path, endpoint: str, *, confirm: int = 1, more: str = "") -> Path:
+    """A configuration of this small world, as a user writes one."""
+    file = folder / "leadchange.toml"
+    text = CONFIGURATION.replace("{endpoint}", endpoint).replace("{folder}", str(folder))
+    file.write_text(text.replace("{confirm}", str(confirm)) + more, "utf-8")
+    return file
