@@ -18,7 +18,7 @@ from monitor import systemd
 from monitor.config import Settings
 from monitor.health import Facts, Health, judge
 from monitor.wiring import App, open_app, utc_now
-from warehouse.errors import LeadchangeError
+from warehouse.errors import LeadchangeError, WarehouseDeadError
 from warehouse.reading import Reading
 from warehouse.runs import Runs
 
@@ -38,7 +38,8 @@ class Daemon:
     app: App
     stop: threading.Event = field(default_factory=threading.Event)
     began: dict[str, float] = field(default_factory=dict)
-    fault: str | None = None
+    dead: bool = False
+    """The warehouse has to be closed and opened again."""
 
     def jobs(self) -> list[Job]:
         """What is done when: the whole daemon in one list."""
@@ -74,6 +75,11 @@ class Daemon:
             outcome = work(app)
         except WalkCancelled:
             return False, "stopped"
+        except WarehouseDeadError as error:
+            log.exception("%s: the warehouse is opened again", name)
+            self.dead = True
+            self.stop.set()
+            return False, str(error).splitlines()[0]
         except LeadchangeError as error:
             log.error("%s: %s", name, error)  # noqa: TRY400 what a user can mend needs no traceback
             return False, str(error).splitlines()[0]
@@ -114,7 +120,6 @@ class Daemon:
             oldest_open_delivery=oldest,
             running_seconds={name: moment - began for name, began in dict(self.began).items()},
             deadline_seconds={"collect": limit, "deliver": limit},
-            fault=self.fault,
         )
         return judge(facts)
 
@@ -145,6 +150,12 @@ def run(settings: Settings, *, serve: bool = True, now: Callable[[], datetime] =
     Raises:
         WarehouseError: another process holds the warehouse, or it is damaged.
     """
+    while _session(settings, serve=serve, now=now):
+        log.warning("everything is closed; opening the warehouse again")
+
+
+def _session(settings: Settings, *, serve: bool, now: Callable[[], datetime]) -> bool:
+    """From opening the warehouse to closing it; whether it is to be opened again."""
     with ExitStack() as stack:
         daemon = Daemon(stack.enter_context(open_app(settings, now=now)))
         stack.enter_context(_signals_set(daemon.stop))
@@ -157,7 +168,9 @@ def run(settings: Settings, *, serve: bool = True, now: Callable[[], datetime] =
         systemd.notify("READY=1")
         log.info("watching %s for %d families", settings.hub.endpoint, len(settings.registry.polled))
         daemon.watch()
-        systemd.notify("STOPPING=1")
+        if not daemon.dead:
+            systemd.notify("STOPPING=1")
+    return daemon.dead
 
 
 def once(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> str:

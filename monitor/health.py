@@ -26,8 +26,6 @@ class Facts:
     """Job -> for how long it has been running, by the monotonic clock."""
     deadline_seconds: Mapping[str, float] = field(default_factory=dict)
     """Job -> how long it may run."""
-    fault: str | None = None
-    """What stops the daemon from working at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Health:
 
 def judge(facts: Facts) -> Health:
     """Stale data, stuck messages and hung jobs are each a reason to be red."""
-    reasons = [facts.fault] if facts.fault else []
+    reasons: list[str] = []
     if facts.last_complete is None:
         reasons.append("no complete snapshot yet")
     elif facts.now - facts.last_complete > STALE:

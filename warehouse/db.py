@@ -7,6 +7,7 @@ one at a time writes: DuckDB would let both begin and fail the second at its end
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
-from warehouse.errors import QueryRefusedError, WarehouseError
+from warehouse.errors import QueryRefusedError, WarehouseDeadError, WarehouseError
 
 if TYPE_CHECKING:  # imported where they are used: together they take longer than most commands
     import polars as pl
@@ -23,6 +24,9 @@ if TYPE_CHECKING:  # imported where they are used: together they take longer tha
 
 STORAGE_VERSION = "v1.5.0"
 """The oldest DuckDB that opens what we write. DuckDB 2.0 would otherwise write files that no 1.x can read."""
+
+RESERVE = 64 * 2**20
+"""Bytes that must be free before anything is written, beside three times the write-ahead log."""
 
 READING_STATEMENTS = frozenset({"SELECT", "EXPLAIN"})
 """DESCRIBE, SHOW, SUMMARIZE and FROM are SELECT to DuckDB's parser."""
@@ -147,6 +151,7 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """All or nothing: commit at the end of the block, roll back when it raises."""
         with self.writing:
+            self._require_space()
             self.execute("BEGIN TRANSACTION")
             try:
                 yield
@@ -154,6 +159,17 @@ class Database:
                 self._roll_back()
                 raise
             self.execute("COMMIT")
+
+    def _require_space(self) -> None:
+        """Refuse to begin what a full disk would break off: a checkpoint that fails costs every connection."""
+        if self.path is None:
+            return
+        log = self.path.with_name(self.path.name + ".wal")
+        needed = RESERVE + 3 * (log.stat().st_size if log.exists() else 0)
+        if shutil.disk_usage(self.path.parent).free < needed:
+            raise WarehouseError(
+                f"less than {needed // 2**20} MB are free on the disk of {self.path}: nothing was written"
+            )
 
     def _roll_back(self) -> None:
         """Roll back; a connection that a fatal error has closed has nothing left to undo."""
@@ -263,9 +279,7 @@ def _errors_become_ours(path: Path | None) -> Iterator[None]:
     except (duckdb.IOException, duckdb.SerializationException) as error:
         raise WarehouseError(_explain(str(error), path)) from None
     except duckdb.FatalException as error:
-        raise WarehouseError(
-            f"{path} had to be closed: {_first_line(error)}; start again, committed data is kept"
-        ) from error
+        raise WarehouseDeadError(f"{path} had to be closed: {_first_line(error)}; committed data is kept") from error
     except duckdb.Error as error:
         # What does not fit its checksum has no class of its own.
         if not _is_damage(str(error)):

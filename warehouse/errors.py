@@ -7,6 +7,7 @@ LeadchangeError
 ├── HubError             jobs: the Hub could not be read                           exit 3
 ├── ChannelError         alerts: a channel refused or could not be reached         exit 4
 └── WarehouseError       warehouse: the file is locked, damaged or from elsewhere  exit 5
+    └── WarehouseDeadError   warehouse: close it and open it again
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ class WarehouseError(LeadchangeError):
     """The warehouse is locked, damaged, or written by something newer."""
 
     exit_code = 5
+
+
+class WarehouseDeadError(WarehouseError):
+    """DuckDB gave this open file up (a checkpoint failed, say): close every connection and open it again.
+
+    What was committed is on disk; whether the last transaction was is found out by looking.
+    """
 
 
 class QueryRefusedError(LeadchangeError):
