@@ -13,7 +13,7 @@ import pytest
 from alert_samples import HOSTILE, sent
 
 import alerts.channels
-from alerts.channels import CHANNELS, ChannelError, ChannelSettings, slack
+from alerts.channels import CHANNELS, ChannelError, ChannelSettings, slackwire
 from alerts.channels.console import Console, ConsoleSettings
 from alerts.channels.folder import Folder, FolderSettings
 from alerts.channels.secrets import read_secret
@@ -22,6 +22,7 @@ from warehouse.errors import LeadchangeError
 SAMPLES: dict[str, dict[str, Any]] = {
     "console": {},
     "slack": {"url_env": "A_SECRET"},
+    "slack-bot": {"token_env": "A_SECRET", "channel": "C0123456789"},
     "email": {
         "host": "smtp.example.org",
         "from": "monitor@example.org",
@@ -44,7 +45,7 @@ def test_a_folder_gets_exactly_what_slack_and_a_mail_server_would(tmp_path: Path
     stem = "2026-08-21-9f3ac2d1e07b55aa9f3ac2d1e07b55aa"
     assert receipt.id == stem
     assert sorted(path.name for path in (tmp_path / "new" / "box").iterdir()) == [f"{stem}.eml", f"{stem}.slack.json"]
-    assert json.loads((tmp_path / "new" / "box" / f"{stem}.slack.json").read_text()) == slack.payload(message)
+    assert json.loads((tmp_path / "new" / "box" / f"{stem}.slack.json").read_text()) == slackwire.payload(message)
     mail = message_from_bytes((tmp_path / "new" / "box" / f"{stem}.eml").read_bytes(), policy=default)
     assert mail["Subject"] == message.title
 
@@ -122,7 +123,7 @@ def test_every_settings_model_is_registered_under_its_type() -> None:
 
 
 def test_every_file_of_a_channel_is_registered() -> None:
-    helpers = {"__init__", "base", "secrets", "mailserver", "deadline", "guard", "poster"}
+    helpers = {"__init__", "base", "secrets", "mailserver", "deadline", "guard", "poster", "slackwire", "slack_api"}
     files = {path.stem for path in Path(alerts.channels.__file__).parent.glob("*.py")} - helpers
     assert files == {settings.__module__.rpartition(".")[2] for settings, _ in CHANNELS.values()}
 

@@ -16,7 +16,7 @@ import pydantic
 import pytest
 from alert_samples import sent
 
-from alerts.channels import ChannelError, slack
+from alerts.channels import ChannelError, slackwire
 from alerts.channels.slack import Slack, SlackSettings
 from warehouse.errors import LeadchangeError
 
@@ -91,7 +91,7 @@ def refused(channel: Slack) -> ChannelError:
 def test_ok_is_delivered_with_blocks_and_without_unfurling(fake: FakeSlack, channel: Slack) -> None:
     fake.answer(200, "ok")
     assert channel.send(sent()).note == ""
-    assert fake.received == [slack.payload(sent())]
+    assert fake.received == [slackwire.payload(sent())]
     assert fake.received[0]["blocks"][0]["type"] == "header"
 
 
@@ -129,7 +129,7 @@ def test_400_is_followed_by_one_plain_text(fake: FakeSlack, channel: Slack) -> N
     fake.answer(400, "invalid_blocks")
     fake.answer(200, "ok")
     assert "invalid_blocks" in channel.send(sent()).note
-    assert fake.received == [slack.payload(sent()), slack.plain_payload(sent())]
+    assert fake.received == [slackwire.payload(sent()), slackwire.plain_payload(sent())]
     assert "blocks" not in fake.received[1]
     assert "9f3ac2d1e07b" in fake.received[1]["text"]
 
@@ -251,4 +251,4 @@ def test_exactly_one_place_for_the_url(keys: dict[str, str]) -> None:
 
 
 def test_a_picture_stays_out_of_slack() -> None:
-    assert slack.payload(sent(picture=b"png")) == slack.payload(sent())
+    assert slackwire.payload(sent(picture=b"png")) == slackwire.payload(sent())

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from alert_samples import HOSTILE, USUAL, alert
 
-from alerts.channels import slack
+from alerts.channels import slackwire
 from alerts.digest import BOARDS, BoardWeek, digest, places
 from alerts.message import TITLE_LIMIT, Message
 from warehouse.records import Standing
@@ -121,7 +121,7 @@ def test_no_name_can_do_harm(name: str) -> None:
     hostile = alert(entity=name, rival=name, board=name, why=name, title="", kind="contested")
     made = digest([week] * 3, [hostile] * 3, [hostile], [(TODAY, name)], NOW, name=name)
     assert len(made.title) <= TITLE_LIMIT
-    raw = json.dumps(slack.payload(made), ensure_ascii=False)
+    raw = json.dumps(slackwire.payload(made), ensure_ascii=False)
     assert not {"<!", "<@", "<http", "@here", "`"} & {raw[n : n + k] for n in range(len(raw)) for k in (1, 2, 5)}
     assert all(len(block.get("text", {"text": ""})["text"]) <= 3000 for block in made.blocks)
     assert "<script>" not in made.html

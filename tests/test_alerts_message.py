@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts import forms, message
-from alerts.channels import slack
+from alerts.channels import slackwire
 
 KINDS = (
     "lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble", "contested", "settled",
@@ -205,9 +205,9 @@ def test_no_name_can_do_harm(entity: str, rival: str, other: str, kind: str) -> 
     ):
         assert not {unicodedata.category(c) for c in made.title} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
         assert len(made.title) <= message.TITLE_LIMIT
-        assert_within_slacks_limits(slack.payload(made))
-        assert_nothing_fires(slack.payload(made))
-        assert_nothing_fires(slack.plain_payload(made))
+        assert_within_slacks_limits(slackwire.payload(made))
+        assert_nothing_fires(slackwire.payload(made))
+        assert_nothing_fires(slackwire.plain_payload(made))
         assert tags(made.html) <= TAGS
         made.text.encode()
 

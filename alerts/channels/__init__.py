@@ -13,11 +13,13 @@ from alerts.channels.console import Console, ConsoleSettings
 from alerts.channels.folder import Folder, FolderSettings
 from alerts.channels.mail import Mail, MailSettings
 from alerts.channels.slack import Slack, SlackSettings
+from alerts.channels.slack_bot import SlackBot, SlackBotSettings
 from alerts.channels.webhook import Webhook, WebhookSettings
 
 CHANNELS: dict[str, tuple[type[ChannelSettings], Callable[[Any], Channel]]] = {
     "console": (ConsoleSettings, Console),
     "slack": (SlackSettings, Slack),
+    "slack-bot": (SlackBotSettings, SlackBot),
     "email": (MailSettings, Mail),
     "webhook": (WebhookSettings, Webhook),
     "folder": (FolderSettings, Folder),

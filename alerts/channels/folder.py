@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from alerts.channels import mail, slack
+from alerts.channels import mail, slackwire
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt
 from alerts.message import Message
 
@@ -33,7 +33,7 @@ class Folder:
     def send(self, message: Message) -> Receipt:
         """Write both files, each at once or not at all; the same message again replaces them."""
         stem = f"{message.day}-{re.sub(r'[^A-Za-z0-9_-]+', '_', message.alert_id)[:100]}"
-        content = json.dumps(slack.payload(message), indent=2, ensure_ascii=False) + "\n"
+        content = json.dumps(slackwire.payload(message), indent=2, ensure_ascii=False) + "\n"
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             self._write(f"{stem}.slack.json", content.encode())

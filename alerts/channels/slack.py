@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import urllib.error
 import urllib.request
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -15,17 +12,13 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt, is_loopback
 from alerts.channels.secrets import SecretError, read_secret
+from alerts.channels.slackwire import PAUSE, SILENT, failures, payload, plain_payload, request, seconds
 from alerts.message import Message
-from alerts.text import plain, slack_mrkdwn
+from alerts.text import plain
 
 HOSTS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 """The only hosts a webhook may live on, beside this machine itself."""
 
-# slack_sdk logs the URL, at DEBUG and in its errors; nothing is loud enough for this logger.
-_SILENT = logging.getLogger("alerts.channels.slack.silent")
-_SILENT.setLevel(logging.CRITICAL + 1)
-
-_QUIET = {"unfurl_links": False, "unfurl_media": False}
 _BODY_LIMIT = 10_000
 
 
@@ -44,19 +37,10 @@ class SlackSettings(ChannelSettings):
         return self
 
 
-def payload(message: Message) -> dict[str, Any]:
-    """What is posted: the blocks, and the title for notifications."""
-    return {**_QUIET, "text": slack_mrkdwn(message.title, 500), "blocks": message.blocks}
-
-
-def plain_payload(message: Message) -> dict[str, Any]:
-    """What is posted when Slack refuses the blocks: the same words without any layout."""
-    lines = [slack_mrkdwn(line, 2000) for line in message.text.splitlines()]
-    return {**_QUIET, "text": "\n".join(lines).strip(), "mrkdwn": False}
-
-
 class Slack:
     """Posts each alert to one webhook. Building it reads the URL and refuses one that is not Slack's."""
+
+    min_interval_seconds = PAUSE
 
     def __init__(self, settings: SlackSettings) -> None:
         self.name = settings.name
@@ -79,17 +63,10 @@ class Slack:
     def _post(self, content: dict[str, Any]) -> tuple[int, str, dict[str, str]]:
         """One request: status, body as one short line, headers with lower-case names."""
         url = self._url.get_secret_value()
-        client = _Client(url, timeout=self._timeout, logger=_SILENT, retry_handlers=[])  # type: ignore[arg-type]
-        try:
+        client = _Client(url, timeout=self._timeout, logger=SILENT, retry_handlers=[])  # type: ignore[arg-type]
+        with failures(self._redacted):
             response = client.send_dict(content)
-        except urllib.error.URLError as error:
-            # urllib wraps what happens up to the end of the request, and nothing after it.
-            raise ChannelError(f"Slack cannot be reached: {self._redacted(error.reason)}") from None
-        except (OSError, HTTPException) as error:
-            reason = self._redacted(error) or type(error).__name__
-            raise ChannelError(f"Slack did not answer, the message may be there: {reason}", uncertain=True) from None
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        return response.status_code, self._redacted(response.body), headers
+            return response.status_code, self._redacted(response.body), response.headers
 
     def _redacted(self, text: object) -> str:
         """One short line without the URL or its path, whatever a proxy or server chose to echo."""
@@ -98,25 +75,11 @@ class Slack:
 
 
 class _Client(WebhookClient):
-    """slack_sdk's client, but: no redirects, no proxy to this machine itself, an end to what is read."""
+    """slack_sdk's client over our own requests."""
 
     def _perform_http_request_internal(self, url: str, req: urllib.request.Request) -> WebhookResponse:
-        proxies: dict[str, str] | None = {} if is_loopback(urlsplit(url).hostname or "") else None
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), _NoRedirect)
-        try:
-            answer = opener.open(req, timeout=self.timeout)
-        except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            body = answer.read(_BODY_LIMIT).decode("utf-8", "replace")
-            return WebhookResponse(url=url, status_code=answer.status, body=body, headers=dict(answer.headers))
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like any other: following it would carry the message to somewhere unchecked."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
+        status, body, headers = request(url, req, timeout=self.timeout, limit=_BODY_LIMIT)
+        return WebhookResponse(url=url, status_code=status, body=body, headers=headers)
 
 
 def _check_url(secret: SecretStr, what: str) -> None:
@@ -138,10 +101,5 @@ def _refusal(status: int, body: str, headers: dict[str, str]) -> ChannelError:
     """Slack's answer as our error. 4xx are for someone to mend, except 408 and 429; all else may pass."""
     reason = f"Slack answered {status}: {body or 'nothing'}"
     if status == 429:
-        return ChannelError(reason, retry_after=_seconds(headers.get("retry-after")))
+        return ChannelError(reason, retry_after=seconds(headers.get("retry-after")))
     return ChannelError(reason, permanent=400 <= status < 500 and status != 408)
-
-
-def _seconds(value: str | None) -> float | None:
-    """A `Retry-After` in seconds; None for a date or nonsense, which Slack does not send."""
-    return float(value) if value is not None and value.strip().isdecimal() else None

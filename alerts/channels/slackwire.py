@@ -1,0 +1,80 @@
+"""What both ways of reaching Slack share: requests that follow no redirect, read no endless answer, and log nothing.
+
+slack_sdk logs URLs and bodies at DEBUG and in its errors, and follows redirects with the token in hand.
+"""
+
+from __future__ import annotations
+
+import logging
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from alerts.channels.base import ChannelError, is_loopback
+from alerts.message import Message
+from alerts.text import slack_mrkdwn
+
+# Nothing is loud enough for this logger.
+SILENT = logging.getLogger("alerts.channels.slack.silent")
+SILENT.setLevel(logging.CRITICAL + 1)
+
+PAUSE = 1.0
+"""Seconds that Slack wants between two messages to a channel."""
+
+_QUIET = {"unfurl_links": False, "unfurl_media": False}
+
+
+def payload(message: Message) -> dict[str, Any]:
+    """What is posted: the blocks, and the title for notifications."""
+    return {**_QUIET, "text": slack_mrkdwn(message.title, 500), "blocks": message.blocks}
+
+
+def plain_payload(message: Message) -> dict[str, Any]:
+    """What is posted when Slack refuses the blocks: the same words without any layout."""
+    lines = [slack_mrkdwn(line, 2000) for line in message.text.splitlines()]
+    return {**_QUIET, "text": "\n".join(lines).strip(), "mrkdwn": False}
+
+
+def request(
+    url: str, content: urllib.request.Request, *, timeout: float, limit: int
+) -> tuple[int, str, dict[str, str]]:
+    """One request: status, as much of the body as `limit` allows, headers by lower-case names."""
+    # A proxy of the environment is used, but not for this machine itself.
+    proxies: dict[str, str] | None = {} if is_loopback(urlsplit(url).hostname or "") else None
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), _NoRedirect)
+    try:
+        answer = opener.open(content, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        answer = error
+    with answer:
+        body = answer.read(limit).decode("utf-8", "replace")
+        return answer.status, body, {name.lower(): value for name, value in answer.headers.items()}
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an answer like any other: following it would carry the message to somewhere unchecked."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
+
+
+@contextmanager
+def failures(redact: Callable[[object], str]) -> Iterator[None]:
+    """What happens on the way to Slack, as our error."""
+    try:
+        yield
+    except urllib.error.URLError as error:
+        # urllib wraps what happens up to the end of the request, and nothing after it.
+        raise ChannelError(f"Slack cannot be reached: {redact(error.reason)}") from None
+    except (OSError, HTTPException) as error:
+        reason = redact(error) or type(error).__name__
+        raise ChannelError(f"Slack did not answer, the message may be there: {reason}", uncertain=True) from None
+
+
+def seconds(value: str | None) -> float | None:
+    """A `Retry-After` in seconds; None for a date or nonsense, which Slack does not send."""
+    return float(value) if value is not None and value.strip().isdecimal() else None
