@@ -50,7 +50,7 @@ def checked_endpoint(url: str) -> str:
 
 
 class Api:
-    """Calls with one token, which is `what` in errors. Each call is made once, and answers with what Slack said, which is a JSON object."""
+    """Calls with one token, called `what` in errors. Each is made once, and answers with a JSON object of Slack's."""
 
     def __init__(self, token: SecretStr, what: str, endpoint: str, timeout: float) -> None:
         if not token.get_secret_value().isascii() or " " in token.get_secret_value():

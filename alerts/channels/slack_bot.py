@@ -112,14 +112,13 @@ class SlackBot:
     def _mark(self, message: Message, root: str) -> None:
         """Say on top of the message that this one continues that there is more."""
         said = f"Update, see the thread: {slack_mrkdwn(message.title, 300)}"
-        text = {"type": "mrkdwn", "text": said, "verbatim": True}
-        mark = {"type": "context", "block_id": _UPDATE, "elements": [text]}
+        mark = {"type": "context", "block_id": _UPDATE, "elements": [{"type": "mrkdwn", "text": said}]}
         keys = {"channel": self._channel, "latest": root, "oldest": root, "inclusive": True, "limit": 1}
-        found = self._api.call("conversations.history", **keys, include_all_metadata=True)["messages"]
-        blocks = [block for block in found[0].get("blocks") or [] if block.get("block_id") != _UPDATE]
-        if blocks:
-            kept = {name: found[0][name] for name in ("text", "metadata") if name in found[0]}
-            self._api.call("chat.update", channel=self._channel, ts=root, blocks=[mark, *blocks][:50], **kept)
+        for first in self._api.call("conversations.history", **keys, include_all_metadata=True)["messages"]:
+            blocks = [block for block in first.get("blocks", ()) if block.get("block_id") != _UPDATE]
+            kept = {name: first[name] for name in ("text", "metadata") if name in first}
+            if blocks:
+                self._api.call("chat.update", channel=self._channel, ts=root, blocks=[mark, *blocks][:50], **kept)
 
     def _recent(self, message: Message, root: str | None) -> Iterator[dict[str, Any]]:
         """What the channel, or the thread that the message belongs to, holds since the alert's day."""
