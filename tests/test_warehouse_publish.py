@@ -122,6 +122,24 @@ def test_a_failed_publication_leaves_the_old_file(folder: Path, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["adoption.duckdb"]
 
 
+def test_drafts_of_a_killed_publication_are_removed_and_other_files_are_not(tmp_path: Path) -> None:
+    for name in (".adoption.duckdb.1.draft", ".adoption.duckdb.1.draft.wal", ".other.duckdb.1.draft", "adoption.csv"):
+        (tmp_path / name).write_text("left behind")
+    with warehouse() as db:
+        publish(db, tmp_path / "adoption.duckdb")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".other.duckdb.1.draft",
+        "adoption.csv",
+        "adoption.duckdb",
+    ]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with warehouse() as db, pytest.raises(WarehouseError, match=r"cannot publish to .*: "):
+        publish(db, tmp_path / "file" / "adoption.duckdb")
+
+
 def test_the_copy_is_read_while_the_warehouse_is_open_in_another_process(folder: Path) -> None:
     with held_elsewhere(folder / "w.duckdb"):
         with pytest.raises(WarehouseError, match="is in use by process"):

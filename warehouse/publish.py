@@ -6,10 +6,12 @@ written beside its target and moved over it: who has the old one open keeps it u
 
 from __future__ import annotations
 
+import glob
 import os
 from pathlib import Path
 
 from warehouse.db import STORAGE_VERSION, Database
+from warehouse.errors import WarehouseError
 from warehouse.queries import sql
 
 RELATIONS = (
@@ -37,14 +39,22 @@ def publish(db: Database, target: Path) -> None:
     Raises:
         WarehouseError: the disk is full or the folder cannot be written; the old file stays.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
-    draft.unlink(missing_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _forget_drafts(target)
+        draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
         with db.writing:
             _write(db, draft)
         draft.replace(target)
+    except OSError as error:
+        raise WarehouseError(f"cannot publish to {target}: {error.strerror}") from None
     finally:
+        _forget_drafts(target)
+
+
+def _forget_drafts(target: Path) -> None:
+    """Remove drafts, also those of a process that was killed: only one has the warehouse open."""
+    for draft in target.parent.glob(f".{glob.escape(target.name)}.*.draft*"):
         draft.unlink(missing_ok=True)
 
 
