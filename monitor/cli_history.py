@@ -1,0 +1,129 @@
+"""The commands that look back: why the lead changed, and since when somebody leads."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from monitor.cli_common import FormatOption, reading
+from monitor.output import Format, print_rows
+from warehouse import explain as explaining
+from warehouse import when as dating
+
+
+def explain(
+    flip_id: Annotated[str, typer.Argument(metavar="FLIP_ID", help="As `leadchange flips` prints it.")],
+    form: FormatOption = Format.table,
+) -> None:
+    """Why it flipped: what moved the gap, by kind of models and by name."""
+    with reading() as published:
+        found = explaining.of_flip(published.db, flip_id)
+    if form is Format.table:
+        _tell(found)
+        return
+    print_rows([*_part_rows(found), *_mover_rows(found)], list(_ROW), form)
+
+
+_ROW = ("kind", "name", "entity", "models", "before", "after", "change", "rival_change", "gap_change")
+
+
+def _tell(found: explaining.Explanation) -> None:
+    typer.echo(f"{found.board}: {found.entity} passed {found.rival} on {found.day}; {found.verdict}.")
+    typer.echo(found.definition)
+    typer.echo(
+        f"Its gap over {found.rival} was {found.gap_before:+,.0f} on {found.previous_day} "
+        f"and {found.gap:+,.0f} on {found.day}: a change of {found.gap - found.gap_before:+,.0f}.\n"
+    )
+    print_rows(_part_rows(found), ["name", "models", "change", "rival_change", "gap_change"], Format.table)
+    if found.movers:
+        typer.echo("\nThe largest movers; a gain of the rival's counts against the gap.\n")
+        print_rows(_mover_rows(found), ["name", "entity", "kind", "before", "after", "gap_change"], Format.table)
+
+
+def _part_rows(found: explaining.Explanation) -> list[dict[str, Any]]:
+    """Every part, and their sum."""
+    parts = [
+        _row("part", part.name, models=part.models, change=part.change, rival_change=part.rival_change,
+             gap_change=part.gap_change)
+        for part in found.parts
+    ]  # fmt: skip
+    sums: dict[str, Any] = {key: sum(part[key] for part in parts) for key in ("models", "change", "rival_change")}
+    return [*parts, _row("total", "change of the gap", gap_change=found.gap - found.gap_before, **sums)]
+
+
+def _mover_rows(found: explaining.Explanation) -> list[dict[str, Any]]:
+    return [
+        _row(mover.part, mover.repo_id, entity=mover.entity, before=mover.before, after=mover.after,
+             gap_change=mover.gap_change)
+        for mover in found.movers
+    ]  # fmt: skip
+
+
+def _row(kind: str, name: str, **values: object) -> dict[str, Any]:
+    return dict.fromkeys(_ROW) | {"kind": kind, "name": name} | values
+
+
+def when(
+    one: Annotated[str, typer.Argument(metavar="A", help="A family, publisher or country.")],
+    other: Annotated[str, typer.Argument(metavar="B", help="Another one of the same kind.")],
+    form: FormatOption = Format.table,
+) -> None:
+    """When A passed B, under every definition that there is data for."""
+    with reading() as published:
+        found = dating.crossings(published.db, one, other)
+    rows = [_dated_row(dated) for dated in found]
+    columns = ["measure", "scope", "first_led", "verdict", "leads_for_good", "good_verdict", "changes", "seen"]
+    print_rows(
+        rows if form is not Format.table else [row | _in_words(dated) for row, dated in zip(rows, found, strict=True)],
+        columns,
+        form,
+        empty=f"no day on which both {one} and {other} are known",
+    )
+    if form is Format.table and found:
+        typer.echo(f"\n{dating.in_one_line(one, other, found)}")
+
+
+def _dated_row(dated: dating.Dated) -> dict[str, Any]:
+    crossing, board = dated.crossing, dated.board
+    first, good = crossing.first, crossing.for_good
+    return {
+        "measure": board.measure,
+        "scope": None if board.series else board.scope,
+        "entity": dated.entity,
+        "rival": dated.rival,
+        "first_led": first and first.by,
+        "not_before": first and first.after,
+        "verdict": (first and first.verdict) or None,
+        "leads_for_good": good and good.by,
+        "good_not_before": good and good.after,
+        "good_verdict": (good and good.verdict) or None,
+        "leads_now": crossing.leads,
+        "changes": crossing.changes,
+        "days": crossing.days,
+        "seen_from": crossing.since,
+        "seen_to": crossing.until,
+        "definition": board.definition,
+    }
+
+
+def _in_words(dated: dating.Dated) -> dict[str, str | None]:
+    """The days of a table's row as ranges: after the one day, by the other at the latest."""
+    crossing = dated.crossing
+    return {
+        "first_led": _range(crossing.first),
+        "leads_for_good": _range(crossing.for_good),
+        "seen": f"{crossing.days} days, {crossing.since} to {crossing.until}",
+    }
+
+
+def _range(passage: dating.Passage | None) -> str | None:
+    if passage is None:
+        return None
+    return f"{passage.after} .. {passage.by}" if passage.after else f"from the first day, {passage.by}"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(explain)
+    app.command()(when)
