@@ -53,10 +53,12 @@ SLOW_SHARE = 0.3
 """Part of the movement to be expected under which a day is slow; Model Pulse's figure. Weekends reach two thirds."""
 BLANK_SHARE = 0.2
 """Share of the large models without counts at which the answer lacks a field."""
-LOST_SHARE = 0.02
+LOST_SHARE = 0.015
 """Share of the models that may be gone the day after; the Hub loses about one in a thousand a day."""
-LOST_PER_DAY = 0.002
+LOST_PER_DAY = 0.001
 """Share more that may be gone for each further day."""
+LOST_FEW = 3
+"""Models that may be gone however short the list is."""
 HALVED = 0.5
 """Share gone at once that is not believed even when the Hub's own count agrees."""
 
@@ -148,7 +150,9 @@ def findings(c: Comparison, day: date, looks: Sequence[Look]) -> list[Finding]:
         day: the look's own day.
         looks: the days before it, newest first.
     """
-    return [*_of_rows(c), *(_of_counts(c, day, looks) if c.large >= EVIDENCE else ())]
+    found = [*_of_rows(c), *(_of_counts(c, looks) if c.large >= EVIDENCE else ())]
+    # Whatever else is wrong makes the sum small too.
+    return found or list(_slow(c, expected_movement(day, looks)))
 
 
 def expected_movement(day: date, looks: Sequence[Look]) -> float | None:
@@ -175,14 +179,15 @@ def _of_rows(c: Comparison) -> Iterator[Finding]:
     if c.before < EVIDENCE:
         return
     downloads = f"with {_percent(c.downloads_lost, c.downloads_before)} of the downloads"
-    if c.lost_share > LOST_SHARE + LOST_PER_DAY * max(c.days - 1, 0):
+    allowed = LOST_SHARE + LOST_PER_DAY * max(c.days - 1, 0)
+    if c.unexplained > allowed * c.before + LOST_FEW:
         gone = f"{c.unexplained:,} of {c.before:,} models ({c.lost_share:.1%})"
         yield Finding("lost", f"{gone} of {c.reference} are gone, {downloads}")
     elif max(_share(c.lost, c.before), _share(c.downloads_lost, c.downloads_before)) > HALVED and c.lost >= EVIDENCE:
         yield Finding("lost", f"{c.lost:,} of {c.before:,} models of {c.reference} are gone at once, {downloads}")
 
 
-def _of_counts(c: Comparison, day: date, looks: Sequence[Look]) -> Iterator[Finding]:
+def _of_counts(c: Comparison, looks: Sequence[Look]) -> Iterator[Finding]:
     if c.blank > BLANK_SHARE * c.large:
         yield Finding("blank", f"{c.blank:,} of {c.large:,} large models show no count, and had one on {c.reference}")
         return
@@ -190,7 +195,6 @@ def _of_counts(c: Comparison, day: date, looks: Sequence[Look]) -> Iterator[Find
         yield Finding("repeat", f"{c.fresh:,} of {c.large:,} large models show a value not shown since {c.reference}")
     else:
         yield from _frozen(c, usual_still(looks))
-        yield from _slow(c, expected_movement(day, looks))
     if c.totals >= EVIDENCE and c.fell > FELL_SHARE * c.totals:
         fell = f"{c.fell:,} of {c.totals:,} models ({_percent(c.fell, c.totals)})"
         yield Finding("rollback", f"the all-time counts of {fell} fell since {c.reference}")

@@ -164,7 +164,8 @@ def _notes(listings: Sequence[Listing]) -> list[str]:
     unknown = [listing.publisher for listing in listings if not listing.models and listing.num_models is None]
     short = [f"{listing.publisher} {listing.problem} as on the days before" for listing in listings if listing.problem]
     rejected = sum(len(listing.rejected) for listing in listings)
-    notes = [f"unknown to the Hub: {', '.join(unknown)}"] if unknown else []
+    more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
+    notes = [f"unknown to the Hub: {', '.join(unknown[:6])}{more}"] if unknown else []
     return notes + short + ([f"{rejected} rows set aside"] if rejected else [])
 
 
