@@ -1,8 +1,9 @@
 """When what is due. The only file that knows the scheduler; it ticks, and what is due is a row of the warehouse.
 
-APScheduler 3.11 fires by the wall clock and forgets what it missed. So a firing decides nothing: it asks for the job's
-last slot (the last moment its cron expression names) and runs the job unless a row says that this slot, or a later one,
-is done. A restart, a sleeping laptop and a clock that jumps either way then neither lose a day nor run it twice.
+APScheduler 3.11 fires by the wall clock and forgets what it missed. So it only ticks, every minute, and a tick decides
+nothing: it asks for the job's last slot (the last moment its cron expression names) and runs the job unless a row says
+that this slot, or a later one, is done. A restart, a sleeping laptop and a clock that jumps either way then neither
+lose a day nor run it twice, and what failed is tried again.
 """
 
 from __future__ import annotations
@@ -105,17 +106,28 @@ def due_slot(cron: str, now: datetime, last: LastRun | None) -> datetime | None:
 
 
 @contextmanager
-def ticking(jobs: list[Job]) -> Iterator[None]:
-    """Call every job when its expression says so, each in a thread of its own, never twice at once."""
+def ticking(jobs: list[Job]) -> Iterator[Callable[[], None]]:
+    """Call every job now and every minute, each in a thread of its own, never twice at once.
+
+    Yields:
+        What to call when the wall clock has jumped: APScheduler waits by it, and one that was put back an hour would
+        let it sleep that hour.
+    """
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(max(2 * len(jobs), 1))},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
+
+    def tick_now() -> None:
+        for job in scheduler.get_jobs():
+            job.modify(next_run_time=datetime.now(UTC))
+
     for job in jobs:
-        scheduler.add_job(job.run, parse(job.cron), id=job.name, name=job.name)
+        scheduler.add_job(job.run, CronTrigger(minute="*", timezone=UTC), id=job.name, name=job.name)
     scheduler.start()
+    tick_now()
     try:
-        yield
+        yield tick_now
     finally:
         scheduler.shutdown(wait=False)

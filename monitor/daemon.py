@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -27,6 +28,12 @@ log = logging.getLogger("leadchange")
 MARGIN_SECONDS = 120.0
 """What a job may take beyond the deadline of its parts before it is called hung."""
 
+GRACE_SECONDS = 4.0
+"""What running jobs have to end in after SIGTERM."""
+
+JUMP_SECONDS = 30.0
+"""What the wall clock may go astray between two looks before the jobs are ticked anew."""
+
 WATCHDOG_SECONDS = 20.0
 """How often the main thread looks after the others."""
 
@@ -40,6 +47,8 @@ class Daemon:
     began: dict[str, float] = field(default_factory=dict)
     dead: bool = False
     """The warehouse has to be closed and opened again."""
+    turns: dict[str, threading.Lock] = field(default_factory=dict)
+    """Held by the thread that runs a job."""
 
     def jobs(self) -> list[Job]:
         """What is done when: the whole daemon in one list."""
@@ -56,12 +65,26 @@ class Daemon:
 
     def turn(self, name: str, cron: str, work: Callable[[App], str]) -> None:
         """Run a job if its slot is due, in this thread, on a connection of its own; note what came of it."""
+        # Whoever closes the warehouse sets `stop`, then waits until nobody is in here: a thread that comes later sees
+        # it and never touches the warehouse, which would end in an abort.
+        turn = self.turns.setdefault(name, threading.Lock())
+        if not turn.acquire(blocking=False):
+            return
+        self.began[name] = time.monotonic()
+        try:
+            if not self.stop.is_set():
+                self._turn(name, cron, work)
+        finally:
+            self.began.pop(name, None)
+            turn.release()
+
+    def _turn(self, name: str, cron: str, work: Callable[[App], str]) -> None:
         with self.app.db.cursor() as connection:
             app = replace(self.app, db=connection)
             runs = Runs(connection)
             last = runs.last(name)
             slot = due_slot(cron, app.now(), LastRun(*last) if last else None)
-            if slot is None or self.stop.is_set():
+            if slot is None:
                 return
             tries = last[3] + 1 if last and last[0] == slot else 1
             runs.begin(name, slot, tries=tries, now=app.now())
@@ -70,7 +93,6 @@ class Daemon:
 
     def _attempt(self, name: str, work: Callable[[App], str], app: App) -> tuple[bool, str]:
         """Do the work; whatever it raises is noted and logged, and never ends the scheduler."""
-        self.began[name] = time.monotonic()
         try:
             outcome = work(app)
         except WalkCancelled:
@@ -89,8 +111,6 @@ class Daemon:
         else:
             log.info("%s: %s", name, outcome)
             return True, outcome
-        finally:
-            self.began.pop(name, None)
 
     def _collect(self, app: App) -> str:
         """Take a snapshot, judge it, and tell at once."""
@@ -123,25 +143,30 @@ class Daemon:
         )
         return judge(facts)
 
-    def catch_up(self) -> None:
-        """Begin what became due while nobody was running."""
-        for job in self.jobs():
-            threading.Thread(target=job.run, name=f"catch-up-{job.name}", daemon=True).start()
-
-    def watch(self) -> None:
-        """Until told to stop, look after the jobs and tell the service manager that we are alive."""
+    def watch(self, tick_now: Callable[[], None]) -> None:
+        """Until told to stop, look after the clock and the jobs, and tell the service manager that we are alive."""
+        offset = _clock_offset(self.app.now())
         while not self.stop.wait(WATCHDOG_SECONDS):
+            jumped, offset = _clock_offset(self.app.now()) - offset, _clock_offset(self.app.now())
+            if abs(jumped) > JUMP_SECONDS:
+                log.warning("the clock jumped by %.0f s", jumped)
+                tick_now()
             hung = [reason for reason in self.health().reasons if "should have ended" in reason]
             for reason in hung:
                 log.error("%s", reason)
             if not hung:
                 systemd.notify("WATCHDOG=1")
 
-    def wait_for_jobs(self, seconds: float) -> None:
-        """Give running jobs time to end by themselves."""
-        end = time.monotonic() + seconds
+    def leave(self) -> None:
+        """Let running jobs end by themselves; one that does not is left where it is, and the process with it."""
+        self.stop.set()
+        end = time.monotonic() + GRACE_SECONDS
         while self.began and time.monotonic() < end:
-            time.sleep(0.05)
+            time.sleep(0.02)
+        if self.began:
+            log.error("%s would not end; what is committed is kept", ", ".join(self.began))
+            logging.shutdown()
+            os._exit(1)
 
 
 def run(settings: Settings, *, serve: bool = True, now: Callable[[], datetime] = utc_now) -> None:
@@ -162,12 +187,11 @@ def _session(settings: Settings, *, serve: bool, now: Callable[[], datetime]) ->
         daemon.app.publish()
         if serve:
             stack.enter_context(_dashboard(daemon, settings))
-        stack.enter_context(ticking(daemon.jobs()))
-        stack.callback(daemon.wait_for_jobs, 4.0)
-        daemon.catch_up()
+        tick_now = stack.enter_context(ticking(daemon.jobs()))
+        stack.callback(daemon.leave)
         systemd.notify("READY=1")
         log.info("watching %s for %d families", settings.hub.endpoint, len(settings.registry.polled))
-        daemon.watch()
+        daemon.watch(tick_now)
         if not daemon.dead:
             systemd.notify("STOPPING=1")
     return daemon.dead
@@ -184,6 +208,11 @@ def once(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> str:
         app.detect()
         summary = app.deliver(patient=False)
     return f"{snapshot.verdict}: {snapshot.verdict_reason}; {summary.sent} sent, {summary.waiting} waiting"
+
+
+def _clock_offset(now: datetime) -> float:
+    """Seconds between the wall clock and the monotonic one: constant until somebody sets the wall clock."""
+    return now.timestamp() - time.monotonic()
 
 
 @contextmanager

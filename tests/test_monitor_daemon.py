@@ -1,0 +1,158 @@
+"""The daemon as its keeper sees it: a process that is started, signalled, started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from spine import listed
+
+from monitor.demo.hub import LocalHub
+from warehouse.db import Database
+
+LEADCHANGE = str(Path(sys.executable).parent / "leadchange")
+
+
+@pytest.fixture
+def hub() -> Iterator[LocalHub]:
+    with LocalHub() as hub:
+        hub.show(listed(200, 100))
+        yield hub
+
+
+@pytest.fixture
+def config(tmp_path: Path, hub: LocalHub) -> Path:
+    # Due at every minute of every hour: whatever time it is, the collection's slot has come.
+    path = tmp_path / "leadchange.toml"
+    path.write_text(
+        f"""
+        [hub]
+        endpoint = "{hub.endpoint}"
+        [schedule]
+        collect = "0 * * * *"
+        deliver = "0 * * * *"
+        [registry]
+        bundled = false
+        [[family]]
+        name = "Alpha"
+        country = "US"
+        publishers = ["alpha-lab"]
+        [[family]]
+        name = "Beta"
+        country = "CN"
+        publishers = ["beta-ai"]
+        """
+    )
+    return path
+
+
+@contextmanager
+def daemon(config: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [LEADCHANGE, "--config", str(config), "run", "--no-web"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **environment},
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def until(condition: object, seconds: float = 20.0) -> None:
+    assert callable(condition)
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def snapshots(config: Path) -> list[tuple[str, int]]:
+    published = config.parent / "leadchange-data" / "adoption.duckdb"
+    if not published.exists():
+        return []
+    with Database.open_published(published) as db:
+        return [
+            (verdict, models) for verdict, models in db.rows("SELECT verdict, models FROM snapshots ORDER BY taken_at")
+        ]
+
+
+def test_it_collects_what_became_due_while_nobody_was_running_and_not_twice(config: Path, hub: LocalHub) -> None:
+    with daemon(config) as process:
+        until(lambda: snapshots(config) == [("complete", 2)])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    asked = hub.requests
+    with daemon(config) as process:
+        line = process.stderr.readline() if process.stderr else ""
+        assert "watching" in line
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    assert hub.requests == asked
+    assert snapshots(config) == [("complete", 2)]
+
+
+def test_sigterm_during_a_collection_ends_it_within_five_seconds_and_leaves_no_half_snapshot(
+    config: Path, hub: LocalHub
+) -> None:
+    hub.latency_seconds = 30.0
+    with daemon(config) as process:
+        until(lambda: hub.requests > 0)
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert time.monotonic() - began < 5.0
+    assert snapshots(config) == []
+
+
+def test_a_second_daemon_says_which_process_holds_the_warehouse(config: Path) -> None:
+    with daemon(config) as first:
+        until(lambda: snapshots(config) != [])
+        with daemon(config) as second:
+            assert second.wait(20) == 5
+            message = second.stderr.read() if second.stderr else ""
+        assert f"in use by process {first.pid}" in message
+        assert len(message.splitlines()) == 1
+
+
+def test_it_tells_systemd_that_it_is_ready_and_that_it_stops(config: Path, tmp_path: Path) -> None:
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(address))
+        listener.settimeout(20)
+        with daemon(config, NOTIFY_SOCKET=str(address)) as process:
+            assert listener.recv(100) == b"READY=1"
+            process.send_signal(signal.SIGTERM)
+            assert listener.recv(100) == b"STOPPING=1"
+            assert process.wait(5) == 0
+
+
+def test_once_collects_judges_and_delivers_one_time(config: Path) -> None:
+    done = subprocess.run(
+        [LEADCHANGE, "run", "--once", "--config", str(config)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "complete: 2 models" in done.stderr
+    assert snapshots(config) == [("complete", 2)]
+
+
+def test_once_says_that_the_hub_could_not_be_read(config: Path, hub: LocalHub) -> None:
+    config.write_text(config.read_text().replace(hub.endpoint, "http://127.0.0.1:9"))
+    done = subprocess.run(
+        [LEADCHANGE, "run", "--once", "--config", str(config)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "cannot be read" in done.stderr
+    assert snapshots(config) == [("failed", 0)]
