@@ -29,6 +29,7 @@ from jobs import tell
 from jobs.rank import Summary as Ranked
 from jobs.rank import run as rank
 from jobs.reconcile import Reconciled, reconcile
+from warehouse import explain
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.ledger import Judged, Ledger
@@ -161,7 +162,8 @@ def _write(ledger: Ledger, rule: Rule, event: Event, now: datetime) -> tell.Fres
 def _alert(ledger: Ledger, rule: Rule, event: Event) -> Alert:
     kind = _KINDS.get(event.kind, rule.when)
     flip = ledger.last_pair_flip(rule.board, event.entity, event.rival, event.since)
-    why, holds = (flip[1], flip[2]) if flip and rule.when in ("lead_change", "overtake") else ("", None)
+    # A contest is about many flips, and a line or a number has no models behind it.
+    flip_id, verdict, holds = flip if flip and kind in ("lead_change", "overtake") else ("", "", None)
     pending = event.kind == "PENDING"
     return Alert(
         alert_id=event.alert_id,
@@ -180,11 +182,18 @@ def _alert(ledger: Ledger, rule: Rule, event: Event) -> Alert:
         definition="",
         snapshot_id=event.snapshot_id,
         quality=ledger.quality(event.snapshot_id),
-        why=why,
+        why=_why(ledger, flip_id, verdict, holds) if not pending else verdict,
         confirm=rule.confirm,
         changes=event.changes,
         thread_of=event.reverts,
     )
+
+
+def _why(ledger: Ledger, flip_id: str, verdict: str, holds: bool | None) -> str:
+    """What the flip is worth and what moved, in one line; only the verdict where the models are not known."""
+    if holds is None:
+        return verdict
+    return f"{verdict}; {explain.one_line(explain.of_flip(ledger.db, flip_id))}"
 
 
 def _take_back(
