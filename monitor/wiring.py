@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
-from alerts.charts import race_png
 from alerts.message import Message, compose, summary
 from jobs import backfill, collect, deliver, detect, digest, hub
 from monitor.config import Settings
@@ -96,6 +95,9 @@ class App:
         if alert.kind == digest.KIND:
             shown = next((one.boards for one in self.settings.digests if one.name == alert.rule), ())
             return digest.compose(self.db, alert, shown, now=self.now())
+        # Altair takes a second and 35 MB, and most days nobody is told anything.
+        from alerts.charts import race_png  # noqa: PLC0415
+
         picture = race_png(alert) if len(alert.history) > 1 else None
         return compose(alert, also=also, picture=picture, now=self.now())
 
