@@ -296,7 +296,11 @@ def run(arguments: Sequence[str]) -> int:
 def _usage(error: Exception) -> str | None:
     """A misuse of the command line as one line; None for anything else (typer keeps these classes to itself)."""
     describe = getattr(error, "format_message", None)
-    return str(describe()).replace("\n", " ") if callable(describe) else None
+    if not callable(describe):
+        return None
+    message = str(describe())
+    # A command group named without a command answers with its whole help.
+    return message if message.startswith("Usage: ") else message.replace("\n", " ")
 
 
 def main() -> None:
