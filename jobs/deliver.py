@@ -2,9 +2,9 @@
 
     due --leased, committed--> channel.send --receipt or error, committed--> next of the same channel
 
-A lease that ran out means that the sender died between taking a delivery and writing its receipt: nobody knows whether
-the message arrived. A channel that can look (`reconcile`) is asked; otherwise the message goes out again, with the same
-alert id. That is the only way in which a message repeats.
+A delivery that is `sending` and has no lease in force is open: its sender died between taking it and writing its
+receipt, or could not hear whether the provider took it. A channel that can look (`reconcile`) is asked; otherwise the
+message goes out again, with the same alert id. That is the only way in which a message repeats.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from alerts.channels import Channel, ChannelError, Receipt
-from alerts.message import Message
+from alerts.channels import Channel, ChannelError, Receipt, Reconciling
+from alerts.message import Message, compose, summary
 from warehouse.db import Database
 from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox, silenced_by
@@ -35,6 +36,9 @@ LONGEST_BACKOFF = timedelta(hours=1)
 
 OUTAGE = timedelta(hours=72)
 """What has waited longer than this comes as one summary, not as a flood."""
+
+FALLBACK = "console"
+"""The channel, where it is configured, that is told what another one refused for good."""
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +77,7 @@ class _Run:
     wording: Wording
     now: Callable[[], datetime]
     sleep: Callable[[float], None]
+    stop: threading.Event
     pool: ThreadPoolExecutor
     running: dict[Future[Receipt], tuple[Batch, list[Batch]]] = field(default_factory=dict)
     outcomes: list[Delivery] = field(default_factory=list)
@@ -81,17 +86,29 @@ class _Run:
 
     def begin(self, queue: list[Batch], *, pause: bool = False) -> None:
         """Take the first of a channel's queue that is not silenced, and send it in a thread."""
-        while queue:
+        while queue and not self.stop.is_set():
             batch = self._unsilenced(queue.pop(0))
             if batch:
-                uncertain = batch[0].status == "sending"
-                moment = self.now()
-                taken = [self.outbox.lease(delivery, now=moment, until=moment + LEASE) for delivery in batch]
-                channel = self.channels[taken[0].channel]
-                wait_ = getattr(channel, "min_interval_seconds", 0.0) if pause else 0.0
-                send = _sender(channel, self._message(taken), uncertain=uncertain)
-                self.running[self.pool.submit(self._paced, send, wait_)] = (taken, queue)
+                self._take(batch, queue, pause=pause)
                 return
+
+    def _take(self, batch: Batch, queue: list[Batch], *, pause: bool) -> None:
+        """Lease a batch and send it; when another thread is at this channel, leave the channel to it."""
+        moment = self.now()
+        taken = self.outbox.lease(batch, now=moment, until=moment + LEASE)
+        if taken:
+            channel = self.channels[taken[0].channel]
+            send = _sender(channel, self._message(taken), uncertain=batch[0].status == "sending")
+            wait_ = self._pause(channel, moment, again=pause)
+            self.running[self.pool.submit(self._paced, send, wait_)] = (taken, queue)
+
+    def _pause(self, channel: Channel, moment: datetime, *, again: bool) -> float:
+        """Seconds to let pass before a message, after the one before it in this run (`again`) or in an earlier one."""
+        interval = float(getattr(channel, "min_interval_seconds", 0.0))
+        last = self.outbox.health(channel.name).last_sent_at
+        if again or last is None or not interval:
+            return interval if again else 0.0
+        return min(interval, max(0.0, interval - (moment - last).total_seconds()))
 
     def _paced(self, send: Callable[[], Receipt], pause: float) -> Receipt:
         if pause > 0:
@@ -116,11 +133,25 @@ class _Run:
     def _message(self, batch: Batch) -> Message:
         alerts = [self.ledger.alert(delivery.alert_id) for delivery in batch]
         if len(batch) > 1:
-            return self.wording.many(alerts)
+            return self._worded(lambda: self.wording.many(alerts), lambda: summary(alerts, now=self.now()))
         alert, delivery = alerts[0], batch[0]
+        beside = self.ledger.told_beside(alert.alert_id)
+        message = self._worded(
+            lambda: self.wording.one(alert, beside), lambda: compose(alert, also=beside, now=self.now())
+        )
         reply_to = self.outbox.receipt(alert.thread_of, delivery.channel) if alert.thread_of else None
-        message = self.wording.one(alert, self.ledger.told_beside(alert.alert_id))
         return replace(message, settled=delivery.settled, reply_to=reply_to)
+
+    def _worded(self, usual: Callable[[], Message], plain: Callable[[], Message]) -> Message:
+        """The usual message; where it cannot be made, the plain one: a picture is no reason not to tell."""
+        try:
+            message = usual()
+        except Exception as error:
+            log.exception("a message could not be worded as usual")
+            self.problems.append(f"told in plain words, the usual ones failed: {type(error).__name__}")
+            return plain()
+        self.problems += message.problems
+        return message
 
     def finish(self, future: Future[Receipt]) -> None:
         """Write what became of a batch, and begin the channel's next unless this one must be tried again first."""
@@ -138,8 +169,10 @@ class _Run:
             health = replace(health, failing_since=None, failures=0, last_error=None, last_sent_at=moment)
         for delivery in settled:
             self.outbox.settle(delivery, health, receipt=receipt.id)
+            if delivery.status == "dead" and FALLBACK in self.channels:
+                self.outbox.queue(delivery.alert_id, FALLBACK, moment)
         self.outcomes += settled
-        if settled[0].status != "pending":
+        if settled[0].status in ("sent", "dead"):
             self.begin(queue, pause=True)
 
 
@@ -170,17 +203,16 @@ def run(
     missing = sorted(queues.keys() - channels.keys())
     problems = [f"{name}: no working channel of this name is configured; its alerts wait" for name in missing]
     with ThreadPoolExecutor(max_workers=max(len(queues), 1), thread_name_prefix="deliver") as pool:
-        work = _Run(outbox, Ledger(db), channels, wording, now, sleep, pool, problems=problems)
+        stop = stop or threading.Event()
+        work = _Run(outbox, Ledger(db), channels, wording, now, sleep, stop, pool, problems=problems)
         for name in queues.keys() & channels.keys():
             work.begin(queues[name])
         while work.running:
             for future in wait(work.running, return_when=FIRST_COMPLETED).done:
-                if stop is not None and stop.is_set():
-                    work.running[future][1].clear()
                 work.finish(future)
-    count = {status: sum(o.status == status for o in work.outcomes) for status in ("sent", "pending", "dead")}
-    waiting = len(outbox.open())
-    return Summary(count["sent"], count["pending"], count["dead"], waiting, tuple(work.problems), work.silenced)
+    sent, dead = (sum(o.status == status for o in work.outcomes) for status in ("sent", "dead"))
+    failed, waiting = len(work.outcomes) - sent - dead, len(outbox.open())
+    return Summary(sent, failed, dead, waiting, tuple(work.problems), work.silenced)
 
 
 def _queues(deliveries: Sequence[Delivery], now: datetime, *, patient: bool) -> dict[str, list[Batch]]:
@@ -190,24 +222,38 @@ def _queues(deliveries: Sequence[Delivery], now: datetime, *, patient: bool) -> 
     for delivery in deliveries:
         if delivery.channel in blocked:
             continue
-        if due_at(delivery, patient=patient) > now:
+        if not _is_due(delivery, now, patient=patient):
             blocked.add(delivery.channel)
         else:
             due[delivery.channel].append(delivery)
     return {name: _batches(queue, now) for name, queue in due.items()}
 
 
+def _is_due(delivery: Delivery, now: datetime, *, patient: bool) -> bool:
+    """Whether its time has come; a time that nobody would have set was written by a clock that was wrong."""
+    wait_ = due_at(delivery, patient=patient) - now
+    return wait_ <= timedelta(0) or wait_ > 2 * LONGEST_WAIT
+
+
 def _batches(queue: list[Delivery], now: datetime) -> list[Batch]:
-    """One delivery a message; after an outage everything that waited is one summary."""
+    """One delivery a message; after an outage everything that waited is one summary.
+
+    What went out together and is open stays together, so that it keeps its identity.
+    """
+    if not queue:
+        return []
     first = queue[0]
+    if first.status == "sending":
+        together = [d for d in queue if (d.status, d.last_attempt_at) == (first.status, first.last_attempt_at)]
+        return [together, *_batches([d for d in queue if d not in together], now)]
     waited = first.attempts > 0 and first.queued_at is not None and now - first.queued_at > OUTAGE
     return [queue] if waited and len(queue) > 1 else [[delivery] for delivery in queue]
 
 
 def due_at(delivery: Delivery, *, patient: bool = True) -> datetime:
-    """When a delivery may be attempted: after its lease, after what the provider asked, after its backoff (pure)."""
+    """When a delivery may be attempted: after its lease, or after what the provider asked and its backoff (pure)."""
     moments = [moment for moment in (delivery.lease_until, delivery.not_before) if moment is not None]
-    if patient and delivery.last_attempt_at is not None and delivery.status == "pending":
+    if patient and delivery.last_attempt_at is not None and delivery.lease_until is None:
         moments.append(delivery.last_attempt_at + backoff(delivery))
     return max(moments, default=datetime.min.replace(tzinfo=UTC))
 
@@ -222,20 +268,23 @@ def _sender(channel: Channel, message: Message, *, uncertain: bool) -> Callable[
     """What sends a message; an attempt that nobody knows the end of is looked up first, where the channel can."""
 
     def send() -> Receipt:
-        reconcile = getattr(channel, "reconcile", None)
-        if uncertain and reconcile is not None:
-            receipt = reconcile(message)
-            if isinstance(receipt, Receipt):
-                return receipt
+        still_open = uncertain
         try:
+            if uncertain and isinstance(channel, Reconciling):
+                receipt = channel.reconcile(message)
+                if receipt is not None:
+                    return receipt
+                still_open = False
             return channel.send(message)
-        except ChannelError:
+        except ChannelError as error:
+            error.uncertain = error.uncertain or still_open
             raise
         except Exception as error:
-            # A bug in one channel must not keep the others from sending; its traceback goes to the log, where the
-            # channel's own error would show, and only its kind into the row: its text may hold a secret.
-            log.exception("channel %s failed", channel.name)
-            raise ChannelError(f"unexpected {type(error).__name__}; the log has the traceback") from None
+            # A bug in one channel must not keep the others from sending. The log gets where it happened, and nobody
+            # gets the error's own text: it may hold a secret.
+            kind, where = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))
+            log.error("channel %s failed: %s\n%s", channel.name, kind, where)  # noqa: TRY400 see above
+            raise ChannelError(f"unexpected {kind}; the log has the traceback", uncertain=True) from None
 
     return send
 
@@ -253,7 +302,7 @@ def _refused(
     failed = [
         replace(
             delivery,
-            status="dead" if error.permanent else "pending",
+            status="dead" if error.permanent else "sending" if error.uncertain else "pending",
             last_error=str(error),
             not_before=now + asked if asked is not None else None,
             settled=(*delivery.settled, *error.settled),

@@ -6,6 +6,7 @@ In the same file as the alerts, so that one transaction holds them together.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -31,14 +32,21 @@ class Outbox:
         """What is not yet delivered, in the order it must go out, channel by channel."""
         return [Delivery(**row | {"settled": tuple(row["settled"])}) for row in self.db.records(sql("open_deliveries"))]
 
-    def lease(self, delivery: Delivery, *, now: datetime, until: datetime) -> Delivery:
-        """Take a delivery; committed before the message leaves."""
-        keys = {"alert_id": delivery.alert_id, "channel": delivery.channel}
+    def lease(self, deliveries: Iterable[Delivery], *, now: datetime, until: datetime) -> list[Delivery]:
+        """Take deliveries that go out together; committed before the message leaves.
+
+        Ends before the first that another thread has taken, sent or taken back since they were looked at.
+        """
+        taken = []
         with self.db.transaction():
-            self.db.execute(sql("lease_delivery"), keys | {"now": now, "lease_until": until})
-        return replace(
-            delivery, status="sending", attempts=delivery.attempts + 1, last_attempt_at=now, lease_until=until
-        )
+            for one in deliveries:
+                seen = {name: getattr(one, name) for name in ("alert_id", "channel", "status", "attempts")}
+                rows = self.db.rows(sql("lease_delivery"), seen | {"now": now, "lease_until": until})
+                if not rows:
+                    break
+                mine = replace(one, status="sending", attempts=rows[0][0], last_attempt_at=now, lease_until=until)
+                taken.append(mine)
+        return taken
 
     def settle(self, delivery: Delivery, health: ChannelHealth, *, receipt: str | None = None) -> None:
         """Write what became of an attempt: `delivery` and its channel as they are now, and the provider's own id."""

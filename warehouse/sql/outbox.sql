@@ -27,10 +27,11 @@ SELECT count(*) FROM deliveries
 WHERE status = 'dead' AND ($alert_id = '' OR alert_id = $alert_id) AND ($channel = '' OR channel = $channel);
 
 -- name: lease_delivery
--- Take a delivery: committed before the message leaves.
+-- Take a delivery, unless somebody else took it since it was looked at: committed before the message leaves.
 UPDATE deliveries
 SET status = 'sending', attempts = attempts + 1, last_attempt_at = $now, lease_until = $lease_until
-WHERE alert_id = $alert_id AND channel = $channel;
+WHERE alert_id = $alert_id AND channel = $channel AND status = $status AND attempts = $attempts
+RETURNING attempts;
 
 -- name: settle_delivery
 -- Write what became of an attempt.
@@ -40,8 +41,10 @@ SET status = $status, last_error = $last_error, sent_at = $sent_at, not_before =
 WHERE alert_id = $alert_id AND channel = $channel;
 
 -- name: delivery_receipt
--- The provider's own id for a message that it took.
-SELECT receipt FROM deliveries WHERE alert_id = $alert_id AND channel = $channel AND status = 'sent';
+-- The provider's own id for the message that told an alert, by itself or within another's.
+SELECT d.receipt
+FROM alerts AS a JOIN deliveries AS d ON d.alert_id = coalesce(nullif(a.folded_into, ''), a.alert_id)
+WHERE a.alert_id = $alert_id AND d.channel = $channel AND d.status = 'sent';
 
 -- name: insert_silence
 -- Write a silence.
