@@ -46,7 +46,7 @@ def order_changes(days: Sequence[Day], top: int = TOP) -> Iterator[OrderChange]:
     """Every change of order between neighbouring days, oldest first."""
     ahead: dict[frozenset[str], str] = {}
     leader: str | None = None
-    for before, at in zip([None, *days[:-1]], days, strict=True):
+    for before, at in zip([None, *days], days, strict=False):
         if before is None:
             leader = _sole_leader(at)
             continue

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from small_hub import day
+
+from warehouse.flips import Day, order_changes
+
+Values = dict[str, float]
+
+
+def days(*values: Values) -> list[Day]:
+    return [Day(day(n), n, ranks(shown), shown) for n, shown in enumerate(values)]
+
+
+def ranks(values: Values) -> dict[str, int]:
+    return {entity: 1 + sum(other > value for other in values.values()) for entity, value in values.items()}
+
+
+def changes(*values: Values, top: int = 10) -> list[tuple[str, str, str, int]]:
+    return [(c.kind, c.entity, c.rival, c.at.snapshot_id) for c in order_changes(days(*values), top)]
+
+
+def test_who_takes_the_lead_changes_it_and_passes_nobody_else() -> None:
+    assert changes({"A": 3, "B": 2, "C": 1}, {"A": 3, "B": 4, "C": 1}) == [("lead_change", "B", "A", 1)]
+
+
+def test_a_newcomer_that_jumps_over_two_takes_the_lead_from_one_and_passes_the_other() -> None:
+    found = changes({"A": 3, "B": 2, "C": 1}, {"A": 3, "B": 2, "C": 9})
+
+    assert found == [("lead_change", "C", "A", 1), ("overtake", "C", "B", 1)]
+
+
+def test_no_days_and_one_day_change_nothing() -> None:
+    assert changes() == []
+    assert changes({"A": 1, "B": 2}) == []
+
+
+def test_a_tie_keeps_the_order_it_found() -> None:
+    assert changes({"A": 3, "B": 2}, {"A": 3, "B": 3}, {"A": 3, "B": 2}) == []
+    assert changes({"A": 3, "B": 2}, {"A": 3, "B": 3}, {"A": 3, "B": 4}) == [("lead_change", "B", "A", 2)]
+
+
+def test_who_is_missing_for_a_day_is_not_passed() -> None:
+    assert changes({"A": 3, "B": 2}, {"B": 2}, {"A": 3, "B": 2}) == []
+
+
+def test_far_down_a_board_nobody_looks() -> None:
+    assert changes({"A": 9, "B": 2, "C": 1}, {"A": 9, "B": 1, "C": 2}, top=1) == []
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("ABC"), st.integers(0, 4), min_size=1), max_size=8))
+def test_whoever_is_said_to_pass_was_behind_before_and_is_ahead_now(values: list[Values]) -> None:
+    for change in order_changes(days(*values)):
+        assert change.at.values[change.entity] > change.at.values[change.rival]
+        assert change.before.day < change.at.day
+        assert change.entity != change.rival
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("ABC"), st.integers(0, 4), min_size=1), max_size=8))
+def test_the_same_days_give_the_same_flips_under_the_same_ids(values: list[Values]) -> None:
+    once, again = ([c.flip_id("b") for c in order_changes(days(*values))] for _ in range(2))
+
+    assert once == again
+    assert len(set(once)) == len(once)

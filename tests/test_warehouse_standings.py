@@ -1,0 +1,310 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_hub import REGISTRY, START, day, look, model, moment, series, standing, warehouse
+
+from jobs import rank
+from warehouse import standings, store
+from warehouse.boards import Board
+from warehouse.db import Database
+from warehouse.records import HubModel, Snapshot
+from warehouse.registry import Family, Registry
+
+OWN = Board(name="own", entity="family")
+LINEAGE = Board(name="lineage", entity="family", scope="lineage")
+NATIONS = Board(name="nations", entity="country", scope="lineage")
+WEEK = Board(name="week", entity="family", measure="downloads_7d")
+CHILDREN = Board(name="children", entity="family", measure="derivatives")
+
+FANS = Registry([*REGISTRY.families, Family(name="None", country="XX", publishers=("fan",), include=("none-*",))])
+"""A registry that polls a publisher of derivatives too."""
+
+WORLD = [
+    model("alpha/base", 100),
+    model("beta/base", 50),
+    model("gamma/base", 10),
+    model("fan/alpha-tune", 7, parents=["alpha/base"]),
+    model("fan/two", 9, parents=["alpha/base", "beta/base"]),
+    model("fan/half-known", 4, parents=["gamma/base", "who/knows"]),
+    model("fan/nobodys", 1000),
+]
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with warehouse() as database:
+        yield database
+
+
+# Scopes
+
+
+def test_own_counts_what_the_families_publish_themselves(db: Database) -> None:
+    look(db, 0, WORLD, OWN)
+
+    assert standing(db, "own", 0) == {"Alpha": 100, "Beta": 50, "Gamma": 10}
+
+
+def test_lineage_divides_a_merge_and_leaves_out_what_is_nobodys(db: Database) -> None:
+    look(db, 0, WORLD, LINEAGE)
+
+    assert standing(db, "lineage", 0) == {"Alpha": 111.5, "Beta": 54.5, "Gamma": 12}
+
+
+def test_countries_are_divided_by_their_families(db: Database) -> None:
+    look(db, 0, WORLD, NATIONS)
+
+    assert standing(db, "nations", 0) == {"US": 111.5, "CN": 66.5}
+
+
+def test_shares_are_of_what_is_ranked(db: Database) -> None:
+    look(db, 0, WORLD, LINEAGE)
+    shares = dict(db.rows("SELECT entity, share FROM standings"))
+
+    assert shares["Alpha"] == pytest.approx(111.5 / 178)
+    assert sum(shares.values()) == pytest.approx(1)
+
+
+names = st.sampled_from([f"{who}/{n}" for who in ("alpha", "beta", "gamma", "fan") for n in range(4)])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.dictionaries(names, st.tuples(st.integers(0, 10**9), st.lists(names, max_size=4)), min_size=1))
+def test_families_and_the_unattributed_sum_to_the_total_exactly(world: dict[str, tuple[int, list[str]]]) -> None:
+    models = [model(name, count, parents=parents) for name, (count, parents) in world.items()]
+    with warehouse() as database:
+        look(database, 0, models, LINEAGE, NATIONS)
+        nobodys = database.value(
+            "SELECT coalesce(sum(downloads_30d * share), 0) FROM observations JOIN shares USING (hub_id) "
+            "WHERE family IS NULL"
+        )
+        for board in ("lineage", "nations"):
+            ranked = sum(map(Fraction, standing(database, board, 0).values()))
+            assert ranked + Fraction(nobodys) == sum(count for count, _ in world.values())
+
+
+def test_curated_counts_own_repositories_of_the_list_and_no_others(db: Database) -> None:
+    qwen = Registry([Family(name="Qwen", country="CN", publishers=("Qwen",))])
+    listed, unlisted = model("Qwen/Qwen2.5-7B-Instruct", 5), model("Qwen/Something-New", 70)
+    renamed = model("Qwen/Qwen3-8B", 300, hub_id="r")
+    board = Board(name="curated", entity="family", scope="curated")
+    look(db, 0, [listed, unlisted, renamed], board, registry=qwen)
+    assert standing(db, "curated", 0) == {"Qwen": 305}
+
+    look(db, 1, [listed, unlisted, model("Qwen/Qwen3-8B-Renamed", 300, hub_id="r")], board, registry=qwen)
+    assert standing(db, "curated", 1) == {"Qwen": 305}, "the list has it by the name it had then"
+
+
+# Measures
+
+
+def test_a_week_is_ranked_from_the_first_day_on_which_it_is_covered(db: Database) -> None:
+    for number in range(9):
+        look(db, number, [model("alpha/a", 1000 + 10 * number), model("beta/b", 20 * number)], OWN, WEEK)
+
+    assert [standing(db, "week", number) for number in (6, 7, 8)] == [
+        {},
+        {"Beta": 140, "Alpha": 70},
+        {"Beta": 140, "Alpha": 70},
+    ]
+
+
+def test_a_suspect_or_partial_day_is_no_end_of_a_span(db: Database) -> None:
+    for number in range(9):
+        broken = number == 1
+        models = [model("alpha/a", 5 if broken else 1000 + 10 * number)]
+        look(db, number, models, WEEK, verdict="suspect" if broken else "complete")
+
+    assert standing(db, "week", 8) == {"Alpha": 70}, "the level on day 1 lies between those of days 0 and 2"
+
+
+def test_a_list_that_grew_adds_nothing_to_a_week(db: Database) -> None:
+    for number in range(9):
+        models = [model("alpha/a", 10 * number)]
+        if number == 8:
+            models += [model(f"alpha/found-{n}", 10**6) for n in range(5)]
+        look(db, number, models, WEEK)
+
+    assert standing(db, "week", 8) == {"Alpha": 70}
+
+
+def test_a_model_created_within_the_week_counts_from_nothing(db: Database) -> None:
+    for number in range(9):
+        models = [model("alpha/a", 10 * number)]
+        if number >= 5:
+            models.append(model("alpha/new", 100 * (number - 4), created=5))
+        look(db, number, models, WEEK)
+
+    assert standing(db, "week", 8) == {"Alpha": 470}
+
+
+def test_derivatives_are_models_of_others_known_by_the_day_and_not_deleted(db: Database) -> None:
+    recent = Board(name="recent", entity="family", measure="derivatives_28d")
+    roots = Board(name="roots", entity="model", measure="derivatives")
+    own_tune = model("alpha/tune", 3, parents=["alpha/base"])
+    look(db, 0, [*WORLD, own_tune], CHILDREN, recent, roots, registry=FANS)
+    more = [*WORLD, own_tune, model("fan/later", 1, created=0, parents=["fan/alpha-tune"])]
+    look(db, 1, more, CHILDREN, recent, roots, registry=FANS)
+    look(db, 2, [m for m in more if m.repo_id != "fan/alpha-tune"], CHILDREN, recent, roots, registry=FANS)
+
+    days = [standing(db, "children", number) for number in range(3)]
+    assert [children["Alpha"] for children in days] == [2, 3, 2]
+    assert days[0]["Gamma"] == 1
+    assert standing(db, "recent", 1) == {"Alpha": 1}
+    assert standing(db, "roots", 1)["alpha/base"] == 3
+
+
+def test_a_deleted_model_leaves_with_a_date_and_comes_back_without(db: Database) -> None:
+    def gone() -> object:
+        return db.value("SELECT gone_on FROM models WHERE repo_id = 'alpha/b'")
+
+    both = [model("alpha/a", 1), model("alpha/b", 1)]
+    look(db, 0, both)
+    look(db, 1, both[:1], verdict="partial")
+    assert gone() is None, "a look that is not complete says nothing about who is gone"
+    look(db, 2, both[:1])
+    assert gone() == day(2)
+    look(db, 4, both)
+    assert gone() is None
+
+
+def test_counts_that_are_not_known_leave_an_entity_without_a_value(db: Database) -> None:
+    look(db, 0, [model("alpha/a", None), model("beta/b", 0)], OWN)
+
+    assert standing(db, "own", 0) == {"Beta": 0}
+
+
+# Kept up to date
+
+
+def everything(db: Database) -> list[tuple[object, ...]]:
+    return db.rows(
+        "SELECT board, day, snapshot_id, rank, entity, value, share, previous_rank FROM standings ORDER BY ALL"
+    )
+
+
+def test_ranking_day_by_day_gives_what_ranking_anew_gives(db: Database) -> None:
+    boards = (OWN, LINEAGE, NATIONS, WEEK, CHILDREN, Board(name="models", entity="model"))
+    for number in range(12):
+        models = [
+            model("alpha/a", 1000 + 7 * number - (300 if number in (5, 6) else 0)),
+            model("beta/b", 900 + 20 * number),
+            model("fan/c", 5 * number, parents=["alpha/a", "beta/b"]),
+        ]
+        look(db, number, models[: 3 if number > 3 else 2], *boards)
+    before = everything(db)
+    with db.transaction():
+        for table in ("standings", "rankings", "boards"):
+            db.execute(f"DELETE FROM {table}")
+        rank.run(db, boards, REGISTRY)
+
+    assert everything(db) == before
+
+
+def test_nothing_new_means_nothing_to_do(db: Database) -> None:
+    look(db, 0, WORLD, OWN, WEEK, LINEAGE)
+    with db.transaction():
+        assert rank.run(db, [OWN, WEEK, LINEAGE], REGISTRY).boards == {}
+
+
+def test_a_day_that_arrives_late_changes_the_weeks_after_it(db: Database) -> None:
+    for number in (0, 2, 8, 9):
+        look(db, number, [model("alpha/a", 10 * number)], WEEK)
+    assert standing(db, "week", 8) == {"Alpha": 70}
+    look(db, 1, [model("alpha/a", 5)], WEEK)
+
+    assert standing(db, "week", 8) == {"Alpha": 75}
+
+
+def test_a_model_that_moves_takes_its_history_along(db: Database) -> None:
+    publishers = Board(name="publishers", entity="publisher")
+    stays, moves = model("alpha/a", 10), model("alpha/b", 5, hub_id="b")
+    look(db, 0, [stays, moves, model("beta/c", 6)], publishers, OWN)
+    look(db, 1, [stays, model("beta/b", 5, hub_id="b"), model("beta/c", 6)], publishers, OWN)
+
+    assert standing(db, "publishers", 0) == standing(db, "publishers", 1) == {"beta": 11, "alpha": 10}
+    assert standing(db, "own", 0) == {"Beta": 11, "Alpha": 10}
+    assert db.rows("SELECT * FROM flips") == [], "nobody passed anybody between the two days"
+
+
+def test_a_parent_that_becomes_known_changes_the_history_of_its_children(db: Database) -> None:
+    orphan = model("fan/tune", 8, parents=["fan/middle"])
+    look(db, 0, [model("alpha/a", 1), orphan], LINEAGE)
+    assert standing(db, "lineage", 0) == {"Alpha": 1}
+    look(db, 1, [model("alpha/a", 1), orphan, model("fan/middle", 0, parents=["alpha/a"])], LINEAGE)
+
+    assert standing(db, "lineage", 0) == {"Alpha": 9}
+
+
+def test_a_description_that_changed_moves_a_model_into_the_history_of_its_condition(db: Database) -> None:
+    board = Board(name="mit", entity="family", where="license = 'mit'")
+    look(db, 0, [model("alpha/a", 3, license="other")], board)
+    look(db, 1, [model("alpha/a", 3, license="mit")], board)
+
+    assert standing(db, "mit", 0) == {"Alpha": 3}
+
+
+def test_a_board_that_is_gone_leaves_nothing(db: Database) -> None:
+    look(db, 0, WORLD, OWN)
+    with db.transaction():
+        rank.run(db, [], REGISTRY)
+
+    assert [db.value(f"SELECT count(*) FROM {table}") for table in ("standings", "rankings", "boards")] == [0, 0, 0]
+
+
+def test_a_series_is_ranked_as_imported_and_a_second_import_replaces_a_day(db: Database) -> None:
+    board = Board(name="s", entity="publisher", measure="series:it's")
+    series(db, "it's", [(START, "a", 1.0), (START, "b", 2.0)], board)
+    series(db, "it's", [(START, "a", 3.0), (START, "b", 2.0)], board)
+
+    assert standing(db, "s", 0) == {"a": 3, "b": 2}
+
+
+def test_our_own_look_goes_before_an_imported_one_of_the_same_day(db: Database) -> None:
+    own = look(db, 0, WORLD, OWN)
+    later = Snapshot(own + 5, "archive", moment(0, 23), day(0), "complete", "", 1)
+    archived: list[HubModel] = [model("alpha/base", 1)]
+    with db.transaction():
+        store.write_snapshot(db, later, store.model_frame(archived))
+        rank.run(db, [OWN], REGISTRY)
+
+    assert standings.days_of(db, OWN) == {day(0): own}
+
+
+def test_three_hundred_thousand_models_are_ranked_within_seconds(db: Database) -> None:
+    """A tenth of the Hub. The whole of it is measured in the benchmark."""
+    size = 300_000
+    ids = pl.int_range(size, eager=True).cast(pl.String)
+    own = ids.rank("ordinal") <= 1000
+    frame = pl.DataFrame({"hub_id": ids, "repo_id": "x/" + ids, "count": pl.int_range(size, eager=True), "own": own})
+    with db.view_of("made", frame):
+        for number in range(2):
+            db.execute(
+                "INSERT INTO snapshots SELECT $n, 'hub', $at, $day, 'complete', '', 0, 0, 0, NULL, NULL",
+                {"n": number, "at": moment(8 * number), "day": day(8 * number)},
+            )
+            db.execute(
+                "INSERT INTO observations SELECT $n, $day, hub_id, repo_id, count, count, 1 FROM made",
+                {"n": number, "day": day(8 * number)},
+            )
+        db.execute(
+            "INSERT INTO models (hub_id, repo_id, publisher, family, first_seen, last_seen, own) "
+            "SELECT hub_id, repo_id, 'x', 'Alpha', DATE '2026-01-01', DATE '2026-01-01', own FROM made"
+        )
+        db.execute("INSERT INTO shares SELECT hub_id, 'Alpha', 1.0 FROM made")
+    began = time.perf_counter()
+    with db.transaction():
+        store.write_registry(db, REGISTRY)
+        for board in (OWN, LINEAGE, WEEK):
+            standings.refresh(db, board, "f")
+    took = time.perf_counter() - began
+
+    assert standing(db, "lineage", 8) == {"Alpha": size * (size - 1) / 2}
+    assert took < 10
