@@ -31,8 +31,11 @@ SAMPLES: dict[str, dict[str, Any]] = {
         "password_env": "A_SECRET",
     },
     "webhook": {"url_env": "A_SECRET", "allow_private": True},
+    "apprise": {"url_env": "A_SECRET"},
     "folder": {"path": "outbox"},
+    "memory": {},
 }
+SECRETS = {"apprise": "json://127.0.0.1:1/services/hunter2"}
 
 
 def folder(path: Path) -> Folder:
@@ -149,7 +152,7 @@ def test_a_missing_secret_is_one_line_that_names_the_place(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", CHANNELS)
 def test_no_secret_shows_in_a_channel(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("A_SECRET", "http://127.0.0.1:1/services/hunter2")
+    monkeypatch.setenv("A_SECRET", SECRETS.get(kind, "http://127.0.0.1:1/services/hunter2"))
     settings, build = CHANNELS[kind]
     channel = build(settings.model_validate({"name": "x", **SAMPLES[kind]}))
     for shown in (repr(channel), str(channel), str(vars(channel)), repr(settings), str(SAMPLES)):

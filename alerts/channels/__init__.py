@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from alerts.channels.apprise_ import AppriseChannel, AppriseSettings
 from alerts.channels.base import Channel, ChannelError, ChannelSettings, Receipt, Reconciling
 from alerts.channels.console import Console, ConsoleSettings
 from alerts.channels.folder import Folder, FolderSettings
 from alerts.channels.mail import Mail, MailSettings
+from alerts.channels.memory import Memory, MemorySettings
 from alerts.channels.slack import Slack, SlackSettings
 from alerts.channels.slack_bot import SlackBot, SlackBotSettings
 from alerts.channels.webhook import Webhook, WebhookSettings
@@ -22,7 +24,9 @@ CHANNELS: dict[str, tuple[type[ChannelSettings], Callable[[Any], Channel]]] = {
     "slack-bot": (SlackBotSettings, SlackBot),
     "email": (MailSettings, Mail),
     "webhook": (WebhookSettings, Webhook),
+    "apprise": (AppriseSettings, AppriseChannel),
     "folder": (FolderSettings, Folder),
+    "memory": (MemorySettings, Memory),
 }
 """`type` in the configuration -> the model of its keys, and what builds the channel from them."""
 
