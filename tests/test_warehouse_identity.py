@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+import pytest
+import small_hub
+import spine
+from small_hub import REGISTRY, look, model, standing, warehouse
+
+from alerts.rules import Rule
+from monitor.demo.hub import LocalHub
+from warehouse import identity
+from warehouse.boards import Board
+from warehouse.db import Database
+from warehouse.records import HubModel
+from warehouse.registry import Family, Registry
+
+PUBLISHERS = Board(name="publishers", entity="publisher")
+FAMILIES = Board(name="families", entity="family")
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with warehouse() as database:
+        yield database
+
+
+def renamed(models: Sequence[HubModel], old: str, new: str) -> list[HubModel]:
+    """The same models, under another publisher."""
+    from dataclasses import replace
+
+    return [
+        replace(m, publisher=new, repo_id=m.repo_id.replace(f"{old}/", f"{new}/", 1)) if m.publisher == old else m
+        for m in models
+    ]
+
+
+# Who was renamed
+
+
+BOTH = [model("alpha/a", 10), model("alpha/b", 10), model("beta/c", 5)]
+
+
+def test_a_publisher_all_of_whose_models_are_under_another_name_was_renamed(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, renamed(BOTH, "alpha", "alpha-next"))
+
+    assert identity.renamed_publishers(db) == {"alpha": "alpha-next"}
+
+
+def test_after_two_renames_both_former_names_lead_to_the_present_one(db: Database) -> None:
+    for number, name in enumerate(("alpha", "alpha-next", "alpha-last")):
+        look(db, number, renamed(BOTH, "alpha", name))
+
+    assert identity.renamed_publishers(db) == {"alpha": "alpha-last", "alpha-next": "alpha-last"}
+
+
+def test_a_model_that_moves_alone_renames_nobody(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, [*renamed(BOTH[:1], "alpha", "beta"), *BOTH[1:]])
+
+    assert identity.renamed_publishers(db) == {}
+    assert identity.renamed_repositories(db) == {"alpha/a": "beta/a"}
+
+
+def test_a_publisher_that_is_merged_into_another_is_not_renamed(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, renamed(BOTH, "alpha", "beta"))
+
+    assert identity.renamed_publishers(db) == {}
+
+
+def test_models_deleted_before_do_not_hold_the_former_name(db: Database) -> None:
+    look(db, 0, [*BOTH, *(model(f"alpha/old-{n}", 1) for n in range(9))])
+    look(db, 1, BOTH)
+    look(db, 2, renamed(BOTH, "alpha", "alpha-next"))
+
+    assert identity.renamed_publishers(db) == {"alpha": "alpha-next"}
+
+
+def test_a_name_that_somebody_has_now_is_not_led_on(db: Database) -> None:
+    look(db, 0, [model("alpha/a", 1, hub_id="x")])
+    look(db, 1, [model("alpha/b", 1, hub_id="x"), model("alpha/a", 1, hub_id="y")])
+
+    assert identity.renamed_repositories(db) == {}
+
+
+# What follows
+
+
+def test_a_renamed_publisher_keeps_its_history_its_family_and_its_place(db: Database) -> None:
+    boards = (PUBLISHERS, FAMILIES)
+    look(db, 0, BOTH, *boards)
+    look(db, 1, renamed(BOTH, "alpha", "alpha-next"), *boards)
+
+    assert standing(db, "publishers", 0) == standing(db, "publishers", 1) == {"alpha-next": 20, "beta": 5}
+    assert standing(db, "families", 0) == standing(db, "families", 1) == {"Alpha": 20, "Beta": 5}
+    assert db.rows("SELECT * FROM flips") == []
+
+
+def test_what_a_renamed_publisher_publishes_later_is_its_familys_too(db: Database) -> None:
+    look(db, 0, BOTH, FAMILIES)
+    after = renamed(BOTH, "alpha", "alpha-next")
+    look(db, 1, [*after, model("alpha-next/new", 7)], FAMILIES)
+
+    assert standing(db, "families", 1) == {"Alpha": 27, "Beta": 5}
+
+
+def test_a_registry_that_knows_the_new_name_decides_by_it(db: Database) -> None:
+    registry = Registry(
+        [
+            Family(name="Alpha", country="US", publishers=("alpha",)),
+            Family(name="Next", country="US", publishers=("alpha-next",), include=("a",)),
+        ]
+    )
+    look(db, 0, BOTH, FAMILIES, registry=registry)
+    look(db, 1, renamed(BOTH, "alpha", "alpha-next"), FAMILIES, registry=registry)
+
+    assert standing(db, "families", 1) == {"Next": 10}
+
+
+# The slots of a rule
+
+
+def slot(incumbent: str, challenger: str | None = None) -> dict[str, object]:
+    return {"incumbent": incumbent, "challenger": challenger, "since": "2026-01-01" if challenger else None, "days": 1}
+
+
+def test_slots_are_renamed_with_their_keys_and_pairs_stay_in_order() -> None:
+    slots = {"lead": slot("b", "z"), "b\nz": slot("z", "b"), "c\nd": slot("c")}
+
+    assert identity.renamed_slots(slots, {"b": "zz"}) == {
+        "lead": slot("zz", "z"),
+        "c\nd": slot("c"),
+        "z\nzz": slot("z", "zz"),
+    }
+
+
+def test_a_pair_of_one_with_itself_is_dropped_and_a_challenge_of_itself_is_over() -> None:
+    slots = {"lead": slot("b", "c"), "b\nc": slot("b")}
+    calm = {"incumbent": "c", "challenger": None, "since": None, "days": 0}
+
+    assert identity.renamed_slots(slots, {"b": "c"}) == {"lead": calm}
+
+
+def test_a_slot_that_stands_under_the_new_name_stays() -> None:
+    slots = {"b\nz": slot("b"), "c\nz": slot("z")}
+
+    assert identity.renamed_slots(slots, {"b": "c"}) == {"c\nz": slot("z")}
+
+
+# From the Hub to the alert
+
+
+RULES = (
+    Rule(name="lead", board="publishers", confirm=2, channels=("desk",)),
+    Rule(name="pairs", board="publishers", when="overtake", between=(), confirm=2, channels=("desk",)),
+)
+
+
+def judged(db: Database, hub: LocalHub, number: int, models: list[HubModel]) -> tuple[str, ...]:
+    spine.look(db, hub, number, models)
+    return spine.judge(db, number, *RULES).fired
+
+
+def test_a_publisher_that_the_hub_renames_makes_no_news() -> None:
+    """Collected over a socket twice: the old name answers for the new one, which the registry does not know."""
+    before = spine.listed(30, 20)
+    after = renamed(before, "alpha-lab", "alpha-next")
+    with spine.warehouse() as db, spine.hub(before) as hub:
+        fired = [judged(db, hub, number, before) for number in range(2)]
+        hub.moved["alpha-lab"] = "alpha-next"
+        fired += [judged(db, hub, number, after) for number in range(2, 6)]
+
+        assert fired == [()] * 6
+        assert db.rows("SELECT * FROM flips") == []
+        assert db.rows("SELECT DISTINCT entity FROM standings WHERE board = 'publishers' AND rank = 1") == [
+            ("alpha-next",)
+        ]
+        states = [json.loads(row[0]) for row in db.rows("SELECT state FROM rule_states WHERE rule = 'lead'")]
+        assert {state["lead"]["incumbent"] for state in states} == {"alpha-next"}
+        assert identity.proposals(db, spine.REGISTRY)[0][:2] == ("alpha-next", "Alpha")
+
+
+def test_a_lead_change_begun_under_the_old_name_is_told_once_under_the_new_one() -> None:
+    before, overtaken = spine.listed(30, 20), spine.listed(30, 40)
+    after = renamed(overtaken, "beta-ai", "beta-next")
+    with spine.warehouse() as db, spine.hub(before) as hub:
+        fired = [judged(db, hub, 0, before), judged(db, hub, 1, overtaken)]
+        hub.moved["beta-ai"] = "beta-next"
+        fired += [judged(db, hub, number, after) for number in range(2, 6)]
+
+        titles = [title for titles in fired for title in titles]
+        assert [title for title in titles if "lead" in title] == [
+            "beta-next takes the lead from alpha-lab on publishers"
+        ]
+        assert set(db.rows("SELECT entity, rival FROM alerts WHERE state = 'firing'")) == {("beta-next", "alpha-lab")}
+
+
+def test_an_alert_told_under_the_old_name_follows_to_the_new_one() -> None:
+    before, overtaken = spine.listed(30, 20), spine.listed(30, 40)
+    with spine.warehouse() as db, spine.hub(before) as hub:
+        fired = [judged(db, hub, 0, before)] + [judged(db, hub, number, overtaken) for number in (1, 2)]
+        hub.moved["beta-ai"] = "beta-next"
+        fired += [judged(db, hub, number, renamed(overtaken, "beta-ai", "beta-next")) for number in (3, 4)]
+
+        assert [bool(titles) for titles in fired] == [False, False, True, False, False]
+        assert set(db.rows("SELECT entity, rival FROM alerts WHERE state = 'firing'")) == {("beta-next", "alpha-lab")}
+        assert db.rows("SELECT DISTINCT state FROM alerts") == [("firing",)]
+
+
+# Who may belong to a family
+
+
+def test_a_new_home_of_a_known_vendor_is_proposed_and_not_counted(db: Database) -> None:
+    fans = Registry([*REGISTRY.families, Family(name="Alphabet", country="US", publishers=("alphabet-soup",))])
+    models = [model("alpha/a", 1), model("fan/x", 5, parents=["alphabet-labs/y"]), model("alphabet/z", 9)]
+    look(db, 0, models, FAMILIES, registry=fans)
+
+    assert [(p.publisher, p.family) for p in identity.proposals(db, fans)] == [
+        ("alphabet", "Alphabet"),
+        ("alphabet-labs", "Alphabet"),
+    ]
+    assert standing(db, "families", 0) == {"Alpha": 1}
+
+
+def test_where_models_have_moved_to_is_proposed_first(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, renamed(BOTH, "alpha", "omega"))
+
+    assert identity.proposals(db, REGISTRY)[0] == ("omega", "Alpha", "2 of its models were alpha's")
+    assert small_hub.flips(db, "families") == []

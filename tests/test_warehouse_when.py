@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from small_hub import day, look, model, series, warehouse
+
+from warehouse.boards import Board
+from warehouse.db import Database
+from warehouse.errors import LeadchangeError, NotKnownError
+from warehouse.when import Dated, Passage, crossing, crossings, in_one_line
+
+
+@pytest.fixture
+def db() -> Iterator[Database]:
+    with warehouse() as database:
+        yield database
+
+
+def dated(found: list[Dated]) -> dict[tuple[str, str], tuple[Passage | None, Passage | None, int]]:
+    return {
+        (one.board.measure, one.board.scope): (one.crossing.first, one.crossing.for_good, one.crossing.changes)
+        for one in found
+    }
+
+
+def passages(*pairs: tuple[float, float]) -> tuple[Passage | None, Passage | None, int, bool]:
+    found = crossing([(day(n), *pair) for n, pair in enumerate(pairs)])
+    assert found is not None
+    return found.first, found.for_good, found.changes, found.leads
+
+
+# The days of a passage
+
+
+def test_a_passage_lies_between_the_day_before_and_the_first_day_seen() -> None:
+    assert passages((1, 2), (3, 2)) == (Passage(day(0), day(1)), Passage(day(0), day(1)), 1, True)
+
+
+def test_the_first_time_and_the_last_are_two_answers() -> None:
+    first, good, changes, leads = passages((1, 2), (3, 2), (1, 2), (1, 2), (3, 2), (4, 2))
+
+    assert (first, good, changes, leads) == (Passage(day(0), day(1)), Passage(day(3), day(4)), 3, True)
+
+
+def test_who_led_on_the_first_day_led_since_an_unknown_day() -> None:
+    assert passages((3, 2), (4, 2)) == (Passage(None, day(0)), Passage(None, day(0)), 0, True)
+
+
+def test_who_lost_the_lead_has_not_passed_for_good() -> None:
+    assert passages((1, 2), (3, 2), (1, 2)) == (Passage(day(0), day(1)), None, 2, False)
+
+
+def test_a_tie_is_no_passage() -> None:
+    assert passages((1, 2), (2, 2)) == (None, None, 0, False)
+    assert passages((3, 2), (2, 2)) == (Passage(None, day(0)), Passage(None, day(0)), 0, True)
+
+
+def test_without_a_common_day_there_is_no_answer() -> None:
+    assert crossing([]) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1))
+def test_of_two_the_one_that_does_not_lead_has_not_passed_for_good(pairs: list[tuple[int, int]]) -> None:
+    one = crossing([(day(n), a, b) for n, (a, b) in enumerate(pairs)])
+    other = crossing([(day(n), b, a) for n, (a, b) in enumerate(pairs)])
+    assert one is not None
+    assert other is not None
+
+    assert not (one.leads and other.leads)
+    assert one.changes == other.changes
+    assert (one.for_good is not None) == one.leads
+    if one.first and one.for_good:
+        assert one.first.by <= one.for_good.by
+
+
+# Every definition there is data for
+
+
+def test_the_date_depends_on_the_definition(db: Database) -> None:
+    for number in range(10):
+        models = [
+            model("alpha/a", 1000 + 10 * number, downloads_30d=100),
+            model("beta/b", 900 + 30 * number, downloads_30d=90),
+            model("fan/tune", 0, downloads_30d=20 if number >= 2 else 0, parents=["beta/b"]),
+        ]
+        look(db, number, models)
+    found = dated(crossings(db, "Beta", "Alpha"))
+
+    assert found["downloads_30d", "own"] == (None, None, 0)
+    assert found["downloads_30d", "lineage"][0] == Passage(day(1), day(2), "stands")
+    assert found["downloads_all_time", "own"][0] == Passage(day(5), day(6), "stands")
+    assert found["downloads_7d", "own"][0] == Passage(None, day(7))
+    assert ("downloads_30d", "curated") not in found, "neither is on the list"
+
+
+def test_a_passage_by_list_growth_says_so(db: Database) -> None:
+    look(db, 0, [model("alpha/a", 10), model("beta/b", 5)])
+    look(db, 1, [model("alpha/a", 10), model("beta/b", 5), model("beta/old", 50)])
+
+    assert dated(crossings(db, "beta", "alpha"))["downloads_30d", "own"][0] == Passage(day(0), day(1), "list growth")
+
+
+def test_names_are_found_whatever_their_case_and_kind(db: Database) -> None:
+    look(db, 0, [model("alpha/a", 10), model("Solo/b", 5)])
+
+    assert {one.board.entity for one in crossings(db, "ALPHA", "beta")} == set()
+    assert {one.board.entity for one in crossings(db, "alpha", "solo")} == {"publisher"}
+    assert {one.board.entity for one in crossings(db, "cn", "US")} == set()
+    look(db, 1, [model("alpha/a", 10), model("beta/b", 5)])
+    assert {one.board.entity for one in crossings(db, "cn", "US")} == {"country"}
+    assert {one.board.entity for one in crossings(db, "ALPHA", "beta")} == {"family"}
+
+
+def test_a_series_of_publishers_answers_for_their_families_too(db: Database) -> None:
+    values = [(day(0), "alpha", 2.0), (day(0), "beta", 1.0), (day(30), "alpha", 2.0), (day(30), "beta", 3.0)]
+    series(db, "monthly", values, Board(name="s", entity="publisher", measure="series:monthly"))
+    look(db, 0, [model("alpha/a", 10)])
+    (found,) = crossings(db, "Beta", "Alpha")
+
+    assert found.board.series == "monthly"
+    assert found.crossing.first == Passage(day(0), day(30))
+
+
+def test_an_unknown_name_is_offered_the_nearest(db: Database) -> None:
+    look(db, 0, [model("alpha/a", 10), model("beta/b", 5)])
+
+    with pytest.raises(NotKnownError, match="called 'Alpa'; did you mean 'Alpha'"):
+        crossings(db, "Alpa", "Beta")
+
+
+def test_a_family_and_a_country_are_not_compared(db: Database) -> None:
+    look(db, 0, [model("alpha/a", 10), model("beta/b", 5)])
+
+    with pytest.raises(NotKnownError, match="no two families, publishers or countries"):
+        crossings(db, "Alpha", "CN")
+
+
+def test_nobody_passes_itself(db: Database) -> None:
+    with pytest.raises(LeadchangeError, match="two different ones"):
+        crossings(db, "Qwen", "qwen")
+
+
+def test_in_the_end_there_is_one_range_over_all_definitions(db: Database) -> None:
+    for number in range(4):
+        models = [
+            model("alpha/a", 10, downloads_all_time=10),
+            model("beta/b", 8 + number, downloads_all_time=9 + number),
+        ]
+        look(db, number, models)
+    found = crossings(db, "Beta", "Alpha")
+
+    assert in_one_line("Beta", "Alpha", found) == (
+        "Beta led Alpha first between 2026-01-02 and 2026-01-04 (4 of 4 definitions); "
+        "for good between 2026-01-02 and 2026-01-04 (4 of 4 definitions)."
+    )
+    assert in_one_line("Alpha", "Beta", crossings(db, "Alpha", "Beta")) == (
+        "Alpha led Beta first before anybody looked (4 of 4); it does not lead now."
+    )
+    assert in_one_line("A", "B", []) == "A has not led B under any of 0 definitions."
