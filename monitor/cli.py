@@ -261,7 +261,10 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
         if argument == "--":
             rest += [argument, *pending]
         elif argument == "--config":
-            front += [argument, *([value] if (value := next(pending, None)) is not None else [])]
+            value = next(pending, None)
+            if value is None:
+                return [argument]  # nothing else is worth saying before this is mended
+            front += [argument, value]
         elif argument.startswith("--config="):
             front.append(argument)
         else:

@@ -1,0 +1,572 @@
+"""The command line as a user runs it: what goes to stdout, what to stderr, and how it ends."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from spine import configure, held_elsewhere, hub, listed
+
+from monitor import cli
+from monitor.demo.faults import Silence, at, maintenance
+from monitor.demo.hub import LocalHub
+from warehouse.db import Database
+
+ROOT = Path(__file__).parent.parent
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No configuration and no token of this machine, and nothing written outside."""
+    for name in ("HF_ENDPOINT", "LEADCHANGE_CONFIG", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program within this process."""
+
+    def command(*arguments: object) -> Done:
+        capsys.readouterr()
+        code = cli.run([str(argument) for argument in arguments])
+        return Done(code, *capsys.readouterr())
+
+    return command
+
+
+def outside(*arguments: object, **environment: str) -> Done:
+    """The program in a process of its own."""
+    done = subprocess.run(
+        program(*arguments),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def program(*arguments: object) -> list[str]:
+    code = "import sys; from monitor.cli import main; sys.argv[0] = 'leadchange'; main()"
+    return [sys.executable, "-W", "error", "-c", code, *(str(argument) for argument in arguments)]
+
+
+def one_line(done: Done, code: int, *words: str) -> str:
+    """The one line on stderr with which a command ended."""
+    assert done.code == code, done.err
+    assert done.out == ""
+    (line,) = done.err.splitlines()
+    for word in words:
+        assert word in line
+    return line
+
+
+@pytest.fixture
+def local() -> Iterator[LocalHub]:
+    with hub(listed(90, 50)) as running:
+        yield running
+
+
+@pytest.fixture
+def file(tmp_path: Path, local: LocalHub) -> Path:
+    """A configuration that nothing was collected with yet."""
+    return configure(tmp_path, local.endpoint)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The configuration of a world in which Beta took the lead and everybody was told. For reading only."""
+    folder = tmp_path_factory.mktemp("told")
+    with hub(listed(90, 50)) as local:
+        file = configure(folder, local.endpoint)
+        assert cli.run(["collect", "--config", str(file), "--day", "2026-05-01"]) == 0
+        local.show(listed(90, 150))
+        for verb in (["collect", "--day", "2026-05-02"], ["detect"], ["deliver"]):
+            assert cli.run([*verb, "--config", str(file)]) == 0
+    return file
+
+
+# A day of the program
+
+
+def test_collect_detect_and_deliver_tell_a_lead_change(run: Run, file: Path, local: LocalHub) -> None:
+    first = run("collect", "--config", file, "--day", "2026-05-01", "--format", "json")
+    assert (first.code, first.err) == (0, "")
+    (row,) = json.loads(first.out)
+    assert (row["day"], row["verdict"], row["models"], row["requests"]) == ("2026-05-01", "complete", 3, 6)
+    assert run("detect", "--config", file).err == "1 days judged, 0 alerts queued, 0 pending\n"
+    local.show(listed(90, 150))
+    run("collect", "--config", file, "--day", "2026-05-02")
+    detected = run("detect", "--config", file)
+    assert detected == Done(
+        0, "Beta takes the lead from Alpha on families\n", "1 days judged, 1 alerts queued, 0 pending\n"
+    )
+    delivered = run("deliver", "--config", file)
+    assert delivered == Done(0, "", "1 sent, 0 failed, 0 refused for good, 0 waiting\n")
+    assert len(list((file.parent / "outbox").glob("*.eml"))) == 1
+    assert run("detect", "--config", file).out == ""
+    assert run("deliver", "--config", file).err.startswith("0 sent")
+
+
+def test_a_snapshot_is_of_today_in_utc(run: Run, file: Path) -> None:
+    before = time.gmtime()
+    (row,) = json.loads(run("collect", "--config", file, "--format", "json").out)
+    assert row["day"] in {time.strftime("%Y-%m-%d", moment) for moment in (before, time.gmtime())}
+
+
+# What it prints
+
+
+ROWS: list[tuple[str, list[str], list[str]]] = [
+    ("board", ["board", "families"], ["rank", "entity", "value", "share", "previous_rank"]),
+    ("the first board", ["board"], ["rank", "entity", "value"]),
+    ("flips", ["flips"], ["flip_id", "day", "entity", "rival", "margin", "verdict", "panel_holds"]),
+    ("alerts", ["alerts"], ["alert_id", "rule", "state", "day", "confirmed_day", "title"]),
+    ("deliveries", ["deliveries"], ["alert_id", "channel", "status", "attempts", "last_error", "sent_at"]),
+    ("sql", ["sql", "SELECT day, models FROM snapshots ORDER BY day"], ["day", "models"]),
+]
+
+
+@pytest.mark.parametrize(("command", "columns"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_rows_come_as_a_table_as_json_and_as_csv(run: Run, told: Path, command: list[str], columns: list[str]) -> None:
+    table = run(*command, "--config", told)
+    as_json = run(*command, "--config", told, "--format", "json")
+    as_csv = run(*command, "--config", told, "--format", "csv")
+    assert {done.code for done in (table, as_json, as_csv)} == {0}
+    assert {done.err for done in (table, as_json, as_csv)} == {""}
+    rows = json.loads(as_json.out)
+    assert rows
+    assert set(columns) <= rows[0].keys()
+    sheet = list(csv.DictReader(io.StringIO(as_csv.out)))
+    assert [list(row) for row in sheet] == [list(row) for row in rows]
+    assert len(table.out.splitlines()) >= 1 + len(rows)
+    assert "\x1b" not in table.out
+
+
+def test_a_board_shows_the_day_the_definition_and_how_ranks_moved(run: Run, told: Path) -> None:
+    lines = run("board", "families", "--config", told).out.splitlines()
+    assert lines[0].startswith("families on 2026-05-02: Families ranked by downloads of the last 30 days")
+    assert lines[2].split()[:4] == ["1", "+1", "Beta", "150"]
+    assert lines[3].split()[:4] == ["2", "-1", "Alpha", "90"]
+    assert lines[4].split()[:4] == ["3", "=", "Gamma", "10"]
+
+
+def test_a_board_on_an_earlier_day_and_its_first_places(run: Run, told: Path) -> None:
+    done = run("board", "families", "--at", "2026-05-01", "--top", "2", "--config", told, "--format", "json")
+    rows = json.loads(done.out)
+    places = [(row["entity"], row["value"], row["previous_rank"]) for row in rows]
+    assert places == [
+        ("Alpha", 90, None),
+        ("Beta", 50, None),
+    ]
+
+
+def test_flips_of_a_board_since_a_day(run: Run, told: Path) -> None:
+    def flips(*more: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(run("flips", *more, "--config", told, "--format", "json").out)
+        return found
+
+    assert [(flip["entity"], flip["rival"]) for flip in flips("--board", "families")] == [("Beta", "Alpha")]
+    assert len(flips()) > 1
+    assert flips("--since", "2026-05-03") == []
+
+
+def test_nothing_to_show_is_said_in_words_and_as_nothing_in_data(run: Run, told: Path) -> None:
+    assert run("flips", "--since", "2027-01-01", "--config", told).out == "no flips found\n"
+    assert json.loads(run("flips", "--since", "2027-01-01", "--config", told, "--format", "json").out) == []
+    assert len(run("flips", "--since", "2027-01-01", "--config", told, "--format", "csv").out.splitlines()) == 1
+
+
+def test_progress_bars_show_on_a_terminal_only(file: Path) -> None:
+    done = outside("collect", "--config", file)
+    assert (done.code, done.err) == (0, "")
+    assert "\x1b" not in done.out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(told: Path) -> None:
+    for form in ("table", "csv", "json"):
+        command = program("sql", "FROM range(20000)", "--config", told, "--format", form)
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.readline()
+            process.stdout.close()
+            assert process.stderr.read() == ""
+            assert process.wait(60) == 0
+
+
+# Where the configuration is
+
+
+def test_config_stands_before_or_after_the_command_or_in_the_environment(
+    run: Run, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = run("board", "families", "--config", told)
+    assert expected.code == 0
+    assert run("--config", told, "board", "families") == expected
+    assert run("board", f"--config={told}", "families") == expected
+    monkeypatch.setenv("LEADCHANGE_CONFIG", str(told))
+    assert run("board", "families") == expected
+    monkeypatch.chdir(told.parent)
+    monkeypatch.delenv("LEADCHANGE_CONFIG")
+    assert run("board", "families") == expected
+
+
+def test_init_writes_a_file_says_what_is_next_and_overwrites_nothing(run: Run, tmp_path: Path) -> None:
+    done = run("init", "monitor")
+    assert done.out == "wrote monitor/leadchange.toml\n"
+    assert "leadchange check --config monitor/leadchange.toml" in done.err
+    (tmp_path / "monitor" / "leadchange.toml").write_text("# mine\n")
+    one_line(run("init", "monitor"), 2, "is there already: nothing was written")
+    assert (tmp_path / "monitor" / "leadchange.toml").read_text() == "# mine\n"
+
+
+def test_a_configuration_with_three_mistakes_is_three_lines_and_nothing_started(run: Run, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[hub]\nendpiont = 'x'\nattempts = 0\n[[rule]]\nname = 'r'\nboard = 'familes'\n")
+    for command in (["collect"], ["detect"], ["deliver"], ["board"], ["check"], ["sql", "SELECT 1"]):
+        done = run(*command, "--config", bad)
+        assert (done.code, done.out) == (2, "")
+        assert len(done.err.splitlines()) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.toml"]
+
+
+def test_a_configuration_that_is_not_there_is_one_line(run: Run) -> None:
+    one_line(run("board", "--config", "nowhere.toml"), 2, "nowhere.toml: no such configuration file", "leadchange init")
+
+
+# Misuse
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["borad"], ["No such command 'borad'", "board"]),
+        (["board", "--nonsense"], ["No such option"]),
+        (["board", "--top", "0"], ["--top"]),
+        (["flips", "--since", "yesterday"], ["--since", "yesterday"]),
+        (["sql"], ["QUERY"]),
+        (["board", "--format", "xml"], ["--format", "xml"]),
+        (["board", "--config"], ["--config"]),
+    ],
+)
+def test_misuse_is_one_line_and_exit_2(run: Run, command: list[str], words: list[str]) -> None:
+    one_line(run(*command), 2, *words)
+
+
+def test_no_command_is_answered_with_the_help_as_it_is_written(run: Run) -> None:
+    done = run()
+    assert done.code == 2
+    assert done.err.startswith("Usage: leadchange")
+    assert any(line.split()[:1] == ["collect"] for line in done.err.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        (["board", "famlies"], "families"),
+        (["flips", "--board", "publisher"], "publishers"),
+        (["send-test", "outbax"], "outbox"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(run: Run, told: Path, command: list[str], meant: str) -> None:
+    one_line(run(*command, "--config", told), 2, f"did you mean '{meant}'?")
+
+
+def test_an_unknown_channel_or_board_of_a_rule_is_answered_with_the_nearest(run: Run, file: Path) -> None:
+    file.write_text(file.read_text() + "\n[[rule]]\nname = 'r'\nboard = 'modls'\nchannels = ['outbx']\n")
+    done = run("check", "--config", file)
+    assert done.code == 2
+    assert [line.partition("did you mean ")[2] for line in done.err.splitlines()] == ["'models'?", "'outbox'?"]
+
+
+def test_version_and_help_need_nothing() -> None:
+    assert outside("--version").out.startswith("leadchange 0.")
+    assert "collect" in outside("--help").out
+
+
+def test_a_bug_keeps_its_traceback(run: Run, told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("warehouse.reading.Reading.standing", broken)
+    with pytest.raises(ZeroDivisionError):
+        run("board", "--config", told)
+
+
+# SQL
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM snapshots",
+        "CREATE TABLE x AS SELECT 1",
+        "ATTACH 'x.duckdb'",
+        "COPY snapshots TO 'x.csv'",
+        "SET threads = 1",
+        "SELECT 1; SELECT 2",
+        "FROM 'leadchange.toml'",
+        "SELECT * FROM read_text('leadchange.toml')",
+        "SELECT * FROM glob('*')",
+        "EXPLAIN ANALYZE DELETE FROM snapshots",
+        "SELEC 1",
+        "",
+    ],
+)
+def test_sql_that_writes_or_looks_elsewhere_is_refused(run: Run, told: Path, query: str) -> None:
+    before = sorted(told.parent.rglob("*"))
+    published = (told.parent / "adoption.duckdb").read_bytes()
+    one_line(run("sql", query, "--config", told), 2)
+    assert (told.parent / "adoption.duckdb").read_bytes() == published
+    assert sorted(told.parent.rglob("*")) == before
+
+
+def test_before_anything_is_collected_reading_says_what_to_do(run: Run, file: Path) -> None:
+    for command in (["board"], ["flips"], ["alerts"], ["deliveries"], ["sql", "SELECT 1"]):
+        one_line(run(*command, "--config", file), 5, "does not exist yet: run `leadchange collect` first")
+
+
+# The Hub
+
+
+def counts(folder: Path) -> dict[str, int]:
+    with Database.open(folder / "warehouse.duckdb") as db:
+        return {name: db.value(f"SELECT count(*) FROM {name}") for name in ("observations", "models", "standings")}
+
+
+def verdicts(folder: Path) -> list[str]:
+    with Database.open(folder / "warehouse.duckdb") as db:
+        return [row[0] for row in db.rows("SELECT verdict FROM snapshots ORDER BY snapshot_id")]
+
+
+def unreachable(file: Path) -> None:
+    """Point a configuration at a port where nobody listens."""
+    file.write_text(re.sub(r'endpoint = ".*"', 'endpoint = "http://127.0.0.1:9"', file.read_text()))
+
+
+def test_an_unreachable_hub_is_exit_3_in_bounded_time_and_the_rest_is_untouched(run: Run, file: Path) -> None:
+    assert run("collect", "--config", file).code == 0
+    before = counts(file.parent)
+    unreachable(file)
+    began = time.monotonic()
+    done = run("collect", "--config", file)
+    assert time.monotonic() - began < 20
+    assert done.code == 3
+    assert "failed" in done.out
+    (line,) = done.err.splitlines()
+    assert line.startswith("failed: ")
+    assert "cannot be read" in line
+    assert counts(file.parent) == before
+    assert verdicts(file.parent) == ["complete", "failed"]
+    assert run("board", "families", "--config", file).code == 0
+
+
+def test_a_hub_that_never_answers_is_given_up(run: Run, file: Path, local: LocalHub) -> None:
+    file.write_text(file.read_text().replace("timeout_seconds = 5", "timeout_seconds = 0.5\ndeadline_seconds = 2"))
+    local.faults.append(at("/api", Silence))
+    began = time.monotonic()
+    done = run("collect", "--config", file)
+    assert time.monotonic() - began < 15
+    assert done.code == 3
+    assert verdicts(file.parent) == ["failed"]
+
+
+def test_a_partial_look_is_exit_3_and_says_why(run: Run, file: Path, local: LocalHub) -> None:
+    local.faults.append(at("/api/models", maintenance, author="beta-ai"))
+    done = run("collect", "--config", file)
+    assert done.code == 3
+    assert done.err.startswith("partial: beta-ai: ")
+    assert counts(file.parent)["observations"] == 2
+
+
+def test_a_wrong_token_says_so_and_that_none_is_needed(tmp_path: Path) -> None:
+    with LocalHub({"alpha-lab": [], "beta-ai": [], "gamma": []}, token="hf_right") as guarded:
+        guarded.show(listed(90, 50))
+        file = configure(tmp_path, guarded.endpoint)
+        refused = outside("collect", "--config", file, HF_TOKEN="hf_wrong", HF_HUB_DISABLE_IMPLICIT_TOKEN="0")
+        assert refused.code == 3
+        assert refused.err.startswith("failed: the Hub refused the token (401); public counts need none")
+        assert "hf_wrong" not in refused.err + refused.out
+        assert outside("check", "--config", file, HF_TOKEN="hf_wrong").code == 3
+        assert outside("collect", "--config", file, HF_TOKEN="hf_right").code == 0
+        assert outside("collect", "--config", file).code == 0
+
+
+def test_hf_endpoint_points_the_program_elsewhere(tmp_path: Path, local: LocalHub) -> None:
+    file = configure(tmp_path, "http://127.0.0.1:9")
+    assert outside("collect", "--config", file, HF_ENDPOINT=local.endpoint).code == 0
+
+
+# The warehouse
+
+
+def test_a_locked_warehouse_is_exit_5_and_names_the_process(run: Run, told: Path) -> None:
+    with held_elsewhere(told.parent / "warehouse.duckdb") as process:
+        for verb in ("collect", "detect", "deliver"):
+            one_line(run(verb, "--config", told), 5, f"in use by process {process.pid}", "stop it, or read")
+        assert run("board", "--config", told).code == 0
+
+
+@pytest.mark.parametrize("name", ["warehouse.duckdb", "adoption.duckdb"])
+def test_a_damaged_file_is_exit_5_and_left_alone(run: Run, file: Path, name: str) -> None:
+    damaged = file.parent / name
+    damaged.write_bytes(b"no database" * 1000)
+    command = "detect" if name == "warehouse.duckdb" else "board"
+    one_line(run(command, "--config", file), 5, name, "is damaged or no DuckDB file", "move it away")
+    assert damaged.read_bytes() == b"no database" * 1000
+
+
+def test_somebody_elses_file_is_exit_5_and_left_alone(run: Run, file: Path) -> None:
+    path = file.parent / "warehouse.duckdb"
+    with Database.open(path) as db:
+        db.execute("CREATE TABLE theirs (n INTEGER)")
+    before = path.read_bytes()
+    one_line(run("collect", "--config", file), 5, "is a DuckDB file of something else: name another path")
+    assert path.read_bytes() == before
+
+
+# Channels
+
+
+def test_a_delivery_that_fails_is_exit_4_and_stays_queued(run: Run, file: Path, local: LocalHub) -> None:
+    (file.parent / "outbox").write_text("a file where the folder should be")
+    run("collect", "--config", file, "--day", "2026-05-01")
+    local.show(listed(90, 150))
+    run("collect", "--config", file, "--day", "2026-05-02")
+    run("detect", "--config", file)
+    done = run("deliver", "--config", file)
+    assert done.code == 4
+    assert done.err.splitlines()[0].startswith("outbox: cannot write to ")
+    assert done.err.splitlines()[1] == "0 sent, 1 failed, 0 refused for good, 1 waiting"
+    (row,) = json.loads(run("deliveries", "--config", file, "--format", "json").out)
+    assert (row["status"], row["attempts"]) == ("pending", 1)
+    assert row["last_error"].startswith("cannot write to ")
+    (file.parent / "outbox").unlink()
+    assert run("deliver", "--config", file).code == 0
+
+
+def test_a_test_message_is_sent_and_marked_as_one(run: Run, file: Path) -> None:
+    done = run("send-test", "outbox", "--config", file)
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("outbox took the test message")
+    (payload,) = (file.parent / "outbox").glob("*.slack.json")
+    assert "test" in json.loads(payload.read_text())["text"].lower()
+
+
+def test_a_test_message_that_fails_is_exit_4(run: Run, file: Path) -> None:
+    (file.parent / "outbox").write_text("in the way")
+    one_line(run("send-test", "outbox", "--config", file), 4, "cannot write to")
+
+
+def test_a_test_message_on_the_console_is_data(run: Run, file: Path) -> None:
+    done = run("send-test", "console", "--config", file)
+    assert done.code == 0
+    assert "test" in done.out.lower()
+
+
+# Check
+
+
+def test_check_says_what_everything_is_and_reaches_the_hub(run: Run, file: Path) -> None:
+    done = run("check", "--config", file)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == f"configuration: {file}"
+    assert lines[1] == "registry: 3 families, 3 publishers to poll"
+    assert "rule who-leads: tells outbox when the lead changes on board families" in done.out
+    assert lines[-1].startswith("hub: ")
+
+
+def test_check_finds_every_problem_in_one_run(run: Run, file: Path) -> None:
+    file.write_text(
+        file.read_text()
+        + "\n[[board]]\nname = 'odd'\nentity = 'model'\nwhere = 'nothing = 1'\n"
+        + "\n[[channel]]\nname = 'desk'\ntype = 'slack'\nurl_env = 'NOT_SET_ANYWHERE'\n"
+    )
+    unreachable(file)
+    done = run("check", "--config", file)
+    assert done.code == 2
+    problems = done.err.splitlines()
+    assert [line.partition(":")[0] for line in problems] == ["board odd", "channel desk", "hub"]
+    assert "NOT_SET_ANYWHERE" in problems[1]
+
+
+def test_check_with_nothing_wrong_but_the_hub_is_exit_3(run: Run, tmp_path: Path) -> None:
+    file = configure(tmp_path, "http://127.0.0.1:9")
+    done = run("check", "--config", file)
+    assert done.code == 3
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["hub"]
+
+
+# Backfill of a series
+
+
+def test_a_series_is_imported_once_and_ranked(run: Run, file: Path, tmp_path: Path) -> None:
+    file.write_text(
+        file.read_text() + "\n[[board]]\nname = 'monthly'\nentity = 'publisher'\nmeasure = 'series:totals'\n"
+    )
+    sheet = tmp_path / "totals.csv"
+    sheet.write_text("month,who,downloads\n2026-01,A,10\n2026-01,B,5\n2026-02,A,10\n2026-02,B,15\n")
+    command = ["backfill", "series", sheet, "--name", "totals", "--columns", "month,who,downloads", "--config", file]
+    assert run(*command).err.startswith("2 days of publisher totals written to series:totals, 1 flips found")
+    assert run(*command).err.startswith("0 days")
+    rows = json.loads(run("board", "monthly", "--config", file, "--format", "json").out)
+    places = [(row["day"], row["entity"], row["value"]) for row in rows]
+    assert places == [
+        ("2026-02-28", "B", 15),
+        ("2026-02-28", "A", 10),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        ("", "no readable CSV"),
+        ("day,entity\n2026-01-01,A\n", "no column value; it has day, entity"),
+        ("day,entity,value\n2026-01-01,A,many\n", "line 2: day, entity and a number are needed"),
+        ("day,entity,value\n2026-01-01,A,1\n2026-02-30,A,1\n", "line 3: "),
+        ("day,entity,value\n2026-01-01,A,1\n2026-01-01,A,2\n", "A has two values on 2026-01-01"),
+        ("day,entity,value\n", "no rows"),
+    ],
+)
+def test_a_series_that_cannot_be_read_is_one_line(
+    run: Run, file: Path, tmp_path: Path, content: str | None, words: str
+) -> None:
+    sheet = tmp_path / "totals.csv"
+    if content is not None:
+        sheet.write_text(content)
+    one_line(run("backfill", "series", sheet, "--name", "totals", "--config", file), 2, "totals.csv", words)
+    assert not (tmp_path / "warehouse.duckdb").exists()
