@@ -95,7 +95,6 @@ class Database:
     def cursor(self) -> Database:
         """Another connection to the same file, for another thread."""
         cursor = self._connection.cursor()
-        cursor.execute("SET TimeZone = 'UTC'")
         if self._attached:
             cursor.execute(f"USE {self._attached}")
         return Database(cursor, self.path, self._attached, self.writing)
@@ -258,7 +257,7 @@ def _connect(path: Path | None, *, read_only: bool, config: dict[str, str]) -> d
     with _errors_become_ours(path):
         connection = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=dict(config))
         # A day is a UTC day, whatever the machine's time zone.
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET GLOBAL TimeZone = 'UTC'")
         return connection
 
 
