@@ -93,9 +93,9 @@ class Browsing(Reading):
         """Who publishes its models, the most downloaded first."""
         return self.db.records(sql("family_publishers"), {"family": family, "most": most})
 
-    def counted(self, question: str, **keys: object) -> list[tuple[Any, ...]]:
-        """One of the counts that the metrics are made of, by the name of its query."""
-        return self.db.rows(sql(question), keys or None)
+    def counted(self, question: str) -> list[tuple[Any, ...]]:
+        """One of the counts that the metrics are made of, by the name of its query: labels, then the value."""
+        return self.db.rows(sql(question))
 
     def described(self) -> Rows:
         """Every relation and column with its comment."""

@@ -164,14 +164,32 @@ SELECT state, count(*) FROM alerts GROUP BY state ORDER BY state;
 -- How many flips of which kind each board has.
 SELECT board, kind, count(*) FROM flips GROUP BY board, kind ORDER BY board, kind;
 
--- name: board_tops
--- The first places of each board on its last day.
-SELECT s.board, s.entity, s.value, s.rank FROM standings AS s
+-- name: board_values_top
+-- Values of the first ten places of each board on its last day.
+SELECT s.board, s.entity, s.value FROM standings AS s
 JOIN (SELECT board, max(day) AS day FROM standings GROUP BY board) USING (board, day)
-WHERE s.rank <= $top ORDER BY s.board, s.rank, s.entity;
+WHERE s.rank <= 10 ORDER BY s.board, s.rank, s.entity;
+
+-- name: board_ranks_top
+-- Ranks of the first ten places of each board on its last day.
+SELECT s.board, s.entity, s.rank FROM standings AS s
+JOIN (SELECT board, max(day) AS day FROM standings GROUP BY board) USING (board, day)
+WHERE s.rank <= 10 ORDER BY s.board, s.rank, s.entity;
 
 -- name: described_columns
 -- Every relation and column with its comment, in order.
 SELECT c.table_name AS relation, t.comment AS meaning, c.column_name, c.data_type, c.comment
 FROM duckdb_columns() AS c JOIN duckdb_tables() AS t USING (database_name, schema_name, table_name)
 WHERE c.database_name = current_database() AND c.schema_name = 'main' ORDER BY t.table_oid, c.column_index;
+
+-- name: whole_relation
+-- Everything of a relation.
+FROM {relation};
+
+-- name: relation_as_json
+-- Every row of a relation as a JSON object.
+SELECT CAST(to_json(r) AS VARCHAR) AS line FROM {relation} AS r;
+
+-- name: relation_as_text
+-- Every row of a relation, as a spreadsheet may have it.
+SELECT {columns} FROM {relation};

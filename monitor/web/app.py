@@ -1,0 +1,124 @@
+"""The dashboard put together: one application over one published file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import jinja2
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from prometheus_client.registry import Collector
+from starlette.exceptions import HTTPException
+
+from monitor.health import Health
+from monitor.web import statics
+from monitor.web.api import Api
+from monitor.web.cache import PageCache
+from monitor.web.feeds import Feeds
+from monitor.web.operations import Operations
+from monitor.web.pages import Pages
+from monitor.web.published import Published
+from monitor.web.security import Guard
+from monitor.web.site import Site
+from monitor.web.sqlpage import BusyError, Desk, SqlPage
+from monitor.web.view import render, templates
+from warehouse.errors import LeadchangeError, NotKnownError, QueryRefusedError, WarehouseError
+from warehouse.sandbox import Limits
+
+_TITLES = {
+    400: "That cannot be asked",
+    404: "There is no such page",
+    405: "These pages only read",
+    422: "That cannot be asked",
+    503: "The data cannot be read now",
+}
+
+
+def create_app(
+    published: Path,
+    *,
+    now: Callable[[], datetime],
+    health: Callable[[], Health] | None = None,
+    token: str | None = None,
+    public_url: str | None = None,
+    limits: Limits = Limits(),  # noqa: B008 it is frozen
+    collectors: Sequence[Collector] = (),
+) -> FastAPI:
+    """The dashboard of a published file, as an ASGI application.
+
+    Args:
+        published: the file; it may be missing, and may be replaced at any time.
+        now: the clock.
+        health: what the daemon says of itself; without it, the file alone is judged.
+        token: asked for on every path but `/healthz`, as a bearer or as the password of HTTP Basic.
+        public_url: where people find the site, for links that leave it.
+        limits: what one query on `/sql` may use.
+        collectors: more metrics for `/metrics`.
+    """
+    site = Site(Published(published), now, health, public_url, limits)
+    pages = templates(site)
+    desk = Desk(site)
+    app = FastAPI(
+        title="leadchange",
+        version=site.version,
+        description="Who leads in open models, since when, and by how much. Read-only.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    for part in (
+        Pages(site, pages),
+        Feeds(site, pages),
+        Api(site, desk),
+        SqlPage(site, pages, desk),
+        Operations(site, pages, collectors),
+        statics,
+    ):
+        app.include_router(part.router())
+    _explain_errors(app, site, pages)
+    app.add_middleware(PageCache, state=site.state)
+    app.add_middleware(Guard, token=token)
+    return app
+
+
+def _explain_errors(app: FastAPI, site: Site, pages: jinja2.Environment) -> None:
+    """Say what went wrong: a page to people, JSON to programs."""
+
+    def explain(request: Request, code: int, message: str) -> Response:
+        if request.url.path.startswith("/api"):
+            return JSONResponse({"problem": message}, code)
+        return render(
+            site, pages, request, "error.html", status=code, code=code, title=_TITLES.get(code, "No"), message=message
+        )
+
+    @app.exception_handler(LeadchangeError)
+    def _ours(request: Request, error: LeadchangeError) -> Response:
+        return explain(request, _code(error), str(error))
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> Response:
+        return explain(request, error.status_code, str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(request: Request, error: RequestValidationError) -> Response:
+        if request.url.path.startswith("/api"):
+            return JSONResponse({"detail": _complaints(error)}, 422)
+        return explain(request, 422, "; ".join(str(complaint["msg"]) for complaint in error.errors()))
+
+
+def _complaints(error: RequestValidationError) -> list[dict[str, object]]:
+    """What is wrong with a request, without repeating it."""
+    return [{name: complaint[name] for name in ("type", "loc", "msg")} for complaint in error.errors()]
+
+
+def _code(error: LeadchangeError) -> int:
+    """The status that says what a LeadchangeError says."""
+    codes: dict[type[LeadchangeError], int] = {
+        NotKnownError: 404,
+        QueryRefusedError: 400,
+        WarehouseError: 503,
+        BusyError: 503,
+    }
+    return next((code for kind, code in codes.items() if isinstance(error, kind)), 404)

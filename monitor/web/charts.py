@@ -1,0 +1,309 @@
+"""The interactive charts, as Vega-Lite specifications: hover, a brush for time, shaded days, marked flips.
+
+Every chart has a sibling in `svg`, which stands in its place until the browser has drawn this one.
+Names are hostile text, so that fields are named by number and a name is never part of an expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import altair as alt
+
+from alerts.charts import PALETTE
+from alerts.text import humanise, percent, plain
+from warehouse.browsing import Line
+
+FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+_DARK = ("#56b4e9", "#f0914b", "#2fc79b", "#e58cc0", "#d9b23c", "#8ac6ff", "#b0b7c3", "#b58ae0", "#d79a5b", "#5cc7bd")
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """Colours of a chart on the page."""
+
+    ink: str
+    faint: str
+    grid: str
+    shade: str
+    palette: tuple[str, ...]
+
+
+THEMES = {
+    "light": Theme("#16191d", "#5b6470", "#e6e8ec", "#8b95a3", PALETTE),
+    "dark": Theme("#e9ebee", "#9aa4b2", "#2a2f37", "#6b7686", _DARK),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """What a chart is about."""
+
+    board: str
+    names: Sequence[str]
+    """Whose lines, in the order of their colours."""
+    lines: Sequence[Line]
+    unjudged: Sequence[dict[str, Any]] = ()
+    flips: Sequence[dict[str, Any]] = ()
+
+
+def race(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
+    """Values over days; below it the whole time to choose a part of."""
+    rows = [_row(about, line, line[2]) for line in about.lines]
+    top = max((line[2] for line in about.lines), default=1.0) * 1.06 or 1.0
+    brush = alt.selection_interval(encodings=["x"], name="brush", mark=alt.BrushConfig(fill=theme.faint))
+    y = alt.Y("value:Q", title=None, axis=_counts(), scale=alt.Scale(domain=[0, top], nice=False))
+    x = alt.X("day:T", title=None, axis=_dates(about), scale=alt.Scale(domain=brush))
+    upper = alt.layer(
+        *_shades(about, theme, x),
+        _flips(about, theme, x),
+        _strokes(rows, about, theme).encode(x=x, y=y),
+        *_hover(about, theme, x, y, lambda line: line[2], humanise),
+        _ends(about, theme, y, {name: value / top for name, value in _last(about, 2).items()}, lambda h: h * top),
+    ).properties(width=width, height=300)
+    lower = _strokes(rows, about, theme, 1.2).encode(
+        x=alt.X("day:T", title=None, axis=_dates(about)), y=alt.Y("value:Q", axis=None)
+    )
+    strip = lower.add_params(brush).properties(width=width, height=38)
+    return _finished(alt.vconcat(upper, strip, spacing=12), about, theme, "values day by day")
+
+
+def bump(about: Race, theme: Theme, width: int = 720, places: int = 10) -> dict[str, Any]:
+    """Ranks over days: who passed whom."""
+    rows = [_row(about, line, line[4] if line[4] <= places else None) for line in about.lines]
+    ranks = alt.Axis(values=list(range(1, places + 1)), domain=False, ticks=False, labelPadding=10)
+    y = alt.Y("value:Q", title=None, axis=ranks, scale=alt.Scale(domain=[0.6, places + 0.4], reverse=True, nice=False))
+    x = alt.X("day:T", title=None, axis=_dates(about))
+    ends = {name: 1 - (rank - 0.6) / (places - 0.2) for name, rank in _last(about, 4).items() if rank <= places}
+    chart = alt.layer(
+        _strokes(rows, about, theme).encode(x=x, y=y),
+        _strokes(rows, about, theme, kind="point").encode(x=x, y=y),
+        *_hover(about, theme, x, y, lambda line: line[4] if line[4] <= places else None, lambda rank: f"#{rank:g}"),
+        _ends(about, theme, y, ends, lambda height: 0.6 + (1 - height) * (places - 0.2)),
+    ).properties(width=width, height=26 * places)
+    return _finished(chart, about, theme, "ranks day by day")
+
+
+def shares(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
+    """How the whole is divided, day by day; what the others have is one band."""
+    rest = len(about.names)
+    rows = [_row(about, line, line[3] or 0.0) for line in about.lines]
+    told: dict[date, float] = {}
+    for line in about.lines:
+        told[line[0]] = told.get(line[0], 0.0) + (line[3] or 0.0)
+    rows += [{"day": _at(day), "id": f"e{rest}", "value": max(0.0, 1 - share)} for day, share in told.items()]
+    numbered = [row | {"number": int(row["id"][1:])} for row in rows]
+    axis = alt.Axis(format=".0%", tickCount=5, domain=False, ticks=False, labelPadding=10)
+    y = alt.Y("value:Q", stack="zero", title=None, axis=axis, scale=alt.Scale(domain=[0, 1]))
+    x = alt.X("day:T", title=None, axis=_dates(about))
+    domain = [f"e{number}" for number in range(rest + 1)]
+    colours = [*_colours(about, theme), theme.grid]
+    area = (
+        alt.Chart(alt.InlineData(values=numbered))
+        .mark_area(strokeWidth=0.6, stroke=theme.grid)
+        .encode(
+            x=x,
+            y=y,
+            color=alt.Color("id:N", scale=alt.Scale(domain=domain, range=colours), legend=None),
+            order=alt.Order("number:Q", sort="ascending"),
+        )
+    )
+    tips = _hover(about, theme, x, y, lambda line: line[3], percent, dots=False)
+    names = _ends(about, theme, y, _middles(about), lambda height: height)
+    chart = alt.layer(area, *tips, names).properties(width=width, height=280)
+    return _finished(chart, about, theme, "shares day by day")
+
+
+def _row(about: Race, line: Line, value: float | None) -> dict[str, Any]:
+    return {"day": _at(line[0]), "id": f"e{about.names.index(line[1])}", "value": value}
+
+
+def _at(day: date) -> str:
+    """A day as Vega shows it everywhere alike: local midnight."""
+    return f"{day.isoformat()}T00:00:00"
+
+
+def _last(about: Race, column: int) -> dict[str, float]:
+    """Name -> its last value."""
+    last: dict[str, float] = {}
+    for line in about.lines:
+        last[line[1]] = line[column] or 0.0  # type: ignore[assignment]  # a column is a number from 2 on
+    return last
+
+
+def _middles(about: Race) -> dict[str, float]:
+    """Name -> the height of the middle of its band on the last day; the first name's band is at the bottom."""
+    found, below = {}, 0.0
+    last = _last(about, 3)
+    for name in about.names:
+        share = last.get(name, 0.0)
+        if share > 0.02:
+            found[name] = below + share / 2
+        below += share
+    return found
+
+
+def _colours(about: Race, theme: Theme) -> list[str]:
+    return [theme.palette[number % len(theme.palette)] for number in range(len(about.names))]
+
+
+def _colour(about: Race, theme: Theme) -> alt.Color:
+    domain = [f"e{number}" for number in range(len(about.names))]
+    return alt.Color("id:N", scale=alt.Scale(domain=domain, range=_colours(about, theme)), legend=None)
+
+
+def _strokes(
+    rows: list[dict[str, Any]], about: Race, theme: Theme, stroke: float = 2.4, kind: str = "line"
+) -> alt.Chart:
+    chart = alt.Chart(alt.InlineData(values=rows))
+    if kind == "point":
+        drawn = chart.mark_point(filled=True, size=34, opacity=1)
+    else:
+        few: Any = alt.OverlayMarkDef(size=26, filled=True) if len({row["day"] for row in rows}) <= 2 else False
+        drawn = chart.mark_line(strokeWidth=stroke, strokeJoin="round", strokeCap="round", point=few, clip=True)
+    coloured: alt.Chart = drawn.encode(color=_colour(about, theme))
+    return coloured
+
+
+def _hover(
+    about: Race,
+    theme: Theme,
+    x: alt.X,
+    y: alt.Y,
+    pick: Callable[[Line], float | None],
+    write: Callable[[float], str],
+    *,
+    dots: bool = True,
+) -> list[alt.Chart]:
+    """A line through the nearest day with everybody's values on it, and a dot on each line."""
+    nearest = alt.selection_point(
+        name="nearest", fields=["day"], nearest=True, on="pointermove", clear="pointerout", empty=False
+    )
+    days: dict[date, dict[str, Any]] = {}
+    spots = []
+    for line in about.lines:
+        value = pick(line)
+        if value is None:
+            continue
+        number = about.names.index(line[1])
+        days.setdefault(line[0], {"day": _at(line[0])})[f"t{number}"] = write(value)
+        spots.append({"day": _at(line[0]), "id": f"e{number}", "value": value})
+    tips = [alt.Tooltip("day:T", title="Day", format="%-d %b %Y")]
+    tips += [alt.Tooltip(f"t{number}:N", title=plain(name, 32)) for number, name in enumerate(about.names)]
+    visible = alt.condition(nearest, alt.value(0.7), alt.value(0))
+    rule = (
+        alt.Chart(alt.InlineData(values=list(days.values())))
+        .mark_rule(color=theme.faint, strokeWidth=1)
+        .encode(x=x, opacity=visible, tooltip=tips)
+        .add_params(nearest)
+    )
+    dot = (
+        alt.Chart(alt.InlineData(values=spots))
+        .mark_point(filled=True, size=60, opacity=1, clip=True)
+        .encode(x=x, y=y, color=_colour(about, theme))
+        .transform_filter(nearest)
+    )
+    return [rule, dot] if dots else [rule]
+
+
+def _ends(about: Race, theme: Theme, y: alt.Y, heights: dict[str, float], value: Callable[[float], float]) -> alt.Chart:
+    """Names at the right edge, at a share of the height each, far enough apart to be read; `value` is for the axis."""
+    ordered = sorted(heights.items(), key=lambda end: end[1])
+    placed = _spread([height for _, height in ordered], 0.058)
+    rows = [
+        {"id": f"e{about.names.index(name)}", "value": value(height), "text": plain(name, 20)}
+        for (name, _), height in zip(ordered, placed, strict=True)
+    ]
+    chart: alt.Chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_text(align="left", baseline="middle", dx=8, fontSize=12, fontWeight=600)
+        .encode(x=alt.value(alt.expr("width")), y=y, text="text:N", color=_colour(about, theme))
+    )
+    return chart
+
+
+def _spread(heights: list[float], gap: float) -> list[float]:
+    """Ascending shares of the height at least `gap` apart, kept below the top where that is possible."""
+    placed = list(heights)
+    for number in range(1, len(placed)):
+        placed[number] = max(placed[number], placed[number - 1] + gap)
+    limit = 1.0
+    for number in range(len(placed) - 1, -1, -1):
+        placed[number] = min(placed[number], limit)
+        limit = placed[number] - gap
+    return placed
+
+
+def _shades(about: Race, theme: Theme, x: alt.X) -> list[alt.Chart]:
+    """A band over each day whose data is not judged by."""
+    rows = [
+        {
+            "day": f"{(row['day'] - timedelta(days=1)).isoformat()}T12:00:00",
+            "until": f"{row['day'].isoformat()}T12:00:00",
+            "why": f"{row['day']} {row['verdict']}: {plain(row['verdict_reason'], 90)}",
+        }
+        for row in about.unjudged
+    ]
+    band = alt.Chart(alt.InlineData(values=rows)).mark_rect(color=theme.shade, opacity=0.22, clip=True)
+    return [band.encode(x=x, x2="until:T", tooltip=alt.Tooltip("why:N", title="Not judged"))] if rows else []
+
+
+def _flips(about: Race, theme: Theme, x: alt.X) -> alt.Chart:
+    """A mark at the top for each flip among those shown; it leads to its page."""
+    rows = [
+        {
+            "day": _at(flip["day"]),
+            "text": f"{plain(flip['entity'], 24)} passes {plain(flip['rival'], 24)}",
+            "url": f"/flips/{flip['flip_id']}",
+        }
+        for flip in about.flips
+    ]
+    marks: alt.Chart = (
+        alt.Chart(alt.InlineData(values=rows))
+        .mark_point(shape="triangle-down", filled=True, size=70, color=theme.ink, opacity=0.85, clip=True)
+        .encode(
+            x=x,
+            y=alt.value(4),
+            href="url:N",
+            tooltip=[alt.Tooltip("text:N", title="Flip"), alt.Tooltip("day:T", title="Day", format="%-d %b %Y")],
+        )
+    )
+    return marks
+
+
+def _dates(about: Race) -> alt.Axis:
+    days = [line[0] for line in about.lines]
+    span = (max(days) - min(days)).days if days else 0
+    form = "%b %Y" if span > 300 else "%-d %b"
+    return alt.Axis(format=form, tickCount=5, labelOverlap=True, grid=False, labelFlush=True)
+
+
+def _counts() -> alt.Axis:
+    return alt.Axis(
+        labelExpr="replace(format(datum.value, '~s'), 'G', 'B')",
+        tickCount=5,
+        domain=False,
+        ticks=False,
+        labelPadding=10,
+    )
+
+
+def _finished(chart: alt.TopLevelMixin, about: Race, theme: Theme, what: str) -> dict[str, Any]:
+    """The specification with the page's fonts and colours; `usermeta` says how much room the names need."""
+    spec: dict[str, Any] = chart.to_dict(validate=False)
+    longest = max((len(plain(name, 20)) for name in about.names), default=0)
+    spec["usermeta"] = {"room": 56 + round(longest * 7.4)}
+    spec["description"] = f"{about.board}: {what} of {', '.join(plain(name, 32) for name in about.names)}"
+    axis = {"labelColor": theme.faint, "domainColor": theme.grid, "tickColor": theme.grid, "gridColor": theme.grid}
+    spec["background"] = "transparent"
+    spec["config"] = {
+        "font": FONT,
+        "view": {"stroke": None},
+        "axis": {**axis, "labelFontSize": 11},
+        "concat": {"spacing": 12},
+    }
+    return spec

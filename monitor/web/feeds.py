@@ -1,0 +1,93 @@
+"""What other programs and pages take: the Atom feed of flips, and badges."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, time
+from typing import Any
+
+import jinja2
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from alerts.message import NAMESPACE
+from alerts.text import humanise, plain
+from monitor.web import words
+from monitor.web.pages import Kind, address, leader_of
+from monitor.web.site import Site
+from monitor.web.view import entity_name
+from warehouse.browsing import Filter
+
+ENTRIES = 60
+"""Flips in the feed."""
+
+_WIDE, _NARROW = "mwMW@%", "iIlj.,:'| ftr1()"
+
+
+class Feeds:
+    """The routes, over one site."""
+
+    def __init__(self, site: Site, pages: jinja2.Environment) -> None:
+        self.site = site
+        self.pages = pages
+
+    def router(self) -> APIRouter:
+        """`/flips.atom` and `/badge/BOARD.svg`."""
+        routes = APIRouter(include_in_schema=False)
+        routes.add_api_route("/flips.atom", self.atom)
+        routes.add_api_route("/badge/{name}.svg", self.badge)
+        return routes
+
+    def atom(self, request: Request, board: str | None = None, kind: Kind | None = None) -> Response:
+        """The newest flips that are true of the models, as an Atom feed."""
+        with self.site.published.browsing() as browsing:
+            newest = browsing.newest_flips(Filter(board, kind), most=4 * ENTRIES)
+            told = [row for row in newest if row["panel_holds"] is not False][:ENTRIES]
+            flips = [flip for row in told if (flip := browsing.flip(row["flip_id"])) is not None]
+        entries = [_entry(flip) for flip in flips]
+        text = self.pages.get_template("flips.atom").render(
+            feed_id=_urn("feed"),
+            base=address(self.site, request, ""),
+            updated=max((entry["updated"] for entry in entries), default="1970-01-01T00:00:00Z"),
+            entries=entries,
+        )
+        return Response(text, media_type="application/atom+xml")
+
+    def badge(self, name: str) -> Response:
+        """Who leads a board, as a badge."""
+        with self.site.published.browsing() as browsing:
+            chosen = leader_of(browsing.leaders(), name)
+        known = chosen["leader"] is not None
+        who = plain(entity_name(chosen["kind"], chosen["leader"]), 28) if known else "not known yet"
+        text = f"{who} {humanise(chosen['value'])}" if known else who
+        label = f"leads {plain(name, 24)}"
+        svg = self.pages.get_template("badge.svg").render(
+            label=label,
+            text=text,
+            left=_width(label),
+            right=_width(text),
+            colour="#0b5c97" if known else "#6b7280",
+        )
+        return Response(svg, media_type="image/svg+xml")
+
+
+def _entry(flip: dict[str, Any]) -> dict[str, str]:
+    at = flip["taken_at"] or datetime.combine(flip["day"], time(), UTC)
+    return {
+        "id": _urn(flip["flip_id"]),
+        "flip_id": flip["flip_id"],
+        "kind": flip["kind"],
+        "title": words.headline(flip),
+        "summary": f"{words.statement(flip)} {words.worth(flip)}",
+        "updated": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def _urn(name: str) -> str:
+    """The same for a flip for ever, wherever it is read."""
+    return uuid.uuid5(NAMESPACE, f"flip/{name}").urn
+
+
+def _width(text: str) -> int:
+    """About how wide a text is in the badge's font, with room at both ends."""
+    return 14 + round(sum(10.5 if c in _WIDE else 4.4 if c in _NARROW else 7.0 for c in text))

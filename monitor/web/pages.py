@@ -1,0 +1,214 @@
+"""The pages for people."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+import jinja2
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+
+from monitor.web import charts, races, words
+from monitor.web.site import Site
+from monitor.web.view import render
+from warehouse.browsing import Browsing, Filter
+from warehouse.errors import NotKnownError
+
+Kind = Literal["lead_change", "overtake"]
+PAGE = 100
+"""Flips on a page."""
+
+
+class Pages:
+    """The routes, over one site."""
+
+    def __init__(self, site: Site, pages: jinja2.Environment) -> None:
+        self.site = site
+        self.pages = pages
+
+    def router(self) -> APIRouter:
+        """Which path leads where."""
+        routes = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+        routes.add_api_route("/", self.overview)
+        routes.add_api_route("/board/{name}", self.board_page)
+        routes.add_api_route("/family/{name:path}", self.family_page)
+        routes.add_api_route("/flips", self.flips_page)
+        routes.add_api_route("/flips/{flip_id}", self.flip_page)
+        routes.add_api_route("/embed/{name}", self.embed)
+        routes.add_api_route("/charts/{name}/{kind}.json", self.chart)
+        routes.add_api_route("/charts/flip/{flip_id}/duel.json", self.duel_chart)
+        return routes
+
+    def page(self, request: Request, template: str, **context: Any) -> HTMLResponse:  # noqa: ANN401 templates take anything
+        """A template filled in."""
+        return render(self.site, self.pages, request, template, **context)
+
+    def overview(self, request: Request, board: str | None = None) -> HTMLResponse:
+        """Who leads now, the race, and how good the data is."""
+        with self.site.published.browsing() as browsing:
+            leaders = browsing.leaders()
+            chosen = leader_of(leaders, board) if board else next((row for row in leaders if row["leader"]), None)
+            race = races.gather(browsing, chosen, races.PLACES["race"]) if chosen else None
+            return self.page(
+                request,
+                "overview.html",
+                leaders=leaders,
+                chosen=chosen,
+                statement=words.standing_in_words(chosen) if chosen else "",
+                unit=words.unit,
+                picture=races.picture(race) if race else "",
+                trouble=trouble(browsing, chosen),
+                alerts=browsing.newest_alerts(8),
+                flips=[flip for flip in browsing.newest_flips(most=40) if flip["panel_holds"] is not False][:8],
+                looks=browsing.looks(),
+            )
+
+    def board_page(
+        self, request: Request, name: str, at: date | None = None, top: Annotated[int, Query(ge=1, le=1000)] = 25
+    ) -> HTMLResponse:
+        """A board: its definition, its standing on a day, ranks and shares over time."""
+        with self.site.published.browsing() as browsing:
+            leaders = browsing.leaders()
+            chosen = leader_of(leaders, name)
+            days = browsing.days(name)
+            rows = browsing.standing(name, at=at, top=top)
+            return self.page(
+                request,
+                "board.html",
+                leaders=leaders,
+                chosen=chosen,
+                rows=rows,
+                days=days,
+                shown=rows[0]["day"] if rows else None,
+                top=top,
+                unit=words.unit,
+                statement=words.standing_in_words(chosen),
+                pictures={
+                    kind: races.picture(races.gather(browsing, chosen, races.PLACES[kind]), kind)
+                    for kind in races.PLACES
+                },
+                trouble=trouble(browsing, chosen),
+                flips=browsing.newest_flips(Filter(name), most=12),
+            )
+
+    def family_page(self, request: Request, name: str) -> HTMLResponse:
+        """A family: its places, its models, what descends from it and who publishes it."""
+        with self.site.published.browsing() as browsing:
+            family = browsing.family(name)
+            if family is None:
+                raise NotKnownError("family", name, browsing.family_names())
+            return self.page(
+                request,
+                "family.html",
+                family=family,
+                places=browsing.family_places(name),
+                models=browsing.family_models(name),
+                relations=browsing.family_relations(name),
+                publishers=browsing.family_publishers(name),
+                flips=browsing.newest_flips(Filter(entity=name), most=12),
+            )
+
+    def flips_page(
+        self,
+        request: Request,
+        board: str = "",
+        kind: Literal["", "lead_change", "overtake"] = "",
+        start: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    ) -> HTMLResponse:
+        """All flips, newest first."""
+        chosen = Filter(board or None, kind or None)
+        with self.site.published.browsing() as browsing:
+            return self.page(
+                request,
+                "flips.html",
+                boards=list(browsing.definitions()),
+                chosen=chosen,
+                flips=browsing.newest_flips(chosen, most=PAGE, skip=start),
+                found=browsing.count_flips(chosen),
+                start=start,
+                step=PAGE,
+            )
+
+    def flip_page(self, request: Request, flip_id: str) -> HTMLResponse:
+        """One flip, to be quoted."""
+        with self.site.published.browsing() as browsing:
+            flip = known_flip(browsing, flip_id)
+            return self.page(
+                request,
+                "flip.html",
+                flip=flip,
+                headline=words.headline(flip),
+                statement=words.statement(flip),
+                worth=words.worth(flip),
+                citation=words.citation(flip, self.site.version, address(self.site, request, f"/flips/{flip_id}")),
+                unit=words.unit,
+                picture=races.picture(races.duel(browsing, flip)),
+                alerts=[row for row in browsing.newest_alerts(1000) if _is_about(row, flip)],
+            )
+
+    def embed(self, request: Request, name: str) -> HTMLResponse:
+        """A board for a frame in another page."""
+        with self.site.published.browsing() as browsing:
+            chosen = leader_of(browsing.leaders(), name)
+            race = races.gather(browsing, chosen, races.PLACES["race"])
+            return self.page(
+                request,
+                "embed.html",
+                chosen=chosen,
+                statement=words.standing_in_words(chosen),
+                picture=races.picture(race),
+            )
+
+    def chart(
+        self, name: str, kind: Literal["race", "bump", "shares"], theme: Literal["light", "dark"] = "light"
+    ) -> Response:
+        """The specification of a chart of a board."""
+        with self.site.published.browsing() as browsing:
+            race = races.gather(browsing, leader_of(browsing.leaders(), name), races.PLACES[kind])
+        return JSONResponse(_DRAWN[kind](race, charts.THEMES[theme]))
+
+    def duel_chart(self, flip_id: str, theme: Literal["light", "dark"] = "light") -> Response:
+        """The specification of the chart of a flip."""
+        with self.site.published.browsing() as browsing:
+            race = races.duel(browsing, known_flip(browsing, flip_id))
+        return JSONResponse(charts.race(race, charts.THEMES[theme]))
+
+
+_DRAWN = {"race": charts.race, "bump": charts.bump, "shares": charts.shares}
+
+
+def leader_of(leaders: list[dict[str, Any]], board: str) -> dict[str, Any]:
+    """The board of this name with its leader; NotKnownError offers the nearest."""
+    for row in leaders:
+        if row["board"] == board:
+            return row
+    raise NotKnownError("board", board, [row["board"] for row in leaders])
+
+
+def known_flip(browsing: Browsing, flip_id: str) -> dict[str, Any]:
+    """The flip of this id."""
+    flip = browsing.flip(flip_id)
+    if flip is None:
+        raise NotKnownError("flip", flip_id, [])
+    return flip
+
+
+def trouble(browsing: Browsing, chosen: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The last look at a board's source, when the board does not stand on it."""
+    if chosen is None or chosen["source"] is None:
+        return None
+    for look in browsing.looks():
+        if look["source"] == chosen["source"] and look["verdict"] != "complete":
+            return look
+    return None
+
+
+def address(site: Site, request: Request, path: str) -> str:
+    """A link that works outside the site."""
+    return (site.public_url or str(request.base_url)).rstrip("/") + path
+
+
+def _is_about(alert: dict[str, Any], flip: dict[str, Any]) -> bool:
+    same_pair = {alert["entity"], alert["rival"]} == {flip["entity"], flip["rival"]}
+    return bool(alert["board"] == flip["board"] and same_pair)

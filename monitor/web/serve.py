@@ -1,0 +1,102 @@
+"""The dashboard on an address: for the daemon in a thread, for the demo until a signal."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+
+from monitor.config import Settings
+from monitor.health import Health
+from monitor.web.app import create_app
+from warehouse.errors import LeadchangeError
+
+START_SECONDS = 15.0
+STOP_SECONDS = 5
+
+
+def utc_now() -> datetime:
+    """The clock, for those who bring none."""
+    return datetime.now(UTC)
+
+
+def serve(published: Path, host: str = "127.0.0.1", port: int = 8765, *, now: Callable[[], datetime] = utc_now) -> None:
+    """Serve a published file until SIGINT or SIGTERM.
+
+    Raises:
+        LeadchangeError: the address is taken.
+    """
+    server = _server(create_app(published, now=now), host, port)
+    try:
+        server.run()
+    except SystemExit:
+        raise LeadchangeError(_taken(host, port)) from None
+
+
+@contextmanager
+def serving(
+    settings: Settings, *, health: Callable[[], Health] | None = None, now: Callable[[], datetime] = utc_now
+) -> Iterator[str]:
+    """The dashboard of `settings`, in threads of its own within the block; its address.
+
+    Raises:
+        LeadchangeError: the address is taken.
+    """
+    web = settings.web
+    app = create_app(
+        settings.warehouse.publish,
+        now=now,
+        health=health,
+        token=getattr(web, "token", None),
+        public_url=getattr(web, "public_url", None),
+    )
+    server = _server(app, web.host, web.port)
+    thread = threading.Thread(target=_run, args=(server,), name="dashboard", daemon=True)
+    thread.start()
+    try:
+        yield _address(server, thread, web.host, web.port)
+    finally:
+        server.should_exit = True
+        thread.join(STOP_SECONDS)
+
+
+def _server(app: object, host: str, port: int) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # any ASGI application
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=STOP_SECONDS - 1,
+    )
+    return uvicorn.Server(config)
+
+
+def _run(server: uvicorn.Server) -> None:
+    """Run in a thread; uvicorn ends the process where it cannot listen, which is not for a thread to do."""
+    try:
+        server.run()
+    except SystemExit:
+        return
+
+
+def _address(server: uvicorn.Server, thread: threading.Thread, host: str, port: int) -> str:
+    """Where the server listens, once it does."""
+    end = time.monotonic() + START_SECONDS
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > end:
+            raise LeadchangeError(_taken(host, port))
+        time.sleep(0.02)
+    found = server.servers[0].sockets[0].getsockname()[1]
+    return f"http://{f'[{host}]' if ':' in host else host}:{found}/"
+
+
+def _taken(host: str, port: int) -> str:
+    return f"the dashboard cannot listen on {host}:{port}: is another one running? choose another [web] port"

@@ -1,0 +1,51 @@
+"""What every route knows: the published file, the clock, how the monitor is doing, and where the site is seen from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+
+from monitor.health import Facts, Health, judge
+from monitor.web.published import Published
+from warehouse.errors import WarehouseError
+from warehouse.sandbox import Limits
+
+
+@dataclass
+class Site:
+    """The dashboard's surroundings."""
+
+    published: Published
+    now: Callable[[], datetime]
+    daemon: Callable[[], Health] | None = None
+    """What the daemon says of itself; None where the pages are served without one."""
+    public_url: str | None = None
+    """Where people find this site, for links that leave it; None: where the request went."""
+    limits: Limits = field(default_factory=Limits)
+    version: str = field(default_factory=lambda: version("leadchange"))
+    _fresh: tuple[str, datetime | None, datetime | None] = ("-", None, None)
+
+    def health(self) -> Health:
+        """The daemon's word, or what the file alone says."""
+        return self.daemon() if self.daemon else self.file_health()
+
+    def file_health(self) -> Health:
+        """How the published file is doing by itself; cheap, because what it says is kept until the file changes."""
+        try:
+            last_complete, oldest = self._freshness()
+        except WarehouseError as error:
+            return Health(False, (str(error),), None)
+        return judge(Facts(now=self.now(), last_complete=last_complete, oldest_open_delivery=oldest))
+
+    def _freshness(self) -> tuple[datetime | None, datetime | None]:
+        identity = self.published.identity()
+        if self._fresh[0] != identity:
+            with self.published.browsing() as browsing:
+                self._fresh = (identity, *browsing.freshness())
+        return self._fresh[1:]
+
+    def state(self) -> str:
+        """Changes whenever a page would look different."""
+        return f"{self.published.identity()} {self.file_health().ok}"

@@ -1,0 +1,39 @@
+// Draws each chart in the place of its picture, in the page's colours; draws it again when those or the width change.
+"use strict";
+(() => {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const narrowest = 180;
+
+  async function draw(canvas) {
+    const theme = dark.matches ? "dark" : "light";
+    const answer = await fetch(`${canvas.dataset.spec}?theme=${theme}`);
+    if (!answer.ok) return;
+    const spec = await answer.json();
+    const width = Math.max(narrowest, canvas.clientWidth - spec.usermeta.room);
+    for (const part of [spec, ...(spec.vconcat || [])]) if (part.width) part.width = width;
+    const place = document.createElement("div");
+    // No eval, no inline styles: the page's policy allows neither.
+    await window.vegaEmbed(place, spec, {
+      actions: false, ast: true, renderer: "svg", defaultStyle: false,
+      tooltip: { disableDefaultStyle: true, maxDepth: 1 },
+      config: { autosize: { type: "pad" } },
+    });
+    canvas.replaceChildren(place);
+    canvas.dataset.drawn = theme;
+  }
+
+  function drawAll() {
+    for (const canvas of document.querySelectorAll(".canvas[data-spec]")) draw(canvas).catch(console.error);
+  }
+
+  let width = innerWidth;
+  let timer;
+  addEventListener("resize", () => {
+    if (innerWidth === width) return;
+    width = innerWidth;
+    clearTimeout(timer);
+    timer = setTimeout(drawAll, 200);
+  });
+  dark.addEventListener("change", drawAll);
+  drawAll();
+})();

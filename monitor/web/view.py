@@ -1,0 +1,128 @@
+"""From records to pages: the templates, and how numbers, days and names are written in them."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from alerts.text import humanise, percent, plain
+from monitor.output import number
+from monitor.web import statics, svg
+from monitor.web.site import Site
+
+HERE = Path(__file__).parent
+
+COUNTRIES = {
+    "AE": "United Arab Emirates",
+    "CA": "Canada",
+    "CH": "Switzerland",
+    "CN": "China",
+    "DE": "Germany",
+    "FR": "France",
+    "GB": "United Kingdom",
+    "IL": "Israel",
+    "IN": "India",
+    "JP": "Japan",
+    "KR": "South Korea",
+    "PL": "Poland",
+    "PT": "Portugal",
+    "RU": "Russia",
+    "SA": "Saudi Arabia",
+    "SG": "Singapore",
+    "TH": "Thailand",
+    "TW": "Taiwan",
+    "US": "United States",
+    "VN": "Vietnam",
+}
+"""ISO 3166 codes that the registry uses, for people."""
+
+_DASH = "–"  # noqa: RUF001 the typographer's own
+
+
+def templates(site: Site) -> jinja2.Environment:
+    """The pages' templates; everything that comes from outside is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": count,
+        "percent": share,
+        "name": lambda text, limit=60: plain(str(text), limit),
+        "day": day_in_words,
+        "moment": moment,
+        "cell": cell,
+        "part": lambda text: quote(str(text), safe=""),
+    }
+    environment.globals |= {
+        "static": statics.url,
+        "entity_url": entity_url,
+        "entity_name": entity_name,
+        "bar": svg.bar,
+        "spark": svg.spark,
+        "version": site.version,
+    }
+    return environment
+
+
+def render(site: Site, pages: jinja2.Environment, request: Request, template: str, **context: Any) -> HTMLResponse:  # noqa: ANN401 templates take anything
+    """A page with what every page shows: where it is, and how fresh its data is."""
+    status = context.pop("status", 200)
+    health = site.file_health()
+    text = pages.get_template(template).render(path=request.url.path, health=health, **context)
+    return HTMLResponse(text, status_code=status)
+
+
+def entity_url(kind: str, name: str) -> str | None:
+    """Where more about an entity is found; None for a country."""
+    if kind == "family":
+        return f"/family/{quote(name, safe='')}"
+    if kind in ("publisher", "model"):
+        return f"https://huggingface.co/{quote(name, safe='/')}"
+    return None
+
+
+def entity_name(kind: str, name: str) -> str:
+    """An entity for people: a country by its name."""
+    return COUNTRIES.get(name, name) if kind == "country" else plain(name, 80)
+
+
+def count(value: float | None, digits: int = 1) -> str:
+    """A count for people; a dash where it is not known."""
+    return _DASH if value is None else humanise(float(value), digits)
+
+
+def share(value: float | None) -> str:
+    """A share for people; a dash where it is not known."""
+    return _DASH if value is None else percent(value)
+
+
+def day_in_words(day: date | None) -> str:
+    """`5 Oct 2026`; a dash where it is not known."""
+    return _DASH if day is None else f"{day.day} {day:%b %Y}"
+
+
+def moment(at: datetime | None) -> str:
+    """`5 Oct 2026, 10:30 UTC`; a dash where it is not known."""
+    return _DASH if at is None else f"{day_in_words(at)}, {at:%H:%M} UTC"
+
+
+def cell(value: object, column: str = "") -> str:
+    """Any cell of any table."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return _DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(column, value)
+    return plain(str(value), 300)

@@ -1,0 +1,91 @@
+"""What the pages say in sentences, so that it can be quoted as it stands (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from alerts.message import title
+from alerts.text import percent, plain, versus
+from monitor.web.view import day_in_words, entity_name
+
+Row = Mapping[str, Any]
+
+_UNITS = {
+    "downloads_30d": "downloads in 30 days",
+    "downloads_7d": "downloads in 7 days",
+    "downloads_all_time": "downloads since creation",
+    "likes": "likes",
+    "derivatives": "derivatives",
+}
+
+
+def unit(measure: str) -> str:
+    """What a board's values count."""
+    return _UNITS.get(measure, "as published" if measure.startswith("series:") else measure.replace("_", " "))
+
+
+def headline(flip: Row) -> str:
+    """A flip in one line."""
+    kind = str(flip.get("entity_kind", ""))
+    return title(flip["kind"], entity_name(kind, flip["entity"]), entity_name(kind, flip["rival"]), flip["board"])
+
+
+def statement(flip: Row) -> str:
+    """A flip as a sentence or two that a journalist can quote."""
+    kind = flip["entity_kind"]
+    who, whom = entity_name(kind, flip["entity"]), entity_name(kind, flip["rival"])
+    deed = "took the lead from" if flip["kind"] == "lead_change" else "passed"
+    now = versus(flip["value"], flip["rival_value"])
+    text = (
+        f"On {day_in_words(flip['day'])}, {who} {deed} {whom} on the board “{plain(flip['board'], 40)}”: "
+        f"{now} {unit(flip['measure'])}, a lead of {percent(flip['margin'])}."
+    )
+    if flip["previous_value"] is None or flip["previous_rival_value"] is None:
+        return text
+    before = versus(flip["previous_value"], flip["previous_rival_value"])
+    return f"{text} On {day_in_words(flip['previous_day'])}, the day before it on record, it was {before}."
+
+
+def worth(flip: Row) -> str:
+    """Whether a flip is true of the models, in words for people."""
+    if flip["panel_holds"] is None:
+        return "The models behind these figures are not known; the flip is as published."
+    if flip["panel_holds"]:
+        return "It is true of the models, not only of the list: " + _after_colon(flip["verdict"]) + "."
+    return "It is true of the list only: " + _after_colon(flip["verdict"]) + ". No alert is sent for such a flip."
+
+
+def citation(flip: Row, version: str, address: str) -> str:
+    """One line that says where the figures come from, so that they can be found again."""
+    return (
+        f"leadchange {version}, flip {flip['flip_id']} of {flip['day'].isoformat()}. {plain(flip['definition'], 400)} "
+        f"Definition {flip['fingerprint']}, snapshot {flip['snapshot_id']} of {plain(flip['source'] or '?', 40)}. "
+        f"{address}"
+    )
+
+
+def standing_in_words(leader: Row) -> str:
+    """Who leads a board, by how much and since when, as one sentence."""
+    if leader["leader"] is None:
+        return f"{leader['board']} has no standing yet."
+    who = entity_name(leader["kind"], leader["leader"])
+    text = f"{who} leads with {versus_nobody(leader)}"
+    if leader["since"] is None:
+        return f"{text}."
+    since = day_in_words(leader["since"])
+    return f"{text}, first since {since}{' or longer' if leader['since_first_day'] else ''}."
+
+
+def versus_nobody(leader: Row) -> str:
+    """A leader's value beside the runner-up's, or alone."""
+    if leader["runner_up"] is None:
+        return f"{leader['value']:,.0f} {unit(leader['measure'])}"
+    both = versus(leader["value"], leader["runner_up_value"])
+    rival = entity_name(leader["kind"], leader["runner_up"])
+    return f"{both} {unit(leader['measure'])} of {rival}, {percent(leader['margin'])} ahead"
+
+
+def _after_colon(verdict: str) -> str:
+    """The reason in a verdict of the form `word: reason`."""
+    return plain(verdict.partition(": ")[2] or verdict, 200)
