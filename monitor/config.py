@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alerts.channels import CHANNELS, ChannelSettings
 from alerts.channels.console import ConsoleSettings
+from alerts.channels.secrets import read_secret
 from alerts.rules import Rule
 from jobs.digest import Digest
 from jobs.hub import HubSettings
@@ -75,6 +76,24 @@ class WebSettings(_Section):
 
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(8765, ge=0, le=65535, description="port to listen on")
+    public_url: str = Field(
+        "",
+        pattern=r"^$|^https?://[^\s/]+[^\s]*$",
+        description="address under which others reach it, for links in messages",
+    )
+    token_env: str | None = Field(None, description="variable holding a token that every request must carry")
+    token_file: Path | None = Field(None, description="file holding that token")
+
+    @property
+    def token(self) -> str | None:
+        """The token that every request must carry; None: anybody who reaches the address may read.
+
+        Raises:
+            SecretError: it is named and cannot be read.
+        """
+        if self.token_env is None and self.token_file is None:
+            return None
+        return read_secret(self.token_env, self.token_file, "the dashboard's token").get_secret_value()
 
 
 class RegistrySettings(_Section):

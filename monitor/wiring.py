@@ -17,6 +17,7 @@ from jobs import backfill, collect, deliver, detect, digest, hub
 from monitor.config import Settings
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
+from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
 from warehouse.outbox import Outbox
 from warehouse.publish import publish
@@ -99,7 +100,15 @@ class App:
         from alerts.charts import race_png  # noqa: PLC0415
 
         picture = race_png(alert) if len(alert.history) > 1 else None
-        return compose(alert, also=also, picture=picture, now=self.now())
+        return compose(alert, also=also, link=self._link(alert), picture=picture, now=self.now())
+
+    def _link(self, alert: Alert) -> str | None:
+        """Where the dashboard tells more about an alert; None where nobody else reaches it."""
+        base = self.settings.web.public_url.rstrip("/")
+        if not base:
+            return None
+        flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
+        return f"{base}/flips/{flip[0]}" if flip else f"{base}/board/{alert.board}"
 
     def summary(self, alerts: Sequence[Alert]) -> Message:
         """What is said about many alerts at once."""
