@@ -126,7 +126,18 @@ def test_every_settings_model_is_registered_under_its_type() -> None:
 
 
 def test_every_file_of_a_channel_is_registered() -> None:
-    helpers = {"__init__", "base", "secrets", "mailserver", "deadline", "guard", "poster", "slackwire", "slack_api"}
+    helpers = {
+        "__init__",
+        "base",
+        "secrets",
+        "mailserver",
+        "mailform",
+        "deadline",
+        "guard",
+        "poster",
+        "slackwire",
+        "slack_api",
+    }
     files = {path.stem for path in Path(alerts.channels.__file__).parent.glob("*.py")} - helpers
     assert files == {settings.__module__.rpartition(".")[2] for settings, _ in CHANNELS.values()}
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -24,7 +27,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.channels import ChannelError
-from alerts.channels.mail import Mail, MailSettings, build
+from alerts.channels.mail import Mail, MailSettings
+from alerts.channels.mailform import build
 from alerts.message import CHART_CID
 from alerts.text import plain
 from warehouse.errors import LeadchangeError
@@ -39,6 +43,8 @@ class Postmaster:
 
     rcpt: dict[str, str] = field(default_factory=dict)
     data: str = "250 taken"
+    slow: float = 0
+    """Seconds that each recipient takes."""
     drop: bool = False
     """Take the data, and hang up."""
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
@@ -48,6 +54,7 @@ class Postmaster:
         self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: list[str]
     ) -> str:
         self.asked.append(address)
+        await asyncio.sleep(self.slow)
         if address in self.rcpt:
             return self.rcpt[address]
         envelope.rcpt_tos.append(address)
@@ -95,14 +102,14 @@ def serve(postmaster: Postmaster, certificate: Path, monkeypatch: pytest.MonkeyP
         assert isinstance(args[-1], LoginPassword)
         return AuthResult(success=args[-1].password == PASSWORD.encode(), handled=False)
 
-    def start(*, starttls: bool = True, **keys: object) -> Mail:
+    def start(*, starttls: bool = True, seconds: float = 5, **keys: object) -> Mail:
         port = unused_port()
         context = SSLContext(PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         tls: dict[str, Any] = {"tls_context": context, "require_starttls": True} if starttls else {}
         running.append(Controller(postmaster, hostname="127.0.0.1", port=port, authenticator=login, **tls))
         running[-1].start()
-        return Mail(mail_settings(**{"port": port, "ca_file": certificate, **keys}))
+        return Mail(mail_settings(**{"port": port, "ca_file": certificate, **keys}), seconds)
 
     yield start
     for controller in running:
@@ -300,6 +307,56 @@ def test_a_rude_server_is_an_error_of_the_channel(lines: tuple[bytes, ...], perm
     assert (failure.permanent, failure.uncertain) == (permanent, False)
 
 
+def test_many_slow_recipients_are_told_in_several_attempts_and_each_once(serve: Serve, postmaster: Postmaster) -> None:
+    everybody = [f"reader{n}@example.org" for n in range(8)]
+    postmaster.slow = 0.15
+    channel = serve(starttls=False, tls="none", to=everybody, seconds=0.6)
+    started = time.monotonic()
+    failure = refused(channel)
+    assert time.monotonic() - started < 2
+    assert not failure.permanent
+    assert 0 < len(failure.settled) < 8
+    assert list(failure.settled) == everybody[: len(failure.settled)]
+    assert "reader7@example.org: not reached within 0.6 seconds" in str(failure)
+    postmaster.slow = 0
+    Mail(channel._settings).send(replace(sent(), settled=failure.settled))
+    assert set(postmaster.reached) == set(everybody)
+    # The one at whom the time ran out may have the mail twice, with the same Message-ID; nobody else.
+    assert len(postmaster.reached) <= 9
+
+
+@pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
+def test_a_byte_now_and_then_ends_when_the_time_is_over(tls: str) -> None:
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            for byte in b"220 " + b"x" * 40:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        started = time.monotonic()
+        failure = refused(Mail(mail_settings(port=listener.getsockname()[1], tls=tls), seconds=0.3))
+        assert time.monotonic() - started < 2
+        thread.join()
+    assert not failure.permanent
+
+
+def test_the_password_shows_nowhere(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    channel = serve(username="monitor", password_env="SMTP_PASSWORD")
+    with caplog.at_level("DEBUG"):
+        channel.send(sent())
+        for shown in (caplog.text, repr(channel), str(vars(channel)), repr(channel._server)):
+            assert PASSWORD not in shown
+    with raw_server(b"220 hello\r\n", f"535 no, {PASSWORD} is wrong\r\n".encode()) as port:
+        broken = Mail(mail_settings(port=port, username="monitor", password_env="SMTP_PASSWORD"))
+        with pytest.raises(ChannelError) as caught:
+            broken.send(sent())
+    assert PASSWORD not in "".join(traceback.format_exception(caught.value)) + str(vars(caught.value))
+
+
 # The mail itself.
 
 
@@ -322,6 +379,49 @@ def test_headers_tell_machines_what_this_is() -> None:
 def test_alerts_of_one_rule_and_board_belong_together() -> None:
     first, second = (build(sent(alert_id=one), mail_settings()) for one in ("a", "b"))
     assert first["References"] == second["References"] != build(sent(board="x"), mail_settings())["References"]
+
+
+def test_a_correction_answers_the_mail_that_it_corrects() -> None:
+    first = build(sent(), mail_settings())
+    correction = build(replace(sent(alert_id="c", kind="correction"), reply_to=first["Message-ID"]), mail_settings())
+    assert correction["In-Reply-To"] == first["Message-ID"]
+    assert correction["References"] == f"{first['References']} {first['Message-ID']}"
+    assert first["In-Reply-To"] is None
+
+
+@pytest.mark.parametrize("receipt", ["C0123456789:17.0", "<a b@c>", "<a@b>\r\nBcc: x@y", "a@b", "", "<>", "<a><b>"])
+def test_what_is_no_message_id_is_not_answered(receipt: str) -> None:
+    made = build(replace(sent(), reply_to=receipt), mail_settings())
+    assert made["In-Reply-To"] is None
+    assert "Bcc" not in made
+
+
+def test_whoever_wants_no_more_mail_can_say_so() -> None:
+    assert build(sent(), mail_settings())["List-Unsubscribe"] == "<mailto:monitor@example.org?subject=unsubscribe>"
+    made = build(sent(), mail_settings(unsubscribe_url="https://monitor.example/unsubscribe?list=weekly"))
+    assert made["List-Unsubscribe"] == (
+        "<https://monitor.example/unsubscribe?list=weekly>, <mailto:monitor@example.org?subject=unsubscribe>"
+    )
+    assert made["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://x.example", "mailto:a@b", "https://x.example/> , <evil", "https://x/\r\nBcc: a"]
+)
+def test_only_an_https_address_ends_a_subscription(url: str) -> None:
+    with pytest.raises(pydantic.ValidationError):
+        mail_settings(unsubscribe_url=url)
+
+
+def test_long_identifiers_are_not_folded_into_nonsense() -> None:
+    sender = "monitor@" + ".".join(["a" * 40] * 5)
+    first = build(sent(), mail_settings(**{"from": sender}))
+    keys = {"from": sender, "unsubscribe_url": "https://monitor.example/" + "x" * 300}
+    raw = build(replace(sent(), reply_to=first["Message-ID"]), mail_settings(**keys)).as_bytes()
+    parsed = message_from_bytes(raw, policy=default)
+    assert parsed["In-Reply-To"] == parsed["References"].split()[1] == first["Message-ID"]
+    assert parsed["List-Unsubscribe"].startswith(f"<{keys['unsubscribe_url']}>")
+    assert b"=?" not in raw.partition(b"\r\n\r\n")[0]
 
 
 def test_the_text_comes_first_then_html_then_the_picture_that_it_shows() -> None:

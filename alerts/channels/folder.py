@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from alerts.channels import mail, slackwire
+from alerts.channels import mail, mailform, slackwire
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt
 from alerts.message import Message
 
@@ -37,7 +37,7 @@ class Folder:
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             self._write(f"{stem}.slack.json", content.encode())
-            self._write(f"{stem}.eml", mail.build(message, self._mail).as_bytes())
+            self._write(f"{stem}.eml", mailform.build(message, self._mail).as_bytes())
         except OSError as error:
             raise ChannelError(f"cannot write to {self._path}: {error.strerror}") from error
         return Receipt(id=stem)

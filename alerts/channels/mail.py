@@ -1,22 +1,18 @@
-"""Mail: how an alert becomes one, and who of its recipients has it. The talking to a server is `mailserver`'s."""
+"""Mail: to whom, and who has it. How one looks is for `mailform`, how to hand it to a server for `mailserver`."""
 
 from __future__ import annotations
 
-import re
-import uuid
 from collections.abc import Iterable
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt, is_loopback
-from alerts.channels.mailserver import Server
+from alerts.channels.mailform import build
+from alerts.channels.mailserver import SECONDS, Server
 from alerts.channels.secrets import SecretError, read_secret
-from alerts.message import CHART_CID, NAMESPACE, Message
+from alerts.message import Message
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 MailAddress = Annotated[
@@ -25,10 +21,11 @@ MailAddress = Annotated[
 """A bare address, `desk@example.org`: no name before it, no angle brackets."""
 
 _PORTS = {"starttls": 587, "implicit": 465, "none": 25}
+_URL = r"^https://[!-;=?-~]{1,500}$"
 
 
 class MailSettings(ChannelSettings):
-    """Keys of a `type = "email"` channel. `timeout`: seconds; `ca_file`: a PEM file to trust, not the system's."""
+    """Keys of a `type = "email"` channel."""
 
     type: Literal["email"] = "email"
     host: str = Field(min_length=1)
@@ -40,7 +37,11 @@ class MailSettings(ChannelSettings):
     to: tuple[MailAddress, ...] = Field(min_length=1)
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     timeout: float = Field(default=30, gt=0, le=300)
+    """Seconds for each answer of the server."""
     ca_file: Path | None = None
+    """A PEM file to trust, not the system's."""
+    unsubscribe_url: str | None = Field(default=None, pattern=_URL)
+    """Where a POST ends the subscription, as RFC 8058 has it; without one a mail to the sender asks for that."""
 
     @property
     def domain(self) -> str:
@@ -58,35 +59,10 @@ class MailSettings(ChannelSettings):
         return self
 
 
-def build(message: Message, settings: MailSettings) -> EmailMessage:
-    """The mail about `message`: text, HTML and picture. The same arguments give the same bytes."""
-    mail = EmailMessage(policy=SMTP)
-    identity = uuid.uuid5(NAMESPACE, f"{message.alert_id}/{settings.name}").hex
-    mail["Message-ID"] = f"<{identity}@{settings.domain}>"
-    mail["Date"] = message.at
-    mail["From"] = Address("leadchange", addr_spec=settings.sender)
-    mail["To"] = [Address(addr_spec=recipient) for recipient in settings.to]
-    mail["Subject"] = message.title
-    mail["Auto-Submitted"] = "auto-generated"
-    # A long word in one of these would be folded into something unreadable (bpo-35805), hence no domain of the sender.
-    slug = re.sub(r"[^a-z0-9]+", "-", settings.name.lower())[:30].strip("-") or "channel"
-    mail["List-Id"] = f"leadchange <{slug}.leadchange.localhost>"
-    mail["References"] = f"<{uuid.uuid5(NAMESPACE, f'{message.thread}/{settings.name}').hex}@leadchange>"
-    mail.set_content(message.text, cte="quoted-printable")
-    mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
-    html = mail.get_body(("html",))
-    if message.picture and html is not None:
-        html.add_related(message.picture, "image", "png", cid=f"<{CHART_CID}>", disposition="inline")
-    # The library draws boundaries at random; ours follow from the message.
-    for number, part in enumerate(part for part in mail.walk() if part.is_multipart()):
-        part.set_boundary(f"=={identity}-{number}==")
-    return mail
-
-
 class Mail:
     """Sends each alert to every recipient by itself. Building it reads the password and the trusted certificates."""
 
-    def __init__(self, settings: MailSettings) -> None:
+    def __init__(self, settings: MailSettings, seconds: float = SECONDS) -> None:
         self.name = settings.name
         self._settings = settings
         self._server = Server(
@@ -98,6 +74,7 @@ class Mail:
             ca_file=settings.ca_file,
             username=settings.username,
             password=_password(settings),
+            seconds=seconds,
         )
 
     def send(self, message: Message) -> Receipt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,8 +14,12 @@ from typing import Literal
 from pydantic import SecretStr
 
 from alerts.channels.base import ChannelError
-from alerts.text import plain
+from alerts.channels.deadline import Deadline
+from alerts.channels.secrets import redacted
 from warehouse.errors import LeadchangeError
+
+SECONDS = 200.0
+"""For one message to all its recipients: well below the time after which its sender is taken for dead."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Server:
     ca_file: Path | None = None
     username: str | None = None
     password: SecretStr | None = None
+    seconds: float = SECONDS
+    """For one message to all its recipients, together; who is not reached by then waits for the next attempt."""
 
     def __post_init__(self) -> None:
         self._context()
@@ -39,15 +46,22 @@ class Server:
         """Send `content` to each recipient in a transaction of its own; who did not get it, and why."""
         failures: dict[str, ChannelError] = {}
         try:
-            with self._session() as smtp:
+            with Deadline(self.seconds) as deadline, self._session(deadline) as smtp:
                 for recipient in recipients:
                     try:
+                        self._check(smtp, deadline)
                         self._transact(smtp, content, sender, recipient)
                     except ChannelError as failure:
                         failures[recipient] = failure
         except ChannelError as failure:
             return dict.fromkeys(recipients, failure)
         return failures
+
+    def _check(self, smtp: smtplib.SMTP, deadline: Deadline) -> None:
+        if deadline.over:
+            raise ChannelError(f"not reached within {self.seconds:g} seconds")
+        if smtp.sock is None:
+            raise ChannelError(f"{self.host} hung up before it was their turn")
 
     def _transact(self, smtp: smtplib.SMTP, content: bytes, sender: str, recipient: str) -> None:
         handed_over = False
@@ -63,10 +77,10 @@ class Server:
             raise self._failure(error, handed_over=handed_over) from None
 
     @contextmanager
-    def _session(self) -> Iterator[smtplib.SMTP]:
+    def _session(self, deadline: Deadline) -> Iterator[smtplib.SMTP]:
         """A connection that is encrypted and logged in, as configured."""
         try:
-            smtp = self._connect()
+            smtp = self._connect(deadline)
         except OSError as error:
             raise self._failure(error) from None
         try:
@@ -78,10 +92,9 @@ class Server:
                 smtp.quit()
             smtp.close()
 
-    def _connect(self) -> smtplib.SMTP:
-        if self.tls == "implicit":
-            return smtplib.SMTP_SSL(self.host, self.port, self.our_name, timeout=self.timeout, context=self._context())
-        return smtplib.SMTP(self.host, self.port, self.our_name, timeout=self.timeout)
+    def _connect(self, deadline: Deadline) -> smtplib.SMTP:
+        context = self._context() if self.tls == "implicit" else None
+        return _Client(self.host, self.port, self.our_name, self.timeout, deadline, context)
 
     def _prepare(self, smtp: smtplib.SMTP) -> None:
         try:
@@ -124,10 +137,25 @@ class Server:
 
     def _redacted(self, text: object) -> str:
         """One short line without the password, should a server echo it."""
-        line = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-        if self.password is not None:
-            line = line.replace(self.password.get_secret_value(), "***")
-        return plain(line, 200) or type(text).__name__
+        return redacted(text, [self.password]) or type(text).__name__
+
+
+class _Client(smtplib.SMTP):
+    """smtplib's client over a connection that is cut when its time is over."""
+
+    def __init__(
+        self, host: str, port: int, our_name: str, timeout: float, deadline: Deadline, context: ssl.SSLContext | None
+    ) -> None:
+        self._deadline = deadline
+        self._implicit = context
+        super().__init__(host, port, our_name, timeout=timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        # A host may have several addresses, and each is waited for.
+        connection = socket.create_connection((host, port), min(timeout, self._deadline.left() / 4))
+        connection.settimeout(timeout)
+        self._deadline.watch(connection)
+        return connection if self._implicit is None else self._implicit.wrap_socket(connection, server_hostname=host)
 
 
 def _accepted(answer: tuple[int, bytes]) -> None:
