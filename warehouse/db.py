@@ -222,9 +222,16 @@ class Database:
         if kind != "BOOLEAN":
             raise QueryRefusedError(f"it must be true or false of a model, and is of type {kind}")
 
-    def interrupt(self) -> None:
-        """Stop what another thread is running on this connection; there it is refused with the word `interrupted`."""
-        self._connection.interrupt()
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """Interrupt what runs on this connection when the block takes longer; it is refused as `Interrupted`."""
+        alarm = threading.Timer(seconds, self._connection.interrupt)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            yield
+        finally:
+            alarm.cancel()
 
     def ask(self, sql: str, *, most: int | None = None) -> tuple[list[str], list[Row]]:
         """Run somebody's own query: column names and rows, the first `most` of them (None: all).
@@ -279,6 +286,8 @@ def _errors_become_ours(path: Path | None) -> Iterator[None]:
         raise WarehouseError(_explain(str(error), path)) from None
     except duckdb.FatalException as error:
         raise WarehouseDeadError(f"{path} had to be closed: {_first_line(error)}; committed data is kept") from error
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
+        raise QueryRefusedError(_first_line(error)) from None
     except duckdb.Error as error:
         # What does not fit its checksum has no class of its own.
         if not _is_damage(str(error)):

@@ -13,7 +13,6 @@ import math
 import os
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -142,15 +141,11 @@ def _ask(published: Path, query: str, limits: Limits) -> Answer:
     with Database.open_published(published, memory_megabytes=limits.memory_megabytes) as db:
         db.refuse_writing(query)
         began = time.monotonic()
-        alarm = threading.Timer(limits.seconds, db.interrupt)
-        alarm.daemon = True
-        alarm.start()
         try:
-            columns, rows = db.ask(query, most=limits.rows + 1)
+            with db.at_most(limits.seconds):
+                columns, rows = db.ask(query, most=limits.rows + 1)
         except QueryRefusedError as error:
             raise QueryRefusedError(_in_words(str(error), limits)) from None
-        finally:
-            alarm.cancel()
         cells = [[plain_cell(cell) for cell in row] for row in rows[: limits.rows]]
         return Answer(columns, cells, len(rows) > limits.rows, time.monotonic() - began)
 

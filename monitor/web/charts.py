@@ -60,7 +60,7 @@ def race(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
     x = alt.X("day:T", title=None, axis=_dates(about), scale=alt.Scale(domain=brush))
     upper = alt.layer(
         *_shades(about, theme, x),
-        _flips(about, theme, x),
+        *_flips(about, theme, x),
         _strokes(rows, about, theme).encode(x=x, y=y),
         *_hover(about, theme, x, y, lambda line: line[2], humanise),
         _ends(about, theme, y, {name: value / top for name, value in _last(about, 2).items()}, lambda h: h * top),
@@ -100,15 +100,13 @@ def shares(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
     axis = alt.Axis(format=".0%", tickCount=5, domain=False, ticks=False, labelPadding=10)
     y = alt.Y("value:Q", stack="zero", title=None, axis=axis, scale=alt.Scale(domain=[0, 1]))
     x = alt.X("day:T", title=None, axis=_dates(about))
-    domain = [f"e{number}" for number in range(rest + 1)]
-    colours = [*_colours(about, theme), theme.grid]
     area = (
         alt.Chart(alt.InlineData(values=numbered))
         .mark_area(strokeWidth=0.6, stroke=theme.grid)
         .encode(
             x=x,
             y=y,
-            color=alt.Color("id:N", scale=alt.Scale(domain=domain, range=colours), legend=None),
+            color=_colour(about, theme),
             order=alt.Order("number:Q", sort="ascending"),
         )
     )
@@ -147,13 +145,11 @@ def _middles(about: Race) -> dict[str, float]:
     return found
 
 
-def _colours(about: Race, theme: Theme) -> list[str]:
-    return [theme.palette[number % len(theme.palette)] for number in range(len(about.names))]
-
-
 def _colour(about: Race, theme: Theme) -> alt.Color:
-    domain = [f"e{number}" for number in range(len(about.names))]
-    return alt.Color("id:N", scale=alt.Scale(domain=domain, range=_colours(about, theme)), legend=None)
+    """A colour for each name; one more is for all others."""
+    domain = [f"e{number}" for number in range(len(about.names) + 1)]
+    colours = [theme.palette[number % len(theme.palette)] for number in range(len(about.names))]
+    return alt.Color("id:N", scale=alt.Scale(domain=domain, range=[*colours, theme.grid]), legend=None)
 
 
 def _strokes(
@@ -252,7 +248,7 @@ def _shades(about: Race, theme: Theme, x: alt.X) -> list[alt.Chart]:
     return [band.encode(x=x, x2="until:T", tooltip=alt.Tooltip("why:N", title="Not judged"))] if rows else []
 
 
-def _flips(about: Race, theme: Theme, x: alt.X) -> alt.Chart:
+def _flips(about: Race, theme: Theme, x: alt.X) -> list[alt.Chart]:
     """A mark at the top for each flip among those shown; it leads to its page."""
     rows = [
         {
@@ -272,7 +268,7 @@ def _flips(about: Race, theme: Theme, x: alt.X) -> alt.Chart:
             tooltip=[alt.Tooltip("text:N", title="Flip"), alt.Tooltip("day:T", title="Day", format="%-d %b %Y")],
         )
     )
-    return marks
+    return [marks] if rows else []
 
 
 def _dates(about: Race) -> alt.Axis:

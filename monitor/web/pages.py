@@ -9,7 +9,7 @@ import jinja2
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from monitor.web import charts, races, words
+from monitor.web import charts, looking_back, races, words
 from monitor.web.site import Site
 from monitor.web.view import render
 from warehouse.browsing import Browsing, Filter
@@ -144,6 +144,8 @@ class Pages:
                 citation=words.citation(flip, self.site.version, address(self.site, request, f"/flips/{flip_id}")),
                 unit=words.unit,
                 picture=races.picture(races.duel(browsing, flip)),
+                split=looking_back.split(browsing, flip),
+                dates=looking_back.dates(browsing, flip),
                 alerts=[row for row in browsing.newest_alerts(1000) if _is_about(row, flip)],
             )
 

@@ -57,6 +57,7 @@ def templates(site: Site) -> jinja2.Environment:
     )
     environment.filters |= {
         "count": count,
+        "signed": signed,
         "percent": share,
         "name": lambda text, limit=60: plain(str(text), limit),
         "day": day_in_words,
@@ -100,6 +101,11 @@ def entity_name(kind: str, name: str) -> str:
 def count(value: float | None, digits: int = 1) -> str:
     """A count for people; a dash where it is not known."""
     return _DASH if value is None else humanise(float(value), digits)
+
+
+def signed(value: float) -> str:
+    """A change for people, with its sign."""
+    return f"{'+' if value > 0 else ''}{humanise(float(value), 2)}" if value else "0"
 
 
 def share(value: float | None) -> str:

@@ -14,7 +14,7 @@
     const place = document.createElement("div");
     // No eval, no inline styles: the page's policy allows neither.
     await window.vegaEmbed(place, spec, {
-      actions: false, ast: true, renderer: "svg", defaultStyle: false,
+      actions: false, ast: true, renderer: "svg", defaultStyle: false, logLevel: 1,
       tooltip: { disableDefaultStyle: true, maxDepth: 1 },
       config: { autosize: { type: "pad" } },
     });

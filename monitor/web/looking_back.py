@@ -1,0 +1,56 @@
+"""Why a flip happened, and when it did under other definitions, as far as that is known in reasonable time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alerts.text import plain
+from monitor.web.view import day_in_words
+from warehouse import explain, when
+from warehouse.browsing import Browsing
+from warehouse.errors import LeadchangeError
+
+SECONDS = 4.0
+"""What either may take; a page is worked out once for each state of the file."""
+
+
+def split(browsing: Browsing, flip: dict[str, Any]) -> explain.Explanation | None:
+    """What moved the gap, split by kind of models; None when that takes too long."""
+    try:
+        with browsing.db.at_most(SECONDS):
+            return explain.of_flip(browsing.db, flip["flip_id"])
+    except LeadchangeError:
+        return None
+
+
+def dates(browsing: Browsing, flip: dict[str, Any]) -> dict[str, Any] | None:
+    """When the one passed the other under every definition; None for single models, and when it takes too long."""
+    try:
+        with browsing.db.at_most(SECONDS):
+            found = when.crossings(browsing.db, flip["entity"], flip["rival"])
+    except LeadchangeError:
+        return None
+    if not found:
+        return None
+    line = when.in_one_line(plain(flip["entity"], 60), plain(flip["rival"], 60), found)
+    return {"line": line, "rows": [_row(dated) for dated in found]}
+
+
+def _row(dated: when.Dated) -> dict[str, Any]:
+    crossing = dated.crossing
+    return {
+        "measure": dated.board.measure,
+        "scope": "as published" if dated.board.series else dated.board.scope,
+        "first": _range(crossing.first, "never"),
+        "good": _range(crossing.for_good, "does not lead now"),
+        "changes": crossing.changes,
+        "seen": f"{crossing.days} days, {day_in_words(crossing.since)} to {day_in_words(crossing.until)}",
+    }
+
+
+def _range(passage: when.Passage | None, otherwise: str) -> str:
+    if passage is None:
+        return otherwise
+    if passage.after is None:
+        return f"from the first day, {day_in_words(passage.by)}"
+    return f"{day_in_words(passage.after)} to {day_in_words(passage.by)}"
