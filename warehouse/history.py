@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -57,7 +57,7 @@ def before(
     comparison = Comparison(
         reference=reference_day,
         days=(taken_at - reference_at.astimezone(UTC)).total_seconds() / 86_400,
-        **_coverage(rows, listings),
+        **_coverage(rows, {one.publisher for one in listings or () if vouched(one, listed.get(one.publisher, ()))}),
         **counters,
     )
     return Before(day, comparison, looks, listed, {row["publisher"]: row["lost"] for row in rows if row["lost"]})
@@ -71,13 +71,11 @@ def _rows_gone(db: Database, reference: int, listings: Sequence[Listing] | None)
         return db.records(sql("rows_gone", publisher=publisher), {"reference": reference})
 
 
-def _coverage(rows: Sequence[dict[str, Any]], listings: Sequence[Listing] | None) -> dict[str, int]:
-    """What is gone in all, and what of it the Hub's own counts do not explain."""
-    explained = {listing.publisher for listing in listings or () if vouched(listing)}
+def _coverage(rows: Sequence[dict[str, Any]], explained: Collection[str]) -> dict[str, int]:
+    """What is gone in all, and what of it was not at the publishers that are `explained`."""
     figures = ("before", "lost", "downloads_before", "downloads_lost")
-    return {name: sum(row[name] for row in rows) for name in figures} | {
-        "unexplained": sum(row["lost"] for row in rows if row["publisher"] not in explained)
-    }
+    unexplained = sum(row["lost"] for row in rows if row["publisher"] not in explained)
+    return {name: sum(row[name] for row in rows) for name in figures} | {"unexplained": unexplained}
 
 
 def _look(day: date, complete: bool, measured: str | None) -> Look:

@@ -89,9 +89,11 @@ def of_table(models: int, before: Before) -> Judgement:
     return _of_counters([f"{models:,} models"], {"models": models}, before)
 
 
-def vouched(listing: Listing) -> bool:
-    """Whether the Hub's own count agrees with a listing, so that what is missing from it was deleted."""
-    return listing.num_models is not None and listing.problem is None
+def vouched(listing: Listing, earlier: Sequence[Listed]) -> bool:
+    """Whether what is missing from a listing was deleted: the Hub's own count agrees, or the publisher is gone."""
+    if listing.problem is not None:
+        return _always_short(listing, earlier)
+    return listing.num_models is not None or (not listing.models and _long_gone(earlier))
 
 
 def _of_counters(notes: Sequence[str], counts: Mapping[str, int], before: Before) -> Judgement:
