@@ -11,7 +11,7 @@ pair, an entity against the line below the top places, an entity against a miles
     pending  --another leads-->  pending(the other)                                              DROPPED, PENDING
     any      --incumbent or challenger not in the standing, or the standing not complete-->      frozen: nothing moves
     any      --the leader changes again and again-->  flapping: FLIPs are not told               CONTESTED
-    flapping --calm again, the incumbent leads-->                                                SETTLED
+    flapping --calm again, the incumbent leads-->                                                SETTLED (a line: FLIP)
 
 Days count once: a standing of a day that was judged already changes nothing. Ties keep the incumbent. Who leads is an
 attribute, never part of a slot's key; `epoch` counts a slot's confirmed incumbents, so that A to B to A is two events
@@ -57,7 +57,7 @@ class Slot:
     flipped_on: date | None = None
     """When this incumbent was confirmed."""
     told: str = ""
-    """The alert that said so."""
+    """The alert that said so; empty when that was not told."""
     ahead: str | None = None
     """Who led on the last day judged, confirmed or not."""
     recent: str = ""
@@ -65,6 +65,8 @@ class Slot:
     flapping: bool = False
     changes: int = 0
     """Changes of the lead since it became contested."""
+    contests: int = 0
+    """How often it became contested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +134,14 @@ def _contest(
     seen = _observed(slot, contest.leader(slot.ahead), standing.day)
     after, events = _advance(seen, contest, standing, rule)
     if seen.flapping:
-        events = [event for event in events if event.kind != "FLIP"]
+        after, events = _muted(after, events)
     return _judge_flapping(after, events, contest, standing, rule)
+
+
+def _muted(slot: Slot, events: list[Event]) -> tuple[Slot, list[Event]]:
+    """Flips that nobody is told of."""
+    rest = [event for event in events if event.kind != "FLIP"]
+    return (slot if len(rest) == len(events) else replace(slot, told="")), rest
 
 
 def _first_sight(contest: Contest, day: date, *, newcomer: bool) -> Slot | None:
@@ -207,15 +215,22 @@ def _handed_over(slot: Slot, flip: Event) -> Slot:
 def _judge_flapping(
     slot: Slot, events: list[Event], contest: Contest, standing: Standing, rule: Rule
 ) -> tuple[Slot, list[Event]]:
-    """Say once that a slot is contested, and once that it is settled; in between nobody is told of its flips."""
+    """Say once that a slot is contested, and once that it is settled; in between nobody is told of its flips.
+
+    Of a contest against a line or a number only who won is told: the flip that was not told while it was contested.
+    """
     score = flap_score(slot.recent)
     if not slot.flapping and score >= FLAPPING:
-        slot = replace(slot, flapping=True, changes=slot.recent.count("1"))
-        untold = [event for event in events if event.kind != "FLIP"]
+        slot = replace(slot, flapping=True, changes=slot.recent.count("1"), contests=slot.contests + 1)
+        slot, untold = _muted(slot, events)
         return slot, [*untold, _event("CONTESTED", slot, slot.ahead or slot.incumbent, contest, standing, rule)]
     if slot.flapping and score <= CALM and slot.ahead == slot.incumbent:
-        event = _event("SETTLED", slot, slot.incumbent, contest, standing, rule)
-        return replace(slot, flapping=False, changes=0), [*events, event]
+        kind: Kind = "FLIP" if contest.told is not None else "SETTLED"
+        event = _event(kind, slot, slot.incumbent, contest, standing, rule)
+        calm = replace(slot, flapping=False, changes=0)
+        if kind == "SETTLED":
+            return calm, [*events, event]
+        return (calm, events) if slot.told else (replace(calm, told=event.alert_id), [*events, event])
     return slot, events
 
 
@@ -237,7 +252,7 @@ def _event(kind: Kind, slot: Slot, entity: str, contest: Contest, standing: Stan
     settling = slot.flipped_on is not None and (standing.day - slot.flipped_on).days <= rule.settle_days
     return Event(
         kind=kind,
-        alert_id=alert_id(rule.name, rule.board, contest.key, slot.epoch + flipped, entity if flipped else kind),
+        alert_id=alert_id(rule.name, rule.board, contest.key, *_count(slot, kind, entity)),
         rule=rule.name,
         board=rule.board,
         slot=contest.key,
@@ -252,6 +267,13 @@ def _event(kind: Kind, slot: Slot, entity: str, contest: Contest, standing: Stan
         reverts=slot.told if kind == "FLIP" and settling and entity == slot.previous else "",
         changes=0 if flipped else slot.changes,
     )
+
+
+def _count(slot: Slot, kind: Kind, entity: str) -> tuple[int, str]:
+    """What tells an event of a slot from all others: the how-manieth of what."""
+    if kind in ("CONTESTED", "SETTLED"):
+        return slot.contests, kind
+    return slot.epoch + 1, entity
 
 
 def _named(event: Event, standing: Standing) -> Event:

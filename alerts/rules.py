@@ -58,6 +58,11 @@ class Rule(BaseModel):
         return self
 
     @property
+    def is_race(self) -> bool:
+        """Whether it watches who is ahead of whom, so that there is a flip behind each of its alerts."""
+        return self.when in ("lead_change", "overtake")
+
+    @property
     def fingerprint(self) -> str:
         """Changes when the rule judges differently; whom it tells is no part of it."""
         judged = self.model_dump_json(exclude={"channels"})

@@ -279,7 +279,7 @@ def _sender(channel: Channel, message: Message, *, uncertain: bool) -> Callable[
         except ChannelError as error:
             error.uncertain = error.uncertain or still_open
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 see below
             # A bug in one channel must not keep the others from sending. The log gets where it happened, and nobody
             # gets the error's own text: it may hold a secret.
             kind, where = type(error).__name__, "".join(traceback.format_tb(error.__traceback__))

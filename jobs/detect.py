@@ -11,14 +11,16 @@
 
 A second look at a day that was judged, or a day that arrives late, is judged again from the day before: what follows
 then replaces what followed before. What nobody was told is forgotten; who was told something that turned out wrong gets
-one correction.
+one correction. When a rule is another, or its board counts otherwise (a family gained a publisher), all its days are
+judged again, and nothing of the past is news: that is no event of the market.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import groupby
 
 from alerts import engine
 from alerts.contests import LEAD
@@ -28,15 +30,17 @@ from alerts.rules import Rule
 from jobs import tell
 from jobs.rank import Summary as Ranked
 from jobs.rank import run as rank
-from jobs.reconcile import Reconciled, reconcile
-from warehouse import explain
+from jobs.reconcile import SAME_STORY, Past, reconcile
 from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.ledger import Judged, Ledger
-from warehouse.records import Alert, KnownAlert
+from warehouse.ledger import Ledger, RuleState, SlotAlert, Unjudged
+from warehouse.records import Alert, KnownAlert, Standing
 from warehouse.registry import Registry
 
 BEGINNING = date.min
+
+UNTOLD = "held: it takes back a lead that nobody was told of"
+"""Why a flip is held that brings back who was never said to have lost."""
 
 _KINDS = {"CONTESTED": "contested", "SETTLED": "settled"}
 
@@ -62,8 +66,18 @@ class _Work:
 
     rule: Rule
     start: date
-    quiet_until: date
-    """Days up to this one were judged by an earlier version of the rule; what follows from them is not news."""
+    past: Past
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What came of it."""
+
+    work: _Work
+    states: Sequence[RuleState]
+    events: Sequence[Event]
+    slots: Mapping[str, engine.Slot]
+    """After the last day."""
 
 
 def run(
@@ -80,68 +94,59 @@ def run(
         ranked = rank(db, boards, registry)
         ledger = Ledger(db)
         ledger.retire_rules([rule.name for rule in rules])
-        days = 0
-        fresh: list[tell.Fresh] = []
-        for work in _to_judge(ledger, rules):
-            judged, new = _judge(ledger, work, now)
-            days += judged
-            fresh += new
+        judged = _judge(ledger, rules)
+        fresh = [item for one in judged for item in _settle(ledger, one, now)]
         fresh += _watch_sources(ledger, rules, now)
         told = tell.run(db, fresh, {rule.name: rule for rule in rules}, {b.name: b for b in boards}, now, breaker)
+        days = sum(len(one.states) for one in judged)
         return Summary(ranked, days, told.titles, ledger.count_pending(), told.held)
 
 
-def _to_judge(ledger: Ledger, rules: Sequence[Rule]) -> list[_Work]:
-    """The rules that have something to judge, and from which day on."""
-    judged, ranked = ledger.judged_days(), ledger.ranked_days()
-    found = (
-        _first_unjudged(rule, judged.get((rule.name, rule.board), {}), ranked.get(rule.board, {})) for rule in rules
-    )
-    return [work for work in found if work is not None]
+def _judge(ledger: Ledger, rules: Iterable[Rule]) -> list[_Judged]:
+    """Step every rule through the days it has to judge; the states after each are written."""
+    watching = {rule.name: rule for rule in rules if rule.when != "source_trouble"}
+    unjudged = ledger.unjudged([(rule.name, rule.board, rule.fingerprint) for rule in watching.values()])
+    starts = {name: BEGINNING if found.other else found.start or BEGINNING for name, found in unjudged.items()}
+    if not starts:
+        return []
+    with ledger.judging((name, watching[name].board, start) for name, start in starts.items()):
+        known = ledger.known_alerts()
+        slots = {name: engine.load(state) for name, state in ledger.states_before().items()}
+        ledger.forget_states()
+    works = [_Work(watching[name], start, _past(unjudged[name], known.get(name, []))) for name, start in starts.items()]
+    judged = list(_fold(ledger, works, slots))
+    ledger.write_states([state for one in judged for state in one.states])
+    return judged
 
 
-def _first_unjudged(rule: Rule, judged: Judged, ranked: Mapping[date, int]) -> _Work | None:
-    """From the first day judged by another snapshot, by another version of the rule, or not at all."""
-    if rule.when == "source_trouble":
-        return None
-    changed = any(fingerprint != rule.fingerprint for _, fingerprint in judged.values())
-    if changed:
-        return _Work(rule, BEGINNING, max(judged))
-    differing = [day for day in judged.keys() | ranked.keys() if judged.get(day) != _wanted(rule, ranked, day)]
-    return _Work(rule, min(differing), BEGINNING) if differing else None
+def _past(unjudged: Unjudged, known: Sequence[KnownAlert]) -> Past:
+    """What is news: all that a new rule finds, of late data what is not long past, of another rule only what comes."""
+    if unjudged.last is None:
+        return Past(known)
+    return Past(known, (), unjudged.last if unjudged.other else unjudged.last - SAME_STORY, unjudged.other)
 
 
-def _wanted(rule: Rule, ranked: Mapping[date, int], day: date) -> tuple[int, str] | None:
-    return (ranked[day], rule.fingerprint) if day in ranked else None
+def _fold(ledger: Ledger, works: Iterable[_Work], known: Mapping[str, dict[str, engine.Slot]]) -> Iterator[_Judged]:
+    """Step the rules through their days, board by board: one board's days at a time are held."""
+    for board, group in groupby(sorted(works, key=lambda work: work.rule.board), key=lambda work: work.rule.board):
+        here = list(group)
+        watched = {name for work in here for name in (*work.rule.between, *_names(known.get(work.rule.name, {})))}
+        standings = ledger.standings_since(board, min(work.start for work in here), watched)
+        for work in here:
+            yield _step(work, known.get(work.rule.name, {}), [day for day in standings if day.day >= work.start])
 
 
-def _judge(ledger: Ledger, work: _Work, now: datetime) -> tuple[int, list[tell.Fresh]]:
-    """Bring one rule up to date: days judged, and the alerts that are new."""
+def _step(work: _Work, slots: Mapping[str, engine.Slot], standings: Iterable[Standing]) -> _Judged:
+    """Step one rule through its days (pure)."""
     rule = work.rule
-    known = ledger.alerts_since(rule.name, work.start)
-    slots = engine.load(ledger.state_before(rule.name, rule.board, work.start))
-    ledger.forget_states(rule.name, work.start)
-    days, events = _fold(ledger, rule, slots, work.start)
-    outcome = reconcile(known, events, quiet_until=work.quiet_until)
-    held = {alert.alert_id for alert in known if alert.state == "held" and alert.why == tell.MASS_CHANGE}
-    fresh = [_write(ledger, rule, event, now) for event in outcome.events if event.alert_id not in held]
-    told = {alert.alert_id for alert in known if alert.told}
-    ledger.unqueue(i.alert.alert_id for i in fresh if i.alert.state != "firing" and i.alert.alert_id not in told)
-    new = [item for item in fresh if item.alert.alert_id in outcome.new]
-    return days, new + _take_back(ledger, rule, outcome, known, now)
-
-
-def _fold(ledger: Ledger, rule: Rule, slots: dict[str, engine.Slot], start: date) -> tuple[int, list[Event]]:
-    """Step through the days from `start` on; the state after each is written."""
-    standings = ledger.standings_since(rule.board, start, {*rule.between, *_names(slots)})
     state: engine.State = {rule.name: slots}
     states, events = [], []
-    for standing in standings:
-        state, found = engine.step(state, standing, [rule])
-        states.append((standing.day, standing.snapshot_id, engine.dump(state[rule.name])))
+    for day in standings:
+        state, found = engine.step(state, day, [rule])
+        plain = engine.dump(state[rule.name])
+        states.append(RuleState(rule.name, rule.board, day.day, day.snapshot_id, rule.fingerprint, plain))
         events += found
-    ledger.write_states(rule.name, rule.board, rule.fingerprint, states)
-    return len(standings), events
+    return _Judged(work, states, events, state[rule.name])
 
 
 def _names(slots: Mapping[str, engine.Slot]) -> set[str]:
@@ -150,21 +155,47 @@ def _names(slots: Mapping[str, engine.Slot]) -> set[str]:
     return held | {name for key in slots if key != LEAD for name in key.split("\n")}
 
 
-def _write(ledger: Ledger, rule: Rule, event: Event, now: datetime) -> tell.Fresh:
-    """Write what an event says; a flip that the models do not bear out is held."""
-    alert = _alert(ledger, rule, event)
+def _settle(ledger: Ledger, judged: _Judged, now: datetime) -> list[tell.Fresh]:
+    """Hold what follows against what was said, and write it; the alerts that are news."""
+    rule, past = judged.work.rule, judged.work.past
+    if not judged.events and not past.known:
+        return []
+    challengers = {key: slot.challenger for key, slot in judged.slots.items()}
+    outcome = reconcile(replace(past, taken=ledger.confirmed_ids(rule.name)), judged.events, challengers)
+    ledger.forget_alerts(outcome.forgotten)
+    fresh = [_take_back(ledger, rule, wrong, now) for wrong in outcome.wrong]
+    known = {alert.alert_id: alert for alert in past.known}
+    for event in outcome.events:
+        before = known.get(event.alert_id)
+        if before is not None and before.state == "held" and before.why == tell.MASS_CHANGE:
+            continue
+        alert = _alert(ledger, rule, event)
+        if before is not None and before.told and alert.state == "held":
+            # Told as a lead change, and known by now to be one of the list only.
+            fresh += [] if before.correction else [_take_back(ledger, rule, before, now)]
+            continue
+        if alert.state != "firing" and before is not None:
+            ledger.unqueue([alert.alert_id])
+        _write(ledger, rule, event, alert, now)
+        if event.alert_id in outcome.new:
+            fresh.append(tell.Fresh(alert, rule))
+    return fresh
+
+
+def _write(ledger: Ledger, rule: Rule, event: Event, alert: Alert, now: datetime) -> None:
+    """Write an alert; what it says of its slot goes before what was said earlier."""
     ledger.write_alert(alert, slot=event.slot, now=now)
-    if alert.confirmed_day is not None and alert.kind == rule.when:
-        ledger.supersede(rule.name, event.slot, alert.alert_id, alert.confirmed_day)
-    return tell.Fresh(alert, rule)
+    if alert.confirmed_day is not None and event.kind in ("FLIP", "SETTLED"):
+        settled = event.entity if event.kind == "SETTLED" else ""
+        ledger.supersede(rule.name, event.slot, alert.alert_id, alert.confirmed_day, settled=settled)
 
 
 def _alert(ledger: Ledger, rule: Rule, event: Event) -> Alert:
     kind = _KINDS.get(event.kind, rule.when)
-    flip = ledger.last_pair_flip(rule.board, event.entity, event.rival, event.since)
-    # A contest is about many flips, and a line or a number has no models behind it.
-    flip_id, verdict, holds = flip if flip and kind in ("lead_change", "overtake") else ("", "", None)
     pending = event.kind == "PENDING"
+    why, holds = ledger.worth(rule.board, event.entity, event.rival, event.since) if rule.is_race else ("", None)
+    story = [] if pending else ledger.slot_alerts(rule.name, event.slot, event.day)
+    held = _held(event, rule, story, why if holds is False else "")
     return Alert(
         alert_id=event.alert_id,
         rule=rule.name,
@@ -172,7 +203,7 @@ def _alert(ledger: Ledger, rule: Rule, event: Event) -> Alert:
         kind=kind,
         entity=event.entity,
         rival=event.rival,
-        state="pending" if pending else "held" if holds is False else "firing",
+        state="pending" if pending else "held" if held else "firing",
         day=event.since,
         confirmed_day=None if pending else event.day,
         title=title(kind, event.entity, event.rival, rule.board),
@@ -182,50 +213,58 @@ def _alert(ledger: Ledger, rule: Rule, event: Event) -> Alert:
         definition="",
         snapshot_id=event.snapshot_id,
         quality=ledger.quality(event.snapshot_id),
-        why=_why(ledger, flip_id, verdict, holds) if not pending else verdict,
+        why=held or why,
         confirm=rule.confirm,
         changes=event.changes,
-        thread_of=event.reverts,
+        thread_of=_thread(event, story),
     )
 
 
-def _why(ledger: Ledger, flip_id: str, verdict: str, holds: bool | None) -> str:
-    """What the flip is worth and what moved, in one line; only the verdict where the models are not known."""
-    if holds is None:
-        return verdict
-    return f"{verdict}; {explain.one_line(explain.of_flip(ledger.db, flip_id))}"
+def _held(event: Event, rule: Rule, story: Sequence[SlotAlert], doubt: str) -> str:
+    """Why a confirmed alert is not told: the models do not bear it out, or it takes back what nobody was told."""
+    if event.kind == "SETTLED":
+        contest = next((past for past in reversed(story) if past.kind == "contested"), None)
+        return contest.why if contest is not None and contest.state == "held" else ""
+    if event.kind != "FLIP" or doubt or not rule.is_race or not story:
+        return "" if event.kind == "PENDING" else doubt
+    said = [past for past in story if past.state != "held" and past.kind != "contested"]
+    leader = said[-1].entity if said else story[0].rival
+    if leader != event.entity:
+        return ""
+    return tell.MASS_CHANGE if story[-1].why == tell.MASS_CHANGE else UNTOLD
 
 
-def _take_back(
-    ledger: Ledger, rule: Rule, outcome: Reconciled, known: Iterable[KnownAlert], now: datetime
-) -> list[tell.Fresh]:
-    """Forget what nobody was told; correct, once, what somebody was told and what is no longer so."""
-    ledger.forget_alerts(outcome.forgotten)
-    ledger.set_state([alert.alert_id for alert in outcome.wrong], "reverted")
-    corrections = []
-    for wrong in outcome.wrong:
-        correction = tell.correction(ledger.alert(wrong.alert_id))
-        if correction.alert_id not in {alert.alert_id for alert in known}:
-            ledger.write_alert(correction, slot=wrong.slot, now=now)
-            corrections.append(tell.Fresh(correction, rule))
-    return corrections
+def _thread(event: Event, story: Sequence[SlotAlert]) -> str:
+    """The alert that this one continues: of a lead that did not last, what told it."""
+    last = next((past for past in reversed(story) if past.kind != "contested"), None)
+    if not event.reverts or last is None or last.entity != event.rival or last.state == "held":
+        return ""
+    return last.alert_id
+
+
+def _take_back(ledger: Ledger, rule: Rule, wrong: KnownAlert, now: datetime) -> tell.Fresh:
+    """Correct what somebody was told and what is no longer so."""
+    ledger.set_state([wrong.alert_id], "reverted")
+    correction = tell.correction(ledger.alert(wrong.alert_id))
+    ledger.write_alert(correction, slot=wrong.slot, now=now)
+    return tell.Fresh(correction, rule)
 
 
 def _watch_sources(ledger: Ledger, rules: Iterable[Rule], now: datetime) -> list[tell.Fresh]:
     """The rules that want to know when no complete snapshot comes."""
-    ranked = ledger.ranked_days()
-    fresh = []
-    for rule in rules:
-        if rule.when == "source_trouble":
-            fresh += _watch_source(ledger, rule, max(ranked.get(rule.board, {}), default=None), now)
-    return fresh
+    last = ledger.last_ranked_days()
+    watching = [rule for rule in rules if rule.when == "source_trouble"]
+    return [item for rule in watching for item in _watch_source(ledger, rule, last.get(rule.board), now)]
 
 
 def _watch_source(ledger: Ledger, rule: Rule, last_complete: date | None, now: datetime) -> list[tell.Fresh]:
-    slots = engine.load(ledger.state_before(rule.name, rule.board, date.max))
+    with ledger.judging([(rule.name, rule.board, date.max)]):
+        slots = engine.load(ledger.states_before().get(rule.name, {}))
     slot, event = engine.trouble(slots.get("source"), last_complete, now.date(), rule)
-    ledger.forget_states(rule.name, BEGINNING)
-    ledger.write_states(rule.name, rule.board, rule.fingerprint, [(now.date(), 0, engine.dump({"source": slot}))])
+    with ledger.judging([(rule.name, rule.board, BEGINNING)]):
+        ledger.forget_states()
+    plain = engine.dump({"source": slot})
+    ledger.write_states([RuleState(rule.name, rule.board, now.date(), 0, rule.fingerprint, plain)])
     if slot.since is None:
         ledger.end_trouble(rule.name)
     if event is None:

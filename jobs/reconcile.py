@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -10,7 +11,25 @@ from alerts.engine import Event
 from warehouse.records import KnownAlert
 
 SAME_STORY = timedelta(days=14)
-"""A flip found again within so many days is the one that was told, even if late data moved its day or its count."""
+"""A flip found again within so many days is the one that was told, even if late data moved its day or its count.
+
+What late data says about days further back than this is no news any more."""
+
+_CONTESTS = {"CONTESTED": "contested", "SETTLED": "settled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a rule from before these days were judged."""
+
+    known: Sequence[KnownAlert] = ()
+    """Its alerts of the days judged again, and what is pending, oldest first."""
+    taken: Collection[str] = ()
+    """The ids of everything it ever confirmed. An id is used once, whatever late data does to the counts behind it."""
+    news_after: date = date.min
+    """What it says about days up to this one is no news."""
+    redefined: bool = False
+    """The rule, or what its board counts, was another: what was confirmed then stays as it was told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,63 +37,85 @@ class Reconciled:
     """What is to be written, told and taken back."""
 
     events: tuple[Event, ...]
-    """What follows now: flips, contests, and what is pending at the end; with the ids they were told by."""
+    """What follows now: flips, contests, and what is pending at the end; with the ids they are known by."""
     new: frozenset[str]
     """Those of them that are news."""
     forgotten: tuple[str, ...]
-    """Alerts that do not follow any more and that nobody was told of."""
+    """Alerts that nobody was told of and that do not follow any more, and untold corrections of those that do again."""
     wrong: tuple[KnownAlert, ...]
-    """Alerts that do not follow any more and that somebody was told of."""
+    """Alerts that somebody was told of and that do not follow any more."""
 
 
-def reconcile(known: Sequence[KnownAlert], events: Iterable[Event], *, quiet_until: date) -> Reconciled:
+def reconcile(past: Past, events: Iterable[Event], challengers: Mapping[str, str | None]) -> Reconciled:
     """Hold what follows now against what was known.
 
     Args:
-        known: the alerts of the days judged again, oldest first.
-        events: what the engine said about these days.
-        quiet_until: the rule itself changed; what it says about days up to this one is no news, and what its earlier
-            version told about them stays as it was told.
+        past: what was known.
+        events: what the engine said about the days judged.
+        challengers: slot -> who is about to take it after the last of these days.
     """
-    standing = _last_words(events)
-    by_id = {alert.alert_id: alert for alert in known}
-    unmatched = [alert for alert in known if alert.alert_id not in standing]
+    # Who was told that an alert is wrong is told anew, under another id, should it turn out right after all.
+    unmatched = [alert for alert in past.known if not alert.withdrawn]
     kept: dict[str, Event] = {}
-    for event in standing.values():
-        if event.alert_id in by_id:
-            kept[event.alert_id] = event
-        elif (match := _same_story(event, unmatched)) is not None:
+    news, restored = set(), []
+    for event in _last_words(events):
+        if event.kind == "PENDING" and challengers.get(event.slot) != event.entity:
+            continue  # confirmed while the slot was contested, and not told
+        match = _same_story(event, unmatched)
+        if match is not None:
             unmatched.remove(match)
-            kept[match.alert_id] = replace(event, alert_id=match.alert_id)
-        elif event.kind == "PENDING" or event.day > quiet_until:
-            kept[event.alert_id] = event
-    news = {key for key, event in kept.items() if event.kind != "PENDING" and not _was_fired(by_id.get(key))}
-    gone = [alert for alert in unmatched if alert.alert_id not in kept]
-    if quiet_until > date.min:
-        gone = [alert for alert in gone if not alert.told]
-    forgotten = tuple(alert.alert_id for alert in gone if not alert.told)
-    return Reconciled(tuple(kept.values()), frozenset(news), forgotten, tuple(a for a in gone if _to_correct(a)))
+            named = replace(event, alert_id=match.alert_id)
+            restored += [match.correction] if match.correction else []
+        elif event.kind == "PENDING" or event.day > past.news_after:
+            named = replace(event, alert_id=_unused(event.alert_id, past.taken))
+        else:
+            continue
+        kept[named.alert_id] = named
+        if event.kind != "PENDING" and not _was_fired(match):
+            news.add(named.alert_id)
+    gone = [alert for alert in unmatched if alert.alert_id not in kept and not _still_stands(alert, past, challengers)]
+    forgotten = [alert.alert_id for alert in gone if not alert.told]
+    wrong = tuple(alert for alert in gone if alert.told and not alert.correction)
+    return Reconciled(tuple(kept.values()), frozenset(news), (*forgotten, *restored), wrong)
 
 
-def _last_words(events: Iterable[Event]) -> dict[str, Event]:
+def _last_words(events: Iterable[Event]) -> list[Event]:
     """The last word about each alert; what was dropped again is not there."""
     last: dict[str, Event] = {}
     for event in events:
-        if event.kind == "DROPPED":
-            last.pop(event.alert_id, None)
-        else:
+        last.pop(event.alert_id, None)
+        if event.kind != "DROPPED":
             last[event.alert_id] = event
-    return last
+    return list(last.values())
 
 
 def _same_story(event: Event, candidates: Iterable[KnownAlert]) -> KnownAlert | None:
-    """An alert that told of the same flip, on about the same day."""
-    for alert in candidates:
-        same = (alert.slot, alert.entity, alert.rival) == (event.slot, event.entity, event.rival)
-        confirmed = alert.confirmed_day
-        if same and event.kind == "FLIP" and confirmed is not None and abs(event.day - confirmed) <= SAME_STORY:
-            return alert
-    return None
+    """The alert that told of the same, on about the same day."""
+    near = [(distance, alert) for alert in candidates if (distance := _distance(event, alert)) is not None]
+    return min(near, key=lambda pair: (pair[0], pair[1].alert_id != event.alert_id), default=(None, None))[1]
+
+
+def _distance(event: Event, alert: KnownAlert) -> timedelta | None:
+    """How far apart an event and an alert of one story are; None when they are of two."""
+    if alert.slot != event.slot:
+        return None
+    if alert.confirmed_day is None:
+        same = event.kind in ("PENDING", "FLIP") and alert.entity == event.entity and event.day >= alert.day
+        return timedelta(0) if same else None
+    if event.kind in _CONTESTS:
+        same = alert.kind == _CONTESTS[event.kind]
+    else:
+        flips = event.kind == "FLIP" and alert.kind not in _CONTESTS.values()
+        same = flips and (alert.entity, alert.rival) == (event.entity, event.rival)
+    distance = abs(event.day - alert.confirmed_day)
+    return distance if same and distance <= SAME_STORY else None
+
+
+def _unused(alert_id: str, taken: Collection[str]) -> str:
+    """The engine's id for an event, or one that follows from it: late data may bring an epoch's number back."""
+    while alert_id in taken:
+        alert_id = hashlib.sha256(f"again {alert_id}".encode()).hexdigest()[:10]
+    return alert_id
 
 
 def _was_fired(alert: KnownAlert | None) -> bool:
@@ -82,6 +123,8 @@ def _was_fired(alert: KnownAlert | None) -> bool:
     return alert is not None and alert.confirmed_day is not None and (alert.told or alert.state != "held")
 
 
-def _to_correct(alert: KnownAlert) -> bool:
-    """Told, and not taken back already."""
-    return alert.told and alert.state != "reverted"
+def _still_stands(alert: KnownAlert, past: Past, challengers: Mapping[str, str | None]) -> bool:
+    """Pending and merely without a word these days; or confirmed by a rule that was another."""
+    if alert.confirmed_day is None:
+        return challengers.get(alert.slot) == alert.entity
+    return past.redefined

@@ -21,8 +21,15 @@ from warehouse.records import Alert
 BREAKER = 20
 """More alerts than this from one snapshot say more about the snapshot than about the race."""
 
+RACES = ("lead_change", "overtake")
+"""Kinds of alerts with a flip behind them."""
+
 MASS_CHANGE = "held: too many alerts from one snapshot; `leadchange alerts release` tells them"
 """Why an alert is held back by the breaker."""
+
+
+_ALWAYS_TOLD = ("correction", "source_trouble")
+"""Kinds that the breaker never holds back."""
 
 
 class Fresh(NamedTuple):
@@ -50,10 +57,14 @@ def run(
 ) -> Told:
     """Queue what is new for the channels of its rules. Inside the caller's transaction."""
     ledger, outbox = Ledger(db), Outbox(db)
+    orphans = [Fresh(ledger.alert(one), rules[rule]) for one, rule in ledger.unfold_orphans() if rule in rules]
+    fresh = list({item.alert.alert_id: item for item in [*orphans, *fresh]}.values())
+    ledger.forget_alerts(ledger.idle_mass_changes(MASS_CHANGE))
     firing = [item for item in fresh if item.alert.state == "firing"]
-    crowded = {snapshot for snapshot, n in Counter(i.alert.snapshot_id for i in firing).items() if n > breaker}
-    mass = [item for item in firing if item.alert.snapshot_id in crowded]
-    calm = [item for item in firing if item.alert.snapshot_id not in crowded]
+    news = Counter(i.alert.snapshot_id for i in firing if i.alert.kind not in _ALWAYS_TOLD)
+    crowded = {snapshot for snapshot, count in news.items() if count > breaker}
+    mass = [i for i in firing if i.alert.snapshot_id in crowded and i.alert.kind not in _ALWAYS_TOLD]
+    calm = [item for item in firing if item not in mass]
     titles = [_hold(ledger, outbox, [i for i in mass if i.alert.snapshot_id == one], now) for one in sorted(crowded)]
     folded = _fold(ledger, calm, boards)
     for alert, rule in calm:
@@ -65,21 +76,26 @@ def run(
 
 
 def release(db: Database, rules: Mapping[str, Rule], now: datetime) -> int:
-    """Tell what the breaker held back; how many alerts."""
-    ledger, outbox = Ledger(db), Outbox(db)
+    """Tell what the breaker held back, but what is true of the list only; how many alerts."""
+    ledger, outbox, count = Ledger(db), Outbox(db), 0
     with db.transaction():
         held = ledger.held(MASS_CHANGE)
-        ledger.set_state([alert_id for alert_id, _ in held], "firing")
         for alert_id, rule in held:
+            alert = ledger.alert(alert_id)
+            why, holds = ledger.worth(alert.board, alert.entity, alert.rival, alert.day)
+            if holds is False and alert.kind in RACES:
+                ledger.hold([alert_id], why)
+                continue
+            count += 1
+            ledger.release(alert_id, why if alert.kind in RACES else "")
             for channel in rules[rule].channels if rule in rules else ():
                 outbox.queue(alert_id, channel, now)
-    return len(held)
+    return count
 
 
 def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime) -> str:
     """Hold all alerts of one snapshot back, and say so once; the title of what is said."""
-    for alert, _ in items:
-        ledger.write_alert(replace(alert, state="held", why=MASS_CHANGE), slot="", now=now)
+    ledger.hold([alert.alert_id for alert, _ in items], MASS_CHANGE)
     first = items[0].alert
     mass = replace(
         first,
@@ -98,11 +114,19 @@ def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime)
 
 
 def _fold(ledger: Ledger, items: Sequence[Fresh], boards: Mapping[str, Board]) -> set[str]:
-    """Let a country's message tell its families' flips, and a family's its models'; the ids that are told so."""
+    """Let a country's message tell its families' flips, and a family's its models'; the ids that are told so.
+
+    What one detection has to correct is one message to whoever is concerned.
+    """
     folded: dict[str, str] = {}
+    corrections: dict[frozenset[str], str] = {}
     for inner in items:
+        if inner.alert.kind == "correction":
+            first = corrections.setdefault(frozenset(inner.rule.channels), inner.alert.alert_id)
+            if first != inner.alert.alert_id:
+                folded[inner.alert.alert_id] = first
         board = boards.get(inner.alert.board)
-        if board is None or inner.alert.kind not in ("lead_change", "overtake"):
+        if board is None or inner.alert.kind not in RACES:
             continue
         above = ledger.parents(board.entity, (inner.alert.entity, inner.alert.rival))
         outer = next((item for item in items if _contains(item, inner, above, boards)), None)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -22,8 +23,43 @@ JUDGED_DEPTH = 1000
 _NOT_ROWS = ("definition", "history")
 """What an alert is told with, but is not stored with it."""
 
-Judged = Mapping[date, tuple[int, str]]
-"""Day -> (snapshot judged by, fingerprint of the rule)."""
+_COUNTED = "bit_xor(hash(entity, round(value)))::VARCHAR"
+"""What a board counted on a day, as a short text: another one for the same snapshot is another way of counting."""
+
+
+class Unjudged(NamedTuple):
+    """What a rule has to judge."""
+
+    start: date | None
+    """First day not judged, or judged by another snapshot; None when there is none."""
+    last: date | None
+    """Last day judged; None when the rule is new."""
+    other: bool
+    """The rule, or what its board counts, was another when it judged them."""
+
+
+class RuleState(NamedTuple):
+    """What the engine knows of a rule after a day."""
+
+    rule: str
+    board: str
+    day: date
+    snapshot_id: int
+    fingerprint: str
+    """Of the rule."""
+    slots: Mapping[str, object]
+    """As plain data."""
+
+
+class SlotAlert(NamedTuple):
+    """An alert in the story of its slot."""
+
+    alert_id: str
+    kind: str
+    entity: str
+    rival: str
+    state: str
+    why: str
 
 
 class Ledger:
@@ -34,43 +70,45 @@ class Ledger:
 
     # What rules have seen
 
-    def judged_days(self) -> dict[tuple[str, str], Judged]:
-        """(rule, board) -> the days it has judged."""
-        found: dict[tuple[str, str], dict[date, tuple[int, str]]] = defaultdict(dict)
-        for rule, board, day, snapshot_id, fingerprint in self.db.rows(sql("judged_days")):
-            found[rule, board][day] = (snapshot_id, fingerprint)
-        return dict(found)
+    def unjudged(self, watching: Sequence[tuple[str, str, str]]) -> dict[str, Unjudged]:
+        """Rule -> what it has to judge, of rules given as (name, board, fingerprint)."""
+        frame = pl.DataFrame(watching, schema=["rule", "board", "fingerprint"], orient="row")
+        with self.db.view_of("watching", frame):
+            rows = self.db.rows(sql("unjudged", counted=_COUNTED))
+        return {rule: Unjudged(start, last, other) for rule, start, last, other in rows}
 
-    def ranked_days(self) -> dict[str, dict[date, int]]:
-        """Board -> day -> snapshot of every standing."""
-        found: dict[str, dict[date, int]] = defaultdict(dict)
-        for board, day, snapshot_id in self.db.rows(sql("all_ranked_days")):
-            found[board][day] = snapshot_id
-        return dict(found)
+    def last_ranked_days(self) -> dict[str, date]:
+        """Board -> the last day it was ranked for."""
+        return dict(self.db.rows(sql("last_ranked_days")))
 
-    def state_before(self, rule: str, board: str, start: date) -> dict[str, Any]:
-        """What the engine knew of a rule before a day, as plain data; empty when nothing."""
-        state = self.db.value(sql("rule_state_before"), {"rule": rule, "board": board, "start": start})
-        return dict(json.loads(state)) if state else {}
+    @contextmanager
+    def judging(self, starts: Iterable[tuple[str, str, date]]) -> Iterator[None]:
+        """Within the block the questions about rules are about these: (rule, board, first day to judge)."""
+        schema = {"rule": pl.String, "board": pl.String, "start": pl.Date}
+        with self.db.view_of("judging", pl.DataFrame(list(starts), schema=schema, orient="row")):
+            yield
 
-    def forget_states(self, rule: str, start: date) -> None:
-        """Forget what the engine knew of a rule from a day on."""
-        self.db.execute(sql("forget_rule_states"), {"rule": rule, "start": start})
+    def states_before(self) -> dict[str, dict[str, Any]]:
+        """Rule -> what the engine knew of it before its first day, as plain data. For the rules being judged."""
+        return {rule: json.loads(state) for rule, state in self.db.rows(sql("rule_states_before"))}
 
-    def write_states(
-        self, rule: str, board: str, fingerprint: str, states: Sequence[tuple[date, int, Mapping[str, object]]]
-    ) -> None:
-        """Write what the engine knows after each day: (day, snapshot, plain data)."""
-        frame = pl.DataFrame(
-            {
-                "day": [day for day, _, _ in states],
-                "snapshot_id": [snapshot_id for _, snapshot_id, _ in states],
-                "state": [json.dumps(state) for _, _, state in states],
-            },
-            schema={"day": pl.Date, "snapshot_id": pl.Int64, "state": pl.String},
-        ).with_columns(rule=pl.lit(rule), board=pl.lit(board), fingerprint=pl.lit(fingerprint))
-        with self.db.view_of("incoming_states", frame):
-            self.db.execute(sql("insert_rule_states"))
+    def forget_states(self) -> None:
+        """Forget what the engine knew from the first day on. For the rules being judged."""
+        self.db.execute(sql("forget_rule_states"))
+
+    def write_states(self, states: Sequence[RuleState]) -> None:
+        """Write what the engine knows after each day judged."""
+        schema = {
+            "rule": pl.String,
+            "board": pl.String,
+            "day": pl.Date,
+            "snapshot_id": pl.Int64,
+            "fingerprint": pl.String,
+            "state": pl.String,
+        }
+        rows = [(*state[:-1], json.dumps(state.slots)) for state in states]
+        with self.db.view_of("incoming_states", pl.DataFrame(rows, schema=schema, orient="row")):
+            self.db.execute(sql("insert_rule_states", counted=_COUNTED))
 
     def retire_rules(self, rules: Sequence[str]) -> None:
         """Forget rules that are no longer among `rules`; what was told stays."""
@@ -82,7 +120,9 @@ class Ledger:
         keys = {"board": board, "start": start, "depth": JUDGED_DEPTH, "watched": list(watched)}
         days: dict[date, Standing] = {}
         for day, snapshot_id, entity, value in self.db.rows(sql("standings_since"), keys):
-            days.setdefault(day, Standing(board, day, snapshot_id, {})).values[entity] = value
+            standing = days.setdefault(day, Standing(board, day, snapshot_id, {}))
+            if entity is not None:
+                standing.values[entity] = value
         return list(days.values())
 
     # Flips
@@ -114,11 +154,28 @@ class Ledger:
         rows = self.db.rows(sql("last_pair_flip"), {"board": board, "entity": entity, "rival": rival, "day": day})
         return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
+    def worth(self, board: str, entity: str, rival: str, day: date) -> tuple[str, bool | None]:
+        """What the flip is worth that put `entity` ahead of `rival`, in words, and whether the models bear it out."""
+        flip = self.last_pair_flip(board, entity, rival, day)
+        return (flip[1], flip[2]) if flip else ("", None)
+
     # Alerts
 
-    def alerts_since(self, rule: str, start: date) -> list[KnownAlert]:
-        """A rule's alerts from a day on, oldest first."""
-        return [KnownAlert(**row) for row in self.db.records(sql("alerts_since"), {"rule": rule, "start": start})]
+    def known_alerts(self) -> dict[str, list[KnownAlert]]:
+        """Rule -> its alerts from its first day on, oldest first. For the rules being judged."""
+        found: dict[str, list[KnownAlert]] = defaultdict(list)
+        for row in self.db.records(sql("known_alerts")):
+            found[row.pop("rule")].append(KnownAlert(**row))
+        return found
+
+    def confirmed_ids(self, rule: str) -> set[str]:
+        """The ids of everything a rule ever confirmed."""
+        return {row[0] for row in self.db.rows(sql("confirmed_ids"), {"rule": rule})}
+
+    def slot_alerts(self, rule: str, slot: str, day: date) -> list[SlotAlert]:
+        """What was confirmed about a slot before a day and still counts, oldest first."""
+        keys = {"rule": rule, "slot": slot, "day": day}
+        return [SlotAlert(*row) for row in self.db.rows(sql("slot_alerts"), keys)]
 
     def count_pending(self) -> int:
         """How many alerts are about to fire."""
@@ -146,9 +203,9 @@ class Ledger:
         else:
             self.db.execute(sql("insert_alert"), row | {"created_at": now})
 
-    def supersede(self, rule: str, slot: str, alert_id: str, confirmed_day: date) -> None:
-        """Mark the alert that described this slot before as reverted."""
-        keys = {"rule": rule, "slot": slot, "alert_id": alert_id, "confirmed_day": confirmed_day}
+    def supersede(self, rule: str, slot: str, alert_id: str, confirmed_day: date, *, settled: str = "") -> None:
+        """Mark the alerts that described this slot before as reverted; of a slot that has settled, not the leader's."""
+        keys = {"rule": rule, "slot": slot, "alert_id": alert_id, "confirmed_day": confirmed_day, "settled": settled}
         self.db.execute(sql("supersede_alerts"), keys)
 
     def end_trouble(self, rule: str) -> None:
@@ -158,6 +215,22 @@ class Ledger:
     def fold(self, alert_id: str, into: str) -> None:
         """Let another alert's message tell this one too."""
         self.db.execute(sql("fold_alert"), {"alert_id": alert_id, "into": into})
+
+    def unfold_orphans(self) -> list[tuple[str, str]]:
+        """(alert, rule) of alerts that another's message was to tell and will not; they are on their own now."""
+        return [(alert_id, rule) for alert_id, rule in self.db.rows(sql("unfold_orphans"))]
+
+    def hold(self, alerts: Iterable[str], why: str) -> None:
+        """Hold alerts back, for a reason."""
+        self.db.execute(sql("hold_alerts"), {"alerts": list(alerts), "why": why})
+
+    def release(self, alert_id: str, why: str) -> None:
+        """Let an alert that was held back fire, with its own reason again."""
+        self.db.execute(sql("release_alert"), {"alert_id": alert_id, "why": why})
+
+    def idle_mass_changes(self, why: str) -> list[str]:
+        """Messages about alerts held back for this reason, not sent yet, that hold nothing any more."""
+        return [row[0] for row in self.db.rows(sql("idle_mass_changes"), {"why": why})]
 
     def held(self, why: str) -> list[tuple[str, str]]:
         """(alert, rule) of alerts held back for this reason."""

@@ -205,7 +205,11 @@ class KnownAlert:
     created_at: datetime
     why: str
     told: bool
-    """Somebody was told, or may have been."""
+    """Somebody was told, or may have been, by its own message or within another's."""
+    correction: str = ""
+    """The correction that is to take it back; empty when there is none."""
+    withdrawn: bool = False
+    """Somebody was told, or may have been, that it is wrong."""
 
 
 @dataclass(frozen=True, slots=True)

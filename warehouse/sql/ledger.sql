@@ -1,23 +1,57 @@
--- name: judged_days
--- The days each rule has judged, by which snapshot, as which version of itself.
-SELECT rule, board, day, snapshot_id, fingerprint FROM rule_states ORDER BY rule, day;
+-- name: unjudged
+-- For each of the rules `watching` boards that has something to judge: the first day it has not judged, or judged by
+-- another snapshot; the last day it has judged; and whether it, or what its board counts, was another then.
+WITH judged AS (
+    SELECT rule, s.board, day, snapshot_id, split_part(s.fingerprint, ':', 1) AS fingerprint,
+        split_part(s.fingerprint, ':', 2) AS counted, w.board AS board_now, w.fingerprint AS fingerprint_now
+    FROM rule_states AS s JOIN watching AS w USING (rule)
+),
+last_days AS (
+    SELECT rule, max(day) AS day, arg_max(counted, day) AS counted, any_value(board_now) AS board,
+        bool_or(board <> board_now OR fingerprint <> fingerprint_now) AS other_rule
+    FROM judged GROUP BY rule
+),
+counted_now AS (
+    SELECT board, day, {counted} AS counted
+    FROM standings SEMI JOIN last_days USING (board, day) WHERE rank <= 100 GROUP BY ALL
+),
+pasts AS (
+    SELECT rule, day, other_rule, coalesce(n.counted, '') <> l.counted AS other_counts
+    FROM last_days AS l LEFT JOIN counted_now AS n USING (board, day)
+),
+starts AS (
+    SELECT rule, min(day) AS start
+    FROM (SELECT w.rule, r.day, r.snapshot_id FROM watching AS w JOIN rankings AS r USING (board)) AS wanted
+    FULL JOIN (SELECT rule, day, snapshot_id FROM judged) AS had USING (rule, day)
+    WHERE wanted.snapshot_id IS DISTINCT FROM had.snapshot_id
+    GROUP BY rule
+)
+-- Counts that are other from a day on that is to be judged again are no other way of counting.
+SELECT rule, start, p.day, coalesce(p.other_rule OR (p.other_counts AND (start IS NULL OR start > p.day)), false) AS other
+FROM starts FULL JOIN pasts AS p USING (rule)
+WHERE start IS NOT NULL OR other
+ORDER BY rule;
 
--- name: all_ranked_days
--- The days each board is ranked on, and from which snapshot.
-SELECT DISTINCT board, day, snapshot_id FROM standings ORDER BY board, day;
+-- name: last_ranked_days
+-- The last day each board was ranked for.
+SELECT board, max(day) FROM rankings GROUP BY board;
 
--- name: rule_state_before
--- What the engine knew of a rule before a day.
-SELECT state FROM rule_states WHERE rule = $rule AND board = $board AND day < $start ORDER BY day DESC LIMIT 1;
+-- name: rule_states_before
+-- What the engine knew of the rules `judging` before the first day of each, if it watched the same board.
+SELECT rule, arg_max(state, day) FROM rule_states JOIN judging USING (rule, board) WHERE day < start GROUP BY rule;
 
 -- name: forget_rule_states
--- Forget what the engine knew from a day on, because it will be judged again.
-DELETE FROM rule_states WHERE rule = $rule AND day >= $start;
+-- Forget what the engine knew of the rules `judging` from the first day of each on, because it will be judged again.
+DELETE FROM rule_states USING judging WHERE rule_states.rule = judging.rule AND day >= start;
 
 -- name: insert_rule_states
--- Write what the engine knows after each day judged.
+-- Write what the engine knows after each day judged, and what the board counted on it.
 INSERT INTO rule_states (rule, board, day, snapshot_id, fingerprint, state)
-SELECT rule, board, day, snapshot_id, fingerprint, state FROM incoming_states;
+SELECT rule, board, day, snapshot_id, fingerprint || ':' || coalesce(counted, ''), state
+FROM incoming_states LEFT JOIN (
+    SELECT board, day, {counted} AS counted
+    FROM standings SEMI JOIN incoming_states USING (board, day) WHERE rank <= 100 GROUP BY ALL
+) USING (board, day);
 
 -- name: retire_rules
 -- Forget what the engine knew of rules that are no longer configured.
@@ -28,20 +62,39 @@ DELETE FROM rule_states WHERE NOT list_contains($rules, rule);
 DELETE FROM alerts WHERE state = 'pending' AND NOT list_contains($rules, rule);
 
 -- name: standings_since
--- A board's values from a day on; deep down only entities that somebody watches.
-SELECT day, snapshot_id, entity, value
-FROM standings
-WHERE board = $board AND day >= $start AND (rank <= $depth OR list_contains($watched, entity))
+-- A board's values from a day on; deep down only entities that somebody watches. A day on which nothing could be ranked
+-- has one row without an entity.
+SELECT day, r.snapshot_id, entity, value
+FROM rankings AS r LEFT JOIN (
+    SELECT board, day, rank, entity, value FROM standings WHERE rank <= $depth OR list_contains($watched, entity)
+) AS s USING (board, day)
+WHERE board = $board AND day >= $start
 ORDER BY day, rank, entity;
 
--- name: alerts_since
--- Alerts of a rule that were confirmed, or are pending, on a day or later; and whether somebody was told.
-SELECT a.alert_id, a.slot, a.kind, a.entity, a.rival, a.state, a.day, a.confirmed_day, a.created_at, a.why,
-    coalesce(bool_or(d.status IN ('sent', 'sending')), false) AS told
-FROM alerts AS a LEFT JOIN deliveries AS d USING (alert_id)
-WHERE a.rule = $rule AND (a.state = 'pending' OR a.confirmed_day >= $start) AND a.kind NOT IN ('correction', 'mass_change')
-GROUP BY ALL
+-- name: known_alerts
+-- Alerts of the rules `judging` that are pending, or were confirmed on the first day of each or later; whether somebody was
+-- told, and whether somebody was told that it was wrong.
+WITH told AS (SELECT DISTINCT alert_id FROM deliveries WHERE status IN ('sent', 'sending')),
+spoken AS (
+    SELECT a.*, t.alert_id IS NOT NULL AS told
+    FROM alerts AS a LEFT JOIN told AS t ON t.alert_id = coalesce(nullif(a.folded_into, ''), a.alert_id)
+)
+SELECT a.rule, a.alert_id, a.slot, a.kind, a.entity, a.rival, a.state, a.day, a.confirmed_day, a.created_at, a.why, a.told,
+    CASE WHEN c.told THEN '' ELSE coalesce(c.alert_id, '') END AS correction, coalesce(c.told, false) AS withdrawn
+FROM spoken AS a JOIN judging AS j USING (rule) LEFT JOIN spoken AS c ON c.kind = 'correction' AND c.thread_of = a.alert_id
+WHERE (a.state = 'pending' OR a.confirmed_day >= j.start) AND a.kind NOT IN ('correction', 'mass_change', 'digest')
 ORDER BY a.confirmed_day, a.alert_id;
+
+-- name: confirmed_ids
+-- The ids of everything a rule ever confirmed.
+SELECT alert_id FROM alerts WHERE rule = $rule AND confirmed_day IS NOT NULL;
+
+-- name: slot_alerts
+-- What was confirmed about a slot before a day and was not taken back by a correction, oldest first.
+SELECT alert_id, kind, entity, rival, state, why FROM alerts AS a
+WHERE rule = $rule AND slot = $slot AND confirmed_day < $day AND kind <> 'correction'
+    AND NOT EXISTS (SELECT 1 FROM alerts AS c WHERE c.kind = 'correction' AND c.thread_of = a.alert_id)
+ORDER BY confirmed_day, created_at;
 
 -- name: count_pending
 -- How many alerts are about to fire.
@@ -60,9 +113,10 @@ DELETE FROM deliveries WHERE list_contains($alerts, alert_id) AND status IN ('pe
 UPDATE alerts SET state = $state WHERE list_contains($alerts, alert_id);
 
 -- name: supersede_alerts
--- An earlier alert of a slot no longer describes who leads.
+-- An earlier alert of a slot no longer describes who leads; a settled contest leaves those that name the one who does.
 UPDATE alerts SET state = 'reverted'
-WHERE rule = $rule AND slot = $slot AND state = 'firing' AND alert_id <> $alert_id AND confirmed_day <= $confirmed_day;
+WHERE rule = $rule AND slot = $slot AND state = 'firing' AND alert_id <> $alert_id AND confirmed_day <= $confirmed_day
+    AND kind NOT IN ('correction', 'settled') AND ($settled = '' OR kind = 'contested' OR entity <> $settled);
 
 -- name: end_trouble
 -- A source that works again is no trouble any more.
@@ -76,8 +130,9 @@ VALUES ($alert_id, $rule, $board, $kind, $entity, $rival, $state, $day, $confirm
     $confirm, $snapshot_id, $slot, $why, $quality, $changes, $thread_of, '', $created_at);
 
 -- name: update_alert
--- Write an alert anew; when it was first written and by whose message it is told stay.
-UPDATE alerts SET rule = $rule, board = $board, kind = $kind, entity = $entity, rival = $rival, state = $state, day = $day,
+-- Write an alert anew; when it was first written, by whose message it is told and that it was muted stay.
+UPDATE alerts SET rule = $rule, board = $board, kind = $kind, entity = $entity, rival = $rival, day = $day,
+    state = CASE WHEN state = 'silenced' AND $state = 'firing' THEN state ELSE $state END,
     confirmed_day = $confirmed_day, title = $title, value = $value, rival_value = $rival_value, margin = $margin,
     confirm = $confirm, snapshot_id = $snapshot_id, slot = $slot, why = $why, quality = $quality, changes = $changes,
     thread_of = $thread_of
@@ -91,13 +146,35 @@ SELECT count(*) > 0 FROM alerts WHERE alert_id = $alert_id;
 -- Let another alert's message tell this one too.
 UPDATE alerts SET folded_into = $into WHERE alert_id = $alert_id;
 
+-- name: unfold_orphans
+-- Alerts whose message is no longer to be told by another's, because that one is gone or held, are on their own again.
+UPDATE alerts SET folded_into = ''
+WHERE folded_into <> '' AND NOT EXISTS (
+    SELECT 1 FROM alerts AS o WHERE o.alert_id = alerts.folded_into AND o.state NOT IN ('held', 'pending'))
+RETURNING alert_id, rule;
+
 -- name: folded_alerts
 -- The alerts that a message tells beside its own.
 SELECT alert_id FROM alerts WHERE folded_into = $alert_id ORDER BY board, entity;
 
+-- name: hold_alerts
+-- Hold alerts back, and say why.
+UPDATE alerts SET state = 'held', why = $why WHERE list_contains($alerts, alert_id);
+
 -- name: held_alerts
 -- Alerts held back, with their rule; those that are true of the list only are not among them.
 SELECT alert_id, rule FROM alerts WHERE state = 'held' AND why = $why ORDER BY confirmed_day, alert_id;
+
+-- name: release_alert
+-- Let an alert that was held back fire, with its own reason again.
+UPDATE alerts SET state = 'firing', why = $why WHERE alert_id = $alert_id;
+
+-- name: idle_mass_changes
+-- Messages about alerts held back, not sent yet, that hold nothing any more.
+SELECT alert_id FROM alerts AS m
+WHERE kind = 'mass_change'
+    AND NOT EXISTS (SELECT 1 FROM alerts AS h WHERE h.state = 'held' AND h.why = $why AND h.snapshot_id = m.snapshot_id)
+    AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.alert_id = m.alert_id AND d.status IN ('sent', 'sending'));
 
 -- name: model_families
 -- Family of each model.

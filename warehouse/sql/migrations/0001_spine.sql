@@ -230,7 +230,7 @@ COMMENT ON COLUMN rule_states.rule IS 'Name of the rule';
 COMMENT ON COLUMN rule_states.board IS 'Its board';
 COMMENT ON COLUMN rule_states.day IS 'Day judged';
 COMMENT ON COLUMN rule_states.snapshot_id IS 'Snapshot judged by';
-COMMENT ON COLUMN rule_states.fingerprint IS 'Changes when the rule does; it then starts anew';
+COMMENT ON COLUMN rule_states.fingerprint IS 'Of the rule, and after the colon of what its board counted on this day; when either is another, all days are judged again';
 COMMENT ON COLUMN rule_states.state IS 'Slots of the rule, as JSON';
 
 CREATE TABLE alerts (
