@@ -116,8 +116,8 @@ class SlackBot:
         keys = {"channel": self._channel, "latest": root, "oldest": root, "inclusive": True, "limit": 1}
         for first in self._api.call("conversations.history", **keys, include_all_metadata=True)["messages"]:
             blocks = [block for block in first.get("blocks", ()) if block.get("block_id") != _UPDATE]
-            kept = {name: first[name] for name in ("text", "metadata") if name in first}
             if blocks:
+                kept = {name: first[name] for name in ("text", "metadata") if name in first}
                 self._api.call("chat.update", channel=self._channel, ts=root, blocks=[mark, *blocks][:50], **kept)
 
     def _recent(self, message: Message, root: str | None) -> Iterator[dict[str, Any]]:
@@ -144,8 +144,6 @@ def _aside(what: str, step: Callable[[], None]) -> str:
     """Do what a message can do without; `what` and the reason when that fails, else nothing."""
     try:
         step()
-    except ChannelError as error:
-        return f"{what}: {error}"
     except Exception as error:  # noqa: BLE001 the message is posted: an error now would post it once more
-        return f"{what}: {type(error).__name__}"
+        return f"{what}: {error if isinstance(error, ChannelError) else type(error).__name__}"
     return ""
