@@ -1,6 +1,6 @@
 """Slack, by a bot: what a webhook cannot do. Corrections and charts go into the thread; a crash repeats nothing.
 
-The bot needs the scopes chat:write, files:write and channels:history (groups:history for a private channel).
+The bot must be in the channel, and have the scopes that `SlackBotSettings` names.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _PAGES, _PAGE = 5, 200
 
 
 class SlackBotSettings(ChannelSettings):
-    """Keys of a `type = "slack-bot"` channel: the bot's token, the channel's ID, and a time limit for each request."""
+    """Keys of a `type = "slack-bot"` channel. Scopes: chat:write, files:write, channels:history or groups:history."""
 
     type: Literal["slack-bot"] = "slack-bot"
     token_env: str | None = None
     token_file: Path | None = None
     channel: str = Field(pattern=r"^[CGD][A-Z0-9]{5,}$", description="the channel's ID, such as C0123456789")
     endpoint: Annotated[str, AfterValidator(checked_endpoint)] = "https://slack.com/api/"
-    timeout: float = Field(default=15, gt=0, le=30)
+    timeout: float = Field(default=15, gt=0, le=30, description="seconds for each request to Slack")
 
     @model_validator(mode="after")
     def _one_source(self) -> SlackBotSettings:
