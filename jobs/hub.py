@@ -42,6 +42,7 @@ __all__ = [
     "find_models",
     "overviews",
     "reach",
+    "read_quota",
     "read_token",
     "walk",
 ]
@@ -158,7 +159,7 @@ class Hub:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
-        self._client = HubClient(settings, token, _read_quota, sleep=sleep, jitter=jitter, clock=clock, wall=wall)
+        self._client = HubClient(settings, token, read_quota, sleep=sleep, jitter=jitter, clock=clock, wall=wall)
         self._with_token = token is not None
         self._lanes = asyncio.Semaphore(settings.concurrency)
 
@@ -299,6 +300,7 @@ class Hub:
         return f"not finished within {self._settings.deadline_seconds:g} s"
 
 
-def _read_quota(headers: Mapping[str, str]) -> Quota | None:
+def read_quota(headers: Mapping[str, str]) -> Quota | None:
+    """The rate limit that an answer's headers tell of; None where they do not."""
     info = parse_ratelimit_headers(headers)
     return Quota(info.remaining, info.reset_in_seconds, info.limit) if info else None

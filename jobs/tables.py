@@ -1,0 +1,359 @@
+"""Tables of models in Parquet, whatever their columns are called: the columns needed and no others, vectorised.
+
+footer --> Layout: which columns are here, which row groups matter --> byte ranges
+row groups --> rows of `warehouse.store.MODEL_SCHEMA`, hub_id null where the table has none; unbelievable rows set aside
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import IO, Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from jobs.ranges import DamagedError, Range
+from warehouse.store import MODEL_SCHEMA
+
+Layout = Mapping[str, Sequence[str]]
+"""What is wanted -> the names its column goes by, the first that is there is taken. A dot leads into a struct."""
+
+COUNTERS = ("downloads_30d", "downloads_all_time", "likes")
+FOOTER_BYTES = 8
+"""The end of a Parquet file: how long the footer before it is, and four letters."""
+
+_MOST_COUNT = 10**12
+_LONGEST_NAME = 200
+_REPO_ID = rf"^[^/\s]{{1,{_LONGEST_NAME}}}/[^/\s]{{1,{_LONGEST_NAME}}}$"
+_BASE_MODEL = r"^base_model:(?:(quantized|finetune|adapter|merge):)?([^:]+)$"
+_PARENTS = MODEL_SCHEMA["parents"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The models of one day."""
+
+    models: pl.DataFrame
+    """Of MODEL_SCHEMA."""
+    rejected: int = 0
+    """Rows set aside, because they could not be believed or repeated another."""
+    problem: str | None = None
+    """Why these are not all there are; None when they are."""
+
+
+def merged(rows: Sequence[Rows]) -> Rows:
+    """The rows of one day from several files; a model that is in two of them counts once."""
+    if len(rows) == 1:
+        return rows[0]
+    models = pl.concat([each.models for each in rows])
+    once = models.unique(["repo_id"], keep="first", maintain_order=True)
+    problem = next((each.problem for each in rows if each.problem), None)
+    return Rows(once, sum(each.rejected for each in rows) + models.height - once.height, problem)
+
+
+def footer_range(size: int, end: bytes) -> Range:
+    """Where the footer of a Parquet file is, from its last `FOOTER_BYTES`. Raises DamagedError if it is none."""
+    if len(end) != FOOTER_BYTES or end[4:] != b"PAR1":
+        raise DamagedError("it is no Parquet file")
+    length = int.from_bytes(end[:4], "little")
+    if length > size - FOOTER_BYTES:
+        raise DamagedError("it is a Parquet file cut short")
+    return Range(size - FOOTER_BYTES - length, size)
+
+
+class Table:
+    """A Parquet file that says something about models, read through a layout.
+
+    Args:
+        file: at least the footer is there; `ranges` says what else must be before rows are read.
+        layout: `repo_id` and one counter at least must be found; `day` too when one file holds many days.
+
+    Raises:
+        DamagedError: it is no Parquet file, or its columns are others.
+    """
+
+    def __init__(self, file: IO[bytes], layout: Layout) -> None:
+        try:
+            self._parquet = pq.ParquetFile(file, pre_buffer=False, page_checksum_verification=True)
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedError(f"it is no readable Parquet file: {_first_line(error)}") from None
+        self._metadata = self._parquet.metadata
+        self._leaves = [self._metadata.schema.column(number).path for number in range(len(self._metadata.schema))]
+        self.columns = _found(layout, self._leaves)
+        if "tags" in self.columns:
+            self.columns.pop("base_models", None)  # the tags say the same, and in older revisions too
+        """What is wanted -> the name of its column; what is not here is not in it."""
+        self._check(layout)
+
+    def _check(self, layout: Layout) -> None:
+        require(layout, list(dict.fromkeys(leaf.partition(".")[0] for leaf in self._leaves)), self.columns)
+        schema = self._parquet.schema_arrow
+        for name, column in self.columns.items():
+            kind = schema.field(column.partition(".")[0]).type
+            if name in COUNTERS and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+                raise DamagedError(f"its column {column} holds no counts but {kind}")
+            if (
+                name == "repo_id"
+                and not pa.types.is_string(_values(kind))
+                and not pa.types.is_large_string(_values(kind))
+            ):
+                raise DamagedError(f"its column {column} holds no names but {kind}")
+
+    def has(self, names: Sequence[str]) -> bool:
+        """Whether a column goes by one of these names."""
+        return bool(_found({"": names}, self._leaves))
+
+    @property
+    def height(self) -> int:
+        """Rows in all."""
+        return int(self._metadata.num_rows)
+
+    def row_groups(self, publishers: Collection[str] | None = None, days: Collection[date] | None = None) -> list[int]:
+        """Row groups that may hold these publishers and days (None: all), as far as their statistics tell."""
+        every = range(self._metadata.num_row_groups)
+        return [group for group in every if self._has_day(group, days) and self._has_publisher(group, publishers)]
+
+    def ranges(self, groups: Sequence[int], names: Collection[str] | None = None) -> list[Range]:
+        """Where the columns wanted (or some of them, by our names) are in these row groups; all of it is compressed."""
+        wanted = set(self._chosen(names))
+        found = []
+        for group in groups:
+            for number, leaf in enumerate(self._leaves):
+                if leaf in wanted:
+                    chunk = self._metadata.row_group(group).column(number)
+                    start = min(filter(None, (chunk.dictionary_page_offset, chunk.data_page_offset)))
+                    found.append(Range(start, start + chunk.total_compressed_size))
+        return found
+
+    @cached_property
+    def days(self) -> list[date]:
+        """The days in it, in order; the column of days must be there. Raises DamagedError."""
+        frames = [self._read(group, ("day",)) for group in self.row_groups()]
+        days = (
+            pl.concat([_as_day(frame["day"]) for frame in frames]).unique() if frames else pl.Series([], dtype=pl.Date)
+        )
+        if days.null_count():
+            raise DamagedError(f"its column {self.columns['day']} holds what is no day")
+        return days.sort().to_list()
+
+    def rows(self, *, publishers: Collection[str] | None = None, day: date | None = None) -> Rows:
+        """The models of a day (None: of all of it), of some publishers or all. What cannot be read is a `problem`."""
+        frames: list[pl.DataFrame] = []
+        rejected, broken, groups = 0, [], self.row_groups(publishers, None if day is None else [day])
+        for group in groups:
+            try:
+                good, bad = _believed(self._normalised(group, publishers, day))
+            except DamagedError as error:
+                broken.append((group, error))
+                continue
+            frames.append(good)
+            rejected += bad
+        models = pl.concat(frames) if frames else pl.DataFrame(schema=MODEL_SCHEMA)
+        once = models.unique(["repo_id"], keep="first", maintain_order=True)
+        return Rows(once, rejected + models.height - once.height, self._about(broken, len(groups)))
+
+    def _normalised(self, group: int, publishers: Collection[str] | None, day: date | None) -> pl.DataFrame:
+        read = self._read(group)
+        try:
+            return _normalised(_selected(read, publishers, day))
+        except pl.exceptions.PolarsError as error:
+            raise DamagedError(_first_line(error)) from None
+
+    def _about(self, broken: Sequence[tuple[int, DamagedError]], groups: int) -> str | None:
+        if not broken:
+            return None
+        return f"{len(broken)} of {groups} row groups cannot be read, first number {broken[0][0]}: {broken[0][1]}"
+
+    def _read(self, group: int, names: Collection[str] | None = None) -> pl.DataFrame:
+        """One row group, its columns by our names."""
+        columns = [column for name, column in self.columns.items() if names is None or name in names]
+        try:
+            frame = pl.from_arrow(self._parquet.read_row_group(group, columns=columns))
+        except (pa.ArrowException, OSError) as error:
+            raise DamagedError(_first_line(error)) from None
+        assert isinstance(frame, pl.DataFrame)  # noqa: S101  (a table becomes a frame)
+        return frame.select(
+            _inside(column).alias(name) for name, column in self.columns.items() if names is None or name in names
+        )
+
+    def _chosen(self, names: Collection[str] | None) -> Iterator[str]:
+        for name, column in self.columns.items():
+            if names is None or name in names:
+                yield from (leaf for leaf in self._leaves if leaf == column or leaf.startswith(f"{column}."))
+
+    def _has_day(self, group: int, days: Collection[date] | None) -> bool:
+        bounds = self._bounds(group, "day")
+        return days is None or bounds is None or _within(bounds, [(day, day) for day in days])
+
+    def _has_publisher(self, group: int, publishers: Collection[str] | None) -> bool:
+        if publishers is None:
+            return True
+        names = {spelt for name in publishers for spelt in (name, name.lower(), name.upper(), name.capitalize())}
+        if authors := self._bounds(group, "publisher"):
+            return _within(authors, [(name, name) for name in names])
+        ids = self._bounds(group, "repo_id")
+        return ids is None or _within(ids, [(f"{name}/", f"{name}0") for name in names])  # 0 follows the slash
+
+    def _bounds(self, group: int, name: str) -> tuple[Any, Any] | None:
+        """Least and greatest value of a column in a row group; None where the file does not say."""
+        if name not in self.columns or self.columns[name] not in self._leaves:
+            return None
+        found = self._metadata.row_group(group).column(self._leaves.index(self.columns[name])).statistics
+        if found is None or not found.has_min_max:
+            return None
+        low, high = found.min, found.max
+        if name == "day":
+            low, high = (_as_day(pl.Series([value]))[0] for value in (low, high))
+        return None if low is None or high is None else (low, high)
+
+
+def require(layout: Layout, has: Sequence[str], found: Collection[str]) -> None:
+    """Raise DamagedError if names, days or counts are wanted and were not found among the columns there are."""
+    shown = ", ".join(has[:12])
+    for needed in ("repo_id", "day"):
+        if needed in layout and needed not in found:
+            raise DamagedError(f"it has no column {' or '.join(layout[needed])}; it has {shown}")
+    if set(layout) & set(COUNTERS) and not set(found) & set(COUNTERS):
+        raise DamagedError(f"it has no column of counts; it has {shown}")
+
+
+def _found(layout: Layout, leaves: Sequence[str]) -> dict[str, str]:
+    def here(name: str) -> bool:
+        return any(leaf == name or leaf.startswith(f"{name}.") for leaf in leaves)
+
+    firsts = {wanted: next(filter(here, names), None) for wanted, names in layout.items()}
+    return {wanted: name for wanted, name in firsts.items() if name is not None}
+
+
+def _within(bounds: tuple[Any, Any], spans: Sequence[tuple[Any, Any]]) -> bool:
+    return any(low <= bounds[1] and high >= bounds[0] for low, high in spans)
+
+
+def _values(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _inside(column: str) -> pl.Expr:
+    """A column, or what a dotted path finds in it."""
+    root, *path = column.split(".")
+    expression = pl.col(root)
+    for step in path:
+        expression = expression.struct.field(step)
+    return expression
+
+
+def _selected(read: pl.DataFrame, publishers: Collection[str] | None, day: date | None) -> pl.DataFrame:
+    if "day" in read.columns and day is not None:
+        read = read.filter(_as_day(read["day"]) == day)
+    if publishers is None:
+        return read
+    names = [name.lower() for name in publishers]
+    return read.filter(pl.col("repo_id").cast(pl.String).str.to_lowercase().str.split("/").list.first().is_in(names))
+
+
+def _normalised(read: pl.DataFrame) -> pl.DataFrame:
+    """Columns by our names, of whatever types -> MODEL_SCHEMA."""
+    license_, parents = _described(read)
+    texts = {name: read[name].cast(pl.String) for name in ("pipeline_tag", "library", "hub_id") if name in read.columns}
+    repo_id = read["repo_id"].cast(pl.String)
+    known: dict[str, Any] = {
+        **{name: text.set(text == "", None) for name, text in texts.items()},
+        **{name: _as_count(read[name]) for name in COUNTERS if name in read.columns},
+        "repo_id": repo_id,
+        "publisher": repo_id.str.split("/").list.first(),
+        "created_at": _as_moment(read["created_at"]) if "created_at" in read.columns else None,
+        "parameters": _as_size(read),
+        "gated": _as_gate(read["gated"]) if "gated" in read.columns else None,
+        "disabled": read["disabled"] if "disabled" in read.columns and read["disabled"].dtype == pl.Boolean else None,
+        "license": license_,
+        "parents": parents,
+    }
+    columns = [
+        pl.Series(name, [None] * read.height, kind) if known.get(name) is None else known[name].cast(kind).alias(name)
+        for name, kind in MODEL_SCHEMA.items()
+    ]
+    return pl.DataFrame(columns)
+
+
+def _believed(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Rows with a name and counts that can be true, and how many others there were."""
+    counts = [pl.col(name).is_between(0, _MOST_COUNT).fill_null(value=True) for name in COUNTERS]
+    named = pl.col("repo_id").str.contains(_REPO_ID).fill_null(value=False)
+    good = rows.filter(named, *counts)
+    return good, rows.height - good.height
+
+
+def _as_count(values: pl.Series) -> pl.Series:
+    return (values.fill_nan(None) if values.dtype.is_float() else values).cast(pl.Int64, strict=False)
+
+
+def _as_day(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.String:
+        return values.str.head(10).str.to_date("%Y-%m-%d", strict=False)
+    return values.cast(pl.Date, strict=False)
+
+
+def _as_moment(values: pl.Series) -> pl.Series:
+    """Moments in UTC; those without a time zone are in UTC already."""
+    if values.dtype == pl.String:
+        return values.str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone:
+        return values.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
+    return values.cast(pl.Datetime("us"), strict=False).dt.replace_time_zone("UTC")
+
+
+def _as_size(read: pl.DataFrame) -> pl.Series | None:
+    """Parameters by the weights, or by the GGUF header; 0 is what the Hub writes for "cannot tell"."""
+    columns = [name for name in ("parameters", "gguf_parameters") if name in read.columns]
+    numbers = [pl.col(name).cast(pl.Int64, strict=False) for name in columns]
+    sizes = [pl.when(number > 0).then(number) for number in numbers]
+    return read.select(size=pl.coalesce(sizes)).to_series() if sizes else None
+
+
+def _as_gate(values: pl.Series) -> pl.Series:
+    """`auto`, `manual` or `no`."""
+    text = values.cast(pl.String).str.to_lowercase()
+    return text.replace_strict({"false": "no", "no": "no", "auto": "auto", "manual": "manual"}, default=None)
+
+
+def _described(read: pl.DataFrame) -> tuple[pl.Series | None, pl.Series | None]:
+    """Licence and parents of every row, from the tags, as `jobs.hub_rows` reads them one by one."""
+    if "tags" not in read.columns or not isinstance(read["tags"].dtype, pl.List):
+        return None, _based(read)
+    every = read.select(pl.int_range(pl.len()).alias("row"), "tags").explode("tags")
+    tags = every.filter(pl.col("tags").str.contains("^(license|base_model):"))
+    licences = tags.filter(pl.col("tags").str.starts_with("license:")).unique("row", keep="first")
+    licences = licences.select("row", license=pl.col("tags").str.strip_prefix("license:").replace("", None))
+    groups = pl.col("tags").str.extract_groups(_BASE_MODEL)
+    bases = tags.select("row", relation=groups.struct[0], repo_id=groups.struct[1]).drop_nulls("repo_id")
+    parents = (
+        bases.group_by("row", "repo_id", maintain_order=True)
+        .agg(pl.col("relation").drop_nulls().last())
+        .group_by("row", maintain_order=True)
+        .agg(parents=pl.struct("relation", "repo_id"))
+    )
+    rows = read.select(pl.int_range(pl.len()).alias("row"))
+    joined = rows.join(licences, on="row", how="left").join(parents, on="row", how="left").sort("row")
+    return joined["license"].cast(pl.String), joined["parents"].cast(_PARENTS)
+
+
+def _based(read: pl.DataFrame) -> pl.Series | None:
+    """Parents of every row from the column that the Hub works out from the tags: one relation for all of them."""
+    if "base_models" not in read.columns or not isinstance(read["base_models"].dtype, pl.Struct):
+        return None
+    bases = pl.col("base_models").struct
+    every = read.select(pl.int_range(pl.len()).alias("row"), bases["relation"], bases["models"]).explode("models")
+    named = every.select("row", pl.col("relation").cast(pl.String), repo_id=pl.col("models").struct.field("id"))
+    parents = (
+        named.drop_nulls("repo_id").group_by("row", maintain_order=True).agg(parents=pl.struct("relation", "repo_id"))
+    )
+    rows = read.select(pl.int_range(pl.len()).alias("row"))
+    return rows.join(parents, on="row", how="left").sort("row")["parents"].cast(_PARENTS)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
