@@ -1,26 +1,87 @@
-"""Backfill: somebody's published history into the warehouse."""
+"""Backfill: somebody's published history into the warehouse, judged as live snapshots are.
+
+    source --list--> files not here yet --two at a time, by range--> tables --day by day--> identity, verdict
+                                               snapshot, in a transaction of its own --> and at the end: standings
+
+An interruption loses the day that was being written; the next run goes on behind it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cache
+from itertools import pairwise
+from typing import Any
 
 import polars as pl
 
-from jobs import rank
-from warehouse import store
+from jobs import backfill_plan, datasets, rank
+from jobs.backfill_plan import Plan
+from jobs.fetching import Fetched, Fetcher
+from jobs.hub_http import HubError, HubSettings, UnreadableError
+from jobs.ranges import local_copy
+from jobs.sources import ALL_TIME_SINCE, DESCRIBING
+from jobs.tables import COUNTERS, Rows, merged
+from warehouse import adopt, history, store, verdict
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.queries import sql
+from warehouse.records import Listing, Snapshot
 from warehouse.registry import Registry
+from warehouse.verdict import REJECTED_SHARE, Judgement
+
+_IN_A_ROW = 3
+"""Files in a row that could not be read, after which the others are left for another time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What an import brought."""
+    """What an import of a series brought."""
 
     days: int
     """Days written; 0 when everything stood there already."""
     ranked: rank.Summary
+
+
+@dataclass(slots=True)
+class Report:
+    """What a run found."""
+
+    name: str
+    """The source, as it stands on its snapshots."""
+    written: list[Snapshot] = field(default_factory=list)
+    broken: int = 0
+    """Of these, those whose file is missing, damaged, or could not be believed."""
+    unread: list[str] = field(default_factory=list)
+    """Files that could not be read this time, and why."""
+    problem: str | None = None
+    """Why the run ended before its end."""
+    covered: list[date] = field(default_factory=list)
+    """Days of the source that are here now, among those asked for."""
+    gaps: list[tuple[date, date]] = field(default_factory=list)
+    """First and last days of what is missing between them."""
+    requests: int = 0
+    bytes: int = 0
+    needed: int = 0
+    """Compressed bytes of the columns that were used."""
+    seconds: float = 0.0
+    flips: list[dict[str, Any]] = field(default_factory=list)
+    """Lead changes and overtakes on the days covered."""
+
+    @property
+    def verdicts(self) -> dict[str, int]:
+        """Verdict -> snapshots written."""
+        return dict(Counter(snapshot.verdict for snapshot in self.written))
+
+    def take(self, got: Fetched) -> None:
+        """Count what fetching one file took."""
+        self.requests += got.tally.requests
+        self.bytes += got.tally.bytes
+        self.needed += got.needed
 
 
 def run_series(
@@ -30,3 +91,159 @@ def run_series(
     with db.transaction():
         days = store.write_series(db, name, values, revision=revision)
         return Summary(days, rank.run(db, boards, registry))
+
+
+def run(
+    db: Database,
+    plan: Plan,
+    settings: HubSettings,
+    registry: Registry,
+    boards: Sequence[Board],
+    *,
+    token: str | None,
+    clock: Callable[[], float],
+    progress: Callable[[Snapshot], None] | None = None,
+) -> Report:
+    """Read what a plan names, a snapshot a day, and rank once at the end.
+
+    Args:
+        db: the warehouse.
+        plan: from `backfill_plan`.
+        settings: which Hub, and how politely.
+        registry: whose models.
+        boards: what to rank afterwards.
+        token: of the Hub; None is fine for public datasets.
+        clock: seconds from any fixed point, for how long it took.
+        progress: called with each snapshot as it is written.
+
+    Raises:
+        WarehouseError: the disk is full, or the warehouse cannot be written; the days before are kept.
+    """
+    began, report = clock(), Report(plan.name)
+    with datasets.reader(settings, token) as reader:
+        fetcher = Fetcher(reader, plan.layout, plan.publishers, plan.wanted, backfill_plan.folder(db), clock)
+        try:
+            described = cache(lambda: _descriptions(plan, fetcher))
+            with closing(fetcher.each(plan.parts)) as every:
+                for got in _until_it_is_down(every, report):
+                    for snapshot in _taken(db, plan, got, described, report):
+                        (progress or _nobody)(snapshot)
+        except HubError as error:
+            report.problem = str(error)
+    _conclude(db, plan, registry, boards, report)
+    report.seconds = clock() - began
+    return report
+
+
+def _nobody(_: Snapshot) -> None:
+    """Where nobody watches."""
+
+
+def _until_it_is_down(every: Iterator[Fetched], report: Report) -> Iterator[Fetched]:
+    """Files that could be read; HubError when several in a row could not."""
+    failures = 0
+    for got in every:
+        with got:
+            report.take(got)
+            failures = failures + 1 if got.unread else 0
+            if got.unread:
+                report.unread.append(f"{got.part.revision}: {got.unread}")
+            else:
+                yield got
+            if failures == _IN_A_ROW:
+                raise HubError(f"{_IN_A_ROW} files in a row could not be read: {got.unread}")
+
+
+def _taken(
+    db: Database, plan: Plan, got: Fetched, described: Callable[[], pl.DataFrame | None], report: Report
+) -> Iterator[Snapshot]:
+    """Write the days of one file, each as it is written."""
+    if got.problem:
+        rows = Rows(pl.DataFrame(schema=store.MODEL_SCHEMA), 0, got.problem)
+        yield _kept(db, plan, got, plan.wanted(got.part, got.part.days)[0], rows, report)
+    for day in got.days:
+        rows = merged([table.rows(publishers=plan.publishers, day=day) for table in got.tables])
+        models = _with_descriptions(rows.models, described())
+        if day < ALL_TIME_SINCE and got.part.address:
+            models = models.with_columns(pl.col("downloads_all_time").replace(0, None))
+        yield _kept(db, plan, got, day, Rows(models, rows.rejected, rows.problem), report)
+
+
+def _kept(db: Database, plan: Plan, got: Fetched, day: date, rows: Rows, report: Report) -> Snapshot:
+    """Write one day: all or nothing."""
+    problem = rows.problem or _unbelievable(rows)
+    taken_at, revision = got.part.moment(day), plan.revision(got.part)
+    asked = None if plan.publishers is None else [Listing(name, (), None) for name in plan.publishers]
+    with db.transaction():
+        adopt.adopt(db, rows.models.drop_nulls("hub_id"))
+        models, joined = adopt.identify(db, rows.models, day)
+        before = history.before(db, plan.name, models, taken_at=taken_at, day=day, listings=asked)
+        judged = (
+            Judgement("partial" if models.height else "failed", problem)
+            if problem
+            else verdict.of_table(models.height, before)
+        )
+        snapshot = Snapshot(
+            snapshot_id=store.next_snapshot_id(db, taken_at),
+            source=plan.name,
+            taken_at=taken_at,
+            day=day,
+            verdict=judged.verdict,
+            verdict_reason=judged.reason + adopt.in_words(joined, models.height),
+            models=models.height,
+            requests=got.tally.requests,
+            seconds=round(got.seconds, 3),
+        )
+        store.write_snapshot(db, snapshot, models, revision=revision, measured=judged.measured)
+        db.execute(sql("drop_unchanged_versions"), {"snapshot_id": snapshot.snapshot_id})
+    report.written.append(snapshot)
+    report.broken += problem is not None
+    return snapshot
+
+
+def _unbelievable(rows: Rows) -> str | None:
+    """More rows set aside than a table may have."""
+    if rows.rejected <= REJECTED_SHARE * (rows.rejected + rows.models.height):
+        return None
+    return f"{rows.rejected:,} of {rows.rejected + rows.models.height:,} rows could not be believed"
+
+
+def _descriptions(plan: Plan, fetcher: Fetcher) -> pl.DataFrame | None:
+    """What a source says of its models in a file of their own; None where there is none that can be read."""
+    if not (plan.describing and plan.parts):
+        return None
+    with local_copy(fetcher.folder) as local:
+        try:
+            remote = datasets.open_table(fetcher.reader, plan.describing, DESCRIBING, local)
+            groups = remote.table.row_groups(plan.publishers)
+            remote.fetch(groups)
+        except UnreadableError:
+            return None
+        return remote.table.rows(publishers=plan.publishers).models.drop("hub_id", "publisher", *COUNTERS)
+
+
+def _with_descriptions(models: pl.DataFrame, described: pl.DataFrame | None) -> pl.DataFrame:
+    if described is None:
+        return models
+    bare = models.select("hub_id", "repo_id", "publisher", *COUNTERS)
+    return bare.join(described, on="repo_id", how="left", maintain_order="left").select(list(store.MODEL_SCHEMA))
+
+
+def _conclude(db: Database, plan: Plan, registry: Registry, boards: Sequence[Board], report: Report) -> None:
+    """Attribute and rank once for all days, and say what is here now."""
+    with db.transaction():
+        if report.written or db.value(sql("models_unattributed")):
+            store.attribute(db, registry)
+        rank.run(db, boards, registry)
+    known = {row[0] for row in db.rows(sql("history_of"), {"source": plan.name})}
+    report.covered = sorted(day for day in known if plan.since <= day <= plan.until)
+    report.gaps = gaps(report.covered, plan.step)
+    if report.covered:
+        keys = {"first": report.covered[0], "last": report.covered[-1]}
+        report.flips = db.records(sql("flips_between"), keys)
+
+
+def gaps(days: Sequence[date], step: int) -> list[tuple[date, date]]:
+    """First and last days of what is missing between days in order, where one is due every `step` days."""
+    one = timedelta(days=1)
+    return [(a + one, b - one) for a, b in pairwise(days) if b - a > step * one]

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 
 from jobs import hub
 from jobs import rank as ranking
-from warehouse import history, store, verdict
+from warehouse import adopt, history, store, verdict
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.records import HubModel, Listing, Snapshot, Walk
@@ -77,6 +77,7 @@ def _keep(
     models = store.model_frame(_models(walk))
     day = day or now.date()
     with db.transaction():
+        adopted = adopt.adopt(db, models)
         before = history.before(db, SOURCE, models, taken_at=now, day=day, listings=walk.listings)
         judgement = verdict.of_walk(walk, before)
         snapshot = Snapshot(
@@ -85,7 +86,7 @@ def _keep(
             taken_at=now,
             day=day,
             verdict=judgement.verdict,
-            verdict_reason=judgement.reason,
+            verdict_reason=judgement.reason + adopt.in_words(adopted),
             models=models.height,
             requests=walk.requests,
             seconds=round(seconds, 3),

@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from monitor import cli_daemon, cli_history, cli_rules, config
+from monitor import cli_backfill, cli_daemon, cli_history, cli_rules, config
 from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
 from monitor.config import ConfigError
 from monitor.output import Format, print_rows, sparkline
@@ -37,6 +37,7 @@ app.add_typer(deliveries, name="deliveries")
 app.add_typer(backfill, name="backfill")
 cli_rules.register(app, alerts, deliveries)
 cli_daemon.register(app)
+cli_backfill.register(backfill)
 cli_history.register(app)
 
 
@@ -228,25 +229,6 @@ def sql(query: Annotated[str, typer.Argument(metavar="QUERY")], form: FormatOpti
         published.db.refuse_writing(query)
         columns, rows = published.db.ask(query)
     print_rows([dict(zip(columns, row, strict=True)) for row in rows], columns, form, empty="no rows")
-
-
-@backfill.command("series")
-def backfill_series(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
-    name: Annotated[str, typer.Option(help="A board reads it as measure = 'series:NAME'.")],
-    entity: Annotated[str, typer.Option(help="What the totals are of; for your own orientation.")] = "publisher",
-    columns: Annotated[
-        str, typer.Option(help="The file's columns for day, entity and value, in this order.")
-    ] = "day,entity,value",
-) -> None:
-    """Import a published series of totals; a day may be written as YYYY-MM-DD, or YYYY-MM for a month's last day."""
-    from monitor.series import read_series  # noqa: PLC0415 polars
-    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
-
-    values = read_series(file, columns)
-    with open_app(settings()) as application:
-        summary = application.backfill_series(name, values, revision=file.name)
-    say(f"{summary.days} days of {entity} totals written to series:{name}, {summary.ranked.flips} flips found")
 
 
 @app.command("send-test")

@@ -1,0 +1,218 @@
+"""Commands that import history: from public datasets, from files of one's own, and from published totals."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli_common import DayOption, FormatOption, as_day, say, settings
+from monitor.output import Format, print_rows
+
+if TYPE_CHECKING:  # polars and the whole application: commands that need neither start without them
+    from jobs.backfill_plan import Plan
+    from monitor.wiring import App
+    from warehouse.records import Snapshot
+
+FamiliesOption = Annotated[bool, typer.Option("--families-only", help="Only models of the publishers that are polled.")]
+NameOption = Annotated[str, typer.Option("--name", help="The source as it is to stand on the snapshots.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")]
+FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...")]
+DayColumn = Annotated[str, typer.Option("--day-column", help="The column of days; day or date when left out.")]
+IdColumn = Annotated[str, typer.Option("--id-column", help="The column of publisher/name; repo_id, id, ...")]
+HubIdColumn = Annotated[str, typer.Option("--hub-id-column", help="The column of the Hub's _id, if there is one.")]
+DownloadsColumn = Annotated[str, typer.Option("--downloads-column", help="The column of 30-day downloads.")]
+AllTimeColumn = Annotated[str, typer.Option("--all-time-column", help="The column of all-time downloads.")]
+LikesColumn = Annotated[str, typer.Option("--likes-column", help="The column of likes.")]
+OneDayOption = Annotated[
+    datetime | None,
+    typer.Option("--day", formats=["%Y-%m-%d"], metavar="DAY", help="The day of files without a column of days."),
+]
+
+_HELP = {
+    "hub-stats": "Every day since July 2024: the daily revisions of the dataset cfahlgren1/hub-stats, read by range.",
+    "model-pulse": "Every day since July 2024: the monthly files of the dataset modelpulse/model-pulse-data.",
+    "weekly": "Every week since July 2024: the dataset hfmlsoc/hub_weekly_snapshots.",
+    "parquet": "Parquet files of one's own: a row for each model, and a column of days or a file for each day.",
+    "csv": "CSV files of one's own: a row for each model, and a column of days or a file for each day.",
+}
+
+
+def _dataset(source: str) -> Callable[..., None]:
+    """The command that imports a public dataset."""
+
+    def command(
+        *,
+        since: DayOption = None,
+        until: DayOption = None,
+        families_only: FamiliesOption = False,
+        name: NameOption = "",
+        yes: YesOption = False,
+        form: FormatOption = Format.table,
+    ) -> None:
+        from jobs import backfill_plan, hub, sources  # noqa: PLC0415 polars
+        from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+        with open_app(settings()) as application:
+            plan = backfill_plan.plan(
+                application.db,
+                sources.find(source),
+                application.settings.hub,
+                application.settings.registry,
+                token=hub.read_token(),
+                name=_usable(name),
+                since=as_day(since),
+                until=as_day(until),
+                families_only=families_only,
+            )
+            _run(application, plan, yes=yes, form=form)
+
+    return command
+
+
+def _files(kind: str) -> Callable[..., None]:
+    """The command that imports files of one's own."""
+
+    def command(
+        files: FilesArgument,
+        *,
+        day_column: DayColumn = "",
+        id_column: IdColumn = "",
+        hub_id_column: HubIdColumn = "",
+        downloads_column: DownloadsColumn = "",
+        all_time_column: AllTimeColumn = "",
+        likes_column: LikesColumn = "",
+        day: OneDayOption = None,
+        since: DayOption = None,
+        until: DayOption = None,
+        families_only: FamiliesOption = False,
+        name: NameOption = "",
+        yes: YesOption = False,
+        form: FormatOption = Format.table,
+    ) -> None:
+        from jobs import backfill_plan, own_files  # noqa: PLC0415 polars
+        from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+        columns = {
+            "day": day_column,
+            "repo_id": id_column,
+            "hub_id": hub_id_column,
+            "downloads_30d": downloads_column,
+            "downloads_all_time": all_time_column,
+            "likes": likes_column,
+        }
+        named = {wanted: column for wanted, column in columns.items() if column}
+        chosen = settings()
+        folder = chosen.warehouse.path.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (
+            own_files.opened(files, csv=kind == "csv", columns=named, day=as_day(day), folder=folder) as parts,
+            open_app(chosen) as application,
+        ):
+            plan = backfill_plan.plan_files(
+                application.db,
+                _usable(name) or kind,
+                parts,
+                chosen.registry,
+                since=as_day(since),
+                until=as_day(until),
+                families_only=families_only,
+            )
+            _run(application, plan, yes=yes, form=form)
+
+    return command
+
+
+def _usable(name: str) -> str:
+    """A name for a source; not one that means something else."""
+    from monitor.config import ConfigError  # noqa: PLC0415
+
+    if name == "hub" or name.startswith("series:"):
+        raise ConfigError([f"--name {name}: that is what the Hub's own looks and imported totals are called"])
+    return name
+
+
+def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
+    """Say what is coming, do it, say what came."""
+    from jobs import backfill, hub  # noqa: PLC0415 polars
+    from monitor import backfill_words as words  # noqa: PLC0415 polars
+
+    for line in words.announcement(plan):
+        say(line)
+    if plan.parts and not yes and _asked_in_vain():
+        say("nothing was read")
+        raise typer.Exit(0)
+    chosen = application.settings
+    with _bar(len(plan.days)) as progress:
+        report = backfill.run(
+            application.db,
+            plan,
+            chosen.hub,
+            chosen.registry,
+            chosen.boards,
+            token=hub.read_token(),
+            clock=time.monotonic,
+            progress=progress,
+        )
+    application.publish()
+    if form is Format.table:
+        for line in words.findings(report):
+            typer.echo(line)
+        if report.flips:
+            print_rows(report.flips[: words.MOST_FLIPS], words.FLIP_COLUMNS, form)
+    else:
+        row = words.as_row(report)
+        print_rows([row], list(row), form)
+    for line in [*report.unread, *([report.problem] if report.problem else [])]:
+        say(line)
+    if report.unread or report.problem or report.broken:
+        raise typer.Exit(3)
+
+
+def _asked_in_vain() -> bool:
+    """Whether a person at a terminal says no; where nobody sits, nobody is asked."""
+    import sys  # noqa: PLC0415
+
+    return sys.stdin.isatty() and sys.stderr.isatty() and not typer.confirm("begin?", default=True, err=True)
+
+
+@contextmanager
+def _bar(days: int) -> Iterator[Callable[[Snapshot], None]]:
+    """What to call with each day that was written."""
+    from monitor.progress import progress_bar  # noqa: PLC0415 rich's progress bars cost start-up time
+
+    with progress_bar() as bar:
+        task = bar.add_task("importing", total=days)
+        yield lambda snapshot: bar.update(task, advance=1, description=f"importing {snapshot.day} {snapshot.verdict:8}")
+
+
+def series(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
+    name: Annotated[str, typer.Option(help="A board reads it as measure = 'series:NAME'.")],
+    entity: Annotated[str, typer.Option(help="What the totals are of; for your own orientation.")] = "publisher",
+    columns: Annotated[
+        str, typer.Option(help="The file's columns for day, entity and value, in this order.")
+    ] = "day,entity,value",
+) -> None:
+    """Import a published series of totals; a day may be written as YYYY-MM-DD, or YYYY-MM for a month's last day."""
+    from monitor.series import read_series  # noqa: PLC0415 polars
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    values = read_series(file, columns)
+    with open_app(settings()) as application:
+        summary = application.backfill_series(name, values, revision=file.name)
+    say(f"{summary.days} days of {entity} totals written to series:{name}, {summary.ranked.flips} flips found")
+
+
+def register(backfill: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for source in ("hub-stats", "model-pulse", "weekly"):
+        backfill.command(source, help=_HELP[source])(_dataset(source))
+    for kind in ("parquet", "csv"):
+        backfill.command(kind, help=_HELP[kind])(_files(kind))
+    backfill.command("series")(series)

@@ -1,0 +1,61 @@
+"""History that does not know the Hub's `_id`: joined to the models it is of, by name and dates.
+
+An imported row without `_id` belongs to the model that is called so, or was, if the dates allow it. A name that nobody
+is known by becomes `name:publisher/name`; once a look shows that name with an `_id`, `adopt` joins what is there to it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+
+from warehouse.db import Database
+from warehouse.queries import sql
+from warehouse.store import MODEL_SCHEMA
+
+
+def identify(db: Database, models: pl.DataFrame, day: date) -> tuple[pl.DataFrame, int]:
+    """Say whose the rows of an imported day are. Run inside a transaction.
+
+    Args:
+        db: the warehouse.
+        models: of `store.MODEL_SCHEMA`, hub_id null where the source has none; each repo_id once.
+        day: the day they show.
+
+    Returns:
+        The models with a hub_id each, every one once, with what is known of them filled in; and how many were joined to
+        a model of the Hub by name.
+    """
+    with db.view_of("incoming", models.select("hub_id", "repo_id", "created_at")):
+        found = db.frame(sql("identify_models"), {"day": day})
+    joined = models.drop("hub_id").join(found, on="repo_id").unique("hub_id", keep="first", maintain_order=True)
+    with db.view_of("incoming", joined.drop("joined").select(list(MODEL_SCHEMA))):
+        known = db.frame(sql("describe_models"))
+    return known.select(pl.col(name).cast(kind) for name, kind in MODEL_SCHEMA.items()), int(joined["joined"].sum())
+
+
+def adopt(db: Database, models: pl.DataFrame) -> int:
+    """Join what is known by name only to the models of a look, before it is written; how many were joined.
+
+    Run inside a transaction. `models` is of `store.MODEL_SCHEMA`.
+    """
+    if not models.height:
+        return 0
+    with db.view_of("incoming", models.select("hub_id", "repo_id", "created_at")):
+        db.execute(sql("find_adoptions"))
+    adopted = int(db.value(sql("count_adoptions")))
+    if adopted:
+        for step in ("observations", "versions", "days"):
+            db.execute(sql(f"adopt_{step}"))
+        db.execute(sql("drop_adopted"))
+        db.execute(sql("adopt_models"))
+    db.execute(sql("drop_adoptions"))
+    return adopted
+
+
+def in_words(joined: int, of: int | None = None) -> str:
+    """The end of a verdict's reason: how many models were joined by name; nothing when none were."""
+    if not joined:
+        return ""
+    return f"; {joined:,}{f' of {of:,}' if of else ''} models joined by name to their history"

@@ -1,0 +1,113 @@
+-- name: history_of
+-- The days of a source that are here, and from which revisions.
+SELECT day, revision, verdict, models FROM snapshots WHERE source = $source;
+
+-- name: identify_models
+-- Whose the rows of an imported day are: by `_id` where the source has one, else by name and dates, else by name alone.
+-- A name is that of the model called so (now or before) which was created by that day, as the row itself may say; an
+-- unknown name is a renamed model's when the rest of the name and the very second of its creation agree.
+WITH
+named AS (
+    SELECT lower(repo_id) AS name, hub_id, max(created_at) AS created_at
+    FROM (SELECT repo_id, hub_id, created_at FROM model_versions UNION ALL SELECT repo_id, hub_id, created_at FROM models)
+    GROUP BY ALL),
+nameless AS (SELECT repo_id, lower(repo_id) AS name, created_at FROM incoming WHERE hub_id IS NULL),
+by_name AS (
+    SELECT i.repo_id, arg_max(n.hub_id, (NOT starts_with(n.hub_id, 'name:'), coalesce(n.created_at, '1970-01-01'), n.hub_id)) AS hub_id
+    FROM nameless AS i JOIN named AS n USING (name)
+    WHERE coalesce(n.created_at < $day::DATE + 1, true)
+        AND coalesce(abs(date_diff('hour', i.created_at, n.created_at)) <= 24, true)
+    GROUP BY i.repo_id),
+renamed AS (
+    SELECT i.repo_id, min(n.hub_id) AS hub_id
+    FROM nameless AS i ANTI JOIN by_name USING (repo_id)
+    JOIN named AS n ON i.created_at = n.created_at AND split_part(i.name, '/', 2) = split_part(n.name, '/', 2)
+    WHERE i.created_at > '2022-03-03' AND n.hub_id NOT IN (SELECT hub_id FROM by_name)
+    GROUP BY i.repo_id HAVING count(DISTINCT n.hub_id) = 1)
+SELECT i.repo_id, coalesce(i.hub_id, b.hub_id, r.hub_id, 'name:' || lower(i.repo_id)) AS hub_id,
+    i.hub_id IS NULL AND NOT starts_with(coalesce(b.hub_id, r.hub_id, 'name:'), 'name:') AS joined
+FROM incoming AS i LEFT JOIN by_name AS b USING (repo_id) LEFT JOIN renamed AS r USING (repo_id);
+
+-- name: describe_models
+-- Imported models; what their source does not say is taken to be as it is known.
+SELECT i.hub_id, i.repo_id, i.publisher, i.downloads_30d, i.downloads_all_time, i.likes,
+    coalesce(m.created_at, i.created_at) AS created_at, coalesce(i.parameters, m.parameters) AS parameters,
+    coalesce(i.pipeline_tag, m.pipeline_tag) AS pipeline_tag, coalesce(i.library, m.library) AS library,
+    coalesce(i.license, m.license) AS license, coalesce(i.gated, m.gated) AS gated,
+    coalesce(i.disabled, m.disabled) AS disabled, coalesce(i.parents, m.parents) AS parents
+FROM incoming AS i LEFT JOIN models AS m USING (hub_id);
+
+-- name: drop_unchanged_versions
+-- Keep of an imported day only those descriptions that differ from the one before: days are imported in any order.
+DELETE FROM model_versions AS v
+WHERE v.snapshot_id = $snapshot_id AND EXISTS (
+    SELECT 1
+    FROM (
+        SELECT o.hub_id, arg_max(o, o.snapshot_id) AS last
+        FROM model_versions AS o
+        WHERE o.snapshot_id < $snapshot_id
+            AND o.hub_id IN (SELECT hub_id FROM model_versions WHERE snapshot_id = $snapshot_id)
+        GROUP BY o.hub_id) AS b
+    WHERE b.hub_id = v.hub_id
+        AND (v.repo_id, v.publisher, v.created_at, v.parameters, v.pipeline_tag, v.library, v.license, v.gated, v.disabled,
+                v.parents)
+            IS NOT DISTINCT FROM (b.last.repo_id, b.last.publisher, b.last.created_at, b.last.parameters,
+                b.last.pipeline_tag, b.last.library, b.last.license, b.last.gated, b.last.disabled, b.last.parents));
+
+-- name: find_adoptions
+-- Models known by name only whose name a look shows with an `_id`, unless their dates or another look contradict.
+CREATE OR REPLACE TEMP TABLE adopted AS
+WITH found AS (
+    SELECT DISTINCT m.hub_id AS former, i.hub_id
+    FROM (SELECT * FROM models WHERE starts_with(hub_id, 'name:')) AS m
+    JOIN (SELECT hub_id, lower(repo_id) AS name, created_at FROM incoming WHERE NOT starts_with(hub_id, 'name:')) AS i
+        ON i.name = lower(m.repo_id) OR i.name = substr(m.hub_id, 6)
+    WHERE coalesce(i.created_at < m.first_seen + 1, true)
+        AND coalesce(abs(date_diff('hour', i.created_at, m.created_at)) <= 24, true)),
+once AS (SELECT min(former) AS former, hub_id FROM found GROUP BY hub_id)
+SELECT former, hub_id FROM once
+WHERE former NOT IN (
+    SELECT a.former
+    FROM once AS a JOIN observations AS one ON one.hub_id = a.former
+    JOIN observations AS other ON other.hub_id = a.hub_id AND other.snapshot_id = one.snapshot_id)
+QUALIFY count(*) OVER (PARTITION BY former) = 1;
+
+-- name: count_adoptions
+-- How many there are.
+SELECT count(*) FROM adopted;
+
+-- name: adopt_observations
+-- Give their counts to the models they are of.
+UPDATE observations SET hub_id = a.hub_id FROM adopted AS a WHERE observations.hub_id = a.former;
+
+-- name: adopt_versions
+-- Give their descriptions to the models they are of.
+UPDATE model_versions SET hub_id = a.hub_id FROM adopted AS a WHERE model_versions.hub_id = a.former;
+
+-- name: adopt_days
+-- Where the model is known already, it was seen on the days of both.
+UPDATE models SET first_seen = least(models.first_seen, n.first_seen), last_seen = greatest(models.last_seen, n.last_seen)
+FROM adopted AS a JOIN models AS n ON n.hub_id = a.former
+WHERE models.hub_id = a.hub_id;
+
+-- name: drop_adopted
+-- ... and what was known by name only is nobody else.
+DELETE FROM models WHERE hub_id IN (SELECT a.former FROM adopted AS a JOIN models AS m USING (hub_id));
+
+-- name: adopt_models
+-- Where it is not known yet, what was known by name is the model.
+UPDATE models SET hub_id = a.hub_id FROM adopted AS a WHERE models.hub_id = a.former;
+
+-- name: drop_adoptions
+-- Forget the working copy.
+DROP TABLE adopted;
+
+-- name: models_unattributed
+-- Whether some model was written and never attributed to a family.
+SELECT count(*) > 0 FROM models WHERE relation IS NULL;
+
+-- name: flips_between
+-- Lead changes and overtakes found in some days, oldest first.
+SELECT flip_id, day, board, kind, entity, rival, value, rival_value, margin, verdict
+FROM flips WHERE day BETWEEN $first AND $last
+ORDER BY day, board, kind, entity, rival;
