@@ -55,6 +55,10 @@ class Browsing(Reading):
         """Flips, newest first."""
         return self.db.records(sql("flips_newest_first"), chosen.parameters() | {"most": most, "skip": skip})
 
+    def notable_flips(self, most: int) -> Rows:
+        """Flips among the first five of a board that are true of the models, newest first."""
+        return self.db.records(sql("notable_flips"), {"most": most})
+
     def count_flips(self, chosen: Filter = Filter()) -> int:
         """How many flips there are."""
         return int(self.db.value(sql("flips_counted"), chosen.parameters()))

@@ -6,6 +6,7 @@ Names are hostile text, so that fields are named by number and a name is never p
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -51,22 +52,48 @@ class Race:
     flips: Sequence[dict[str, Any]] = ()
 
 
-def race(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Heights:
+    """The value axis, and the share of its height at which a value stands."""
+
+    low: float
+    high: float
+    log: bool
+
+    @classmethod
+    def of(cls, values: Sequence[float], *, log: bool) -> _Heights:
+        shown = [value for value in values if value > 0] or [1.0]
+        return cls(min(shown) / 1.3 if log else 0.0, max(shown) * (1.3 if log else 1.06), log)
+
+    def share(self, value: float) -> float:
+        if self.log:
+            return math.log(max(value, self.low) / self.low) / math.log(self.high / self.low)
+        return value / self.high
+
+    def value(self, share: float) -> float:
+        return float(self.low * (self.high / self.low) ** share) if self.log else share * self.high
+
+    def scale(self) -> alt.Scale:
+        kind: Any = "log" if self.log else "linear"
+        return alt.Scale(type=kind, domain=[self.low, self.high], nice=False)
+
+
+def race(about: Race, theme: Theme, width: int = 720, *, log: bool = False) -> dict[str, Any]:
     """Values over days; below it the whole time to choose a part of."""
-    rows = [_row(about, line, line[2]) for line in about.lines]
-    top = max((line[2] for line in about.lines), default=1.0) * 1.06 or 1.0
+    rows = [_row(about, line, line[2] if line[2] > 0 or not log else None) for line in about.lines]
+    axis = _Heights.of([line[2] for line in about.lines], log=log)
     brush = alt.selection_interval(encodings=["x"], name="brush", mark=alt.BrushConfig(fill=theme.faint))
-    y = alt.Y("value:Q", title=None, axis=_counts(), scale=alt.Scale(domain=[0, top], nice=False))
+    y = alt.Y("value:Q", title=None, axis=_counts(), scale=axis.scale())
     x = alt.X("day:T", title=None, axis=_dates(about), scale=alt.Scale(domain=brush))
     upper = alt.layer(
         *_shades(about, theme, x),
         *_flips(about, theme, x),
         _strokes(rows, about, theme).encode(x=x, y=y),
         *_hover(about, theme, x, y, lambda line: line[2], humanise),
-        _ends(about, theme, y, {name: value / top for name, value in _last(about, 2).items()}, lambda h: h * top),
+        _ends(about, theme, y, {name: axis.share(value) for name, value in _last(about, 2).items()}, axis.value),
     ).properties(width=width, height=300)
     lower = _strokes(rows, about, theme, 1.2).encode(
-        x=alt.X("day:T", title=None, axis=_dates(about)), y=alt.Y("value:Q", axis=None)
+        x=alt.X("day:T", title=None, axis=_dates(about)), y=alt.Y("value:Q", axis=None, scale=axis.scale())
     )
     strip = lower.add_params(brush).properties(width=width, height=38)
     return _finished(alt.vconcat(upper, strip, spacing=12), about, theme, "values day by day")
@@ -111,7 +138,8 @@ def shares(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
         )
     )
     tips = _hover(about, theme, x, y, lambda line: line[3], percent, dots=False)
-    names = _ends(about, theme, y, _middles(about), lambda height: height)
+    flat = alt.Y("value:Q", stack=None, title=None, axis=axis, scale=alt.Scale(domain=[0, 1]))
+    names = _ends(about, theme, flat, _middles(about), lambda height: height)
     chart = alt.layer(area, *tips, names).properties(width=width, height=280)
     return _finished(chart, about, theme, "shares day by day")
 
@@ -216,8 +244,8 @@ def _ends(about: Race, theme: Theme, y: alt.Y, heights: dict[str, float], value:
     ]
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values=rows))
-        .mark_text(align="left", baseline="middle", dx=8, fontSize=12, fontWeight=600)
-        .encode(x=alt.value(alt.expr("width")), y=y, text="text:N", color=_colour(about, theme))
+        .mark_text(align="left", baseline="middle", dx=8, fontSize=12, fontWeight=600, clip=False)
+        .encode(x=alt.value("width"), y=y, text="text:N", color=_colour(about, theme))
     )
     return chart
 
@@ -275,7 +303,7 @@ def _dates(about: Race) -> alt.Axis:
     days = [line[0] for line in about.lines]
     span = (max(days) - min(days)).days if days else 0
     form = "%b %Y" if span > 300 else "%-d %b"
-    return alt.Axis(format=form, tickCount=5, labelOverlap=True, grid=False, labelFlush=True)
+    return alt.Axis(format=form, tickCount=5, labelOverlap="greedy", labelSeparation=12, grid=False, labelFlush=True)
 
 
 def _counts() -> alt.Axis:

@@ -16,6 +16,8 @@ from warehouse.browsing import Browsing, Filter
 from warehouse.errors import NotKnownError
 
 Kind = Literal["lead_change", "overtake"]
+Theme = Literal["light", "dark"]
+Axis = Literal["linear", "log"]
 PAGE = 100
 """Flips on a page."""
 
@@ -60,7 +62,7 @@ class Pages:
                 picture=races.picture(race) if race else "",
                 trouble=trouble(browsing, chosen),
                 alerts=browsing.newest_alerts(8),
-                flips=[flip for flip in browsing.newest_flips(most=40) if flip["panel_holds"] is not False][:8],
+                flips=browsing.notable_flips(7),
                 looks=browsing.looks(),
             )
 
@@ -163,21 +165,21 @@ class Pages:
             )
 
     def chart(
-        self, name: str, kind: Literal["race", "bump", "shares"], theme: Literal["light", "dark"] = "light"
+        self, name: str, kind: Literal["race", "bump", "shares"], theme: Theme = "light", axis: Axis = "linear"
     ) -> Response:
         """The specification of a chart of a board."""
         with self.site.published.browsing() as browsing:
             race = races.gather(browsing, leader_of(browsing.leaders(), name), races.PLACES[kind])
-        return JSONResponse(_DRAWN[kind](race, charts.THEMES[theme]))
+        if kind == "race":
+            return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))
+        drawn = charts.bump if kind == "bump" else charts.shares
+        return JSONResponse(drawn(race, charts.THEMES[theme]))
 
-    def duel_chart(self, flip_id: str, theme: Literal["light", "dark"] = "light") -> Response:
+    def duel_chart(self, flip_id: str, theme: Theme = "light", axis: Axis = "linear") -> Response:
         """The specification of the chart of a flip."""
         with self.site.published.browsing() as browsing:
             race = races.duel(browsing, known_flip(browsing, flip_id))
-        return JSONResponse(charts.race(race, charts.THEMES[theme]))
-
-
-_DRAWN = {"race": charts.race, "bump": charts.bump, "shares": charts.shares}
+        return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))
 
 
 def leader_of(leaders: list[dict[str, Any]], board: str) -> dict[str, Any]:

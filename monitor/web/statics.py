@@ -34,7 +34,13 @@ def router() -> APIRouter:
     """`/static/NAME`."""
     routes = APIRouter(include_in_schema=False)
     routes.add_api_route("/static/{name}", static)
+    routes.add_api_route("/favicon.ico", favicon)
     return routes
+
+
+def favicon(request: Request) -> Response:
+    """The mark, for browsers that ask without being told."""
+    return static(request, "mark.svg")
 
 
 def static(request: Request, name: str) -> Response:

@@ -58,6 +58,7 @@ def templates(site: Site) -> jinja2.Environment:
     environment.filters |= {
         "count": count,
         "signed": signed,
+        "exact": exact,
         "percent": share,
         "name": lambda text, limit=60: plain(str(text), limit),
         "day": day_in_words,
@@ -106,6 +107,11 @@ def count(value: float | None, digits: int = 1) -> str:
 def signed(value: float) -> str:
     """A change for people, with its sign."""
     return f"{'+' if value > 0 else ''}{humanise(float(value), 2)}" if value else "0"
+
+
+def exact(value: float) -> str:
+    """A number as it is, without the noise of its last digits."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e18 else f"{value:.10g}"
 
 
 def share(value: float | None) -> str:

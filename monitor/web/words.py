@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerts.message import title
-from alerts.text import percent, plain, versus
+from alerts.text import humanise, percent, plain, versus
 from monitor.web.view import day_in_words, entity_name
 
 Row = Mapping[str, Any]
@@ -36,14 +36,14 @@ def statement(flip: Row) -> str:
     kind = flip["entity_kind"]
     who, whom = entity_name(kind, flip["entity"]), entity_name(kind, flip["rival"])
     deed = "took the lead from" if flip["kind"] == "lead_change" else "passed"
-    now = versus(flip["value"], flip["rival_value"])
+    now = _against(flip["value"], flip["rival_value"])
     text = (
         f"On {day_in_words(flip['day'])}, {who} {deed} {whom} on the board “{plain(flip['board'], 40)}”: "
         f"{now} {unit(flip['measure'])}, a lead of {percent(flip['margin'])}."
     )
     if flip["previous_value"] is None or flip["previous_rival_value"] is None:
         return text
-    before = versus(flip["previous_value"], flip["previous_rival_value"])
+    before = _against(flip["previous_value"], flip["previous_rival_value"])
     return f"{text} On {day_in_words(flip['previous_day'])}, the day before it on record, it was {before}."
 
 
@@ -70,20 +70,18 @@ def standing_in_words(leader: Row) -> str:
     if leader["leader"] is None:
         return f"{leader['board']} has no standing yet."
     who = entity_name(leader["kind"], leader["leader"])
-    text = f"{who} leads with {versus_nobody(leader)}"
-    if leader["since"] is None:
-        return f"{text}."
-    since = day_in_words(leader["since"])
-    return f"{text}, first since {since}{' or longer' if leader['since_first_day'] else ''}."
-
-
-def versus_nobody(leader: Row) -> str:
-    """A leader's value beside the runner-up's, or alone."""
-    if leader["runner_up"] is None:
-        return f"{leader['value']:,.0f} {unit(leader['measure'])}"
-    both = versus(leader["value"], leader["runner_up_value"])
+    since = f", first since {day_in_words(leader['since'])}{' or longer' if leader['since_first_day'] else ''}"
+    text = (
+        f"{who} leads {plain(leader['board'], 40)} with {humanise(leader['value'])} {unit(leader['measure'])}{since}."
+    )
+    if leader["runner_up"] is None or leader["margin"] is None:
+        return text
     rival = entity_name(leader["kind"], leader["runner_up"])
-    return f"{both} {unit(leader['measure'])} of {rival}, {percent(leader['margin'])} ahead"
+    return f"{text} {rival} follows with {humanise(leader['runner_up_value'])}, {percent(leader['margin'])} less."
+
+
+def _against(value: float, rival_value: float) -> str:
+    return versus(value, rival_value).replace(" vs ", " against ")
 
 
 def _after_colon(verdict: str) -> str:

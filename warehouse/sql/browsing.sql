@@ -60,11 +60,24 @@ WHERE board = $board AND list_contains($entities, entity) ORDER BY day, rank, en
 
 -- name: flips_newest_first
 -- Flips, newest first, the lead changes of a day before its overtakes.
-SELECT flip_id, board, kind, entity, rival, day, previous_day, value, rival_value, margin, verdict, panel_holds, snapshot_id
-FROM flips
-WHERE ($board IS NULL OR board = $board) AND ($kind IS NULL OR kind = $kind)
-    AND ($entity IS NULL OR entity = $entity OR rival = $entity) AND day >= $since
-ORDER BY day DESC, kind, board, value DESC, flip_id LIMIT $most OFFSET $skip;
+SELECT
+    f.flip_id, f.board, f.kind, f.entity, f.rival, f.day, f.previous_day, f.value, f.rival_value, f.margin, f.verdict,
+    f.panel_holds, f.snapshot_id, b.entity AS entity_kind
+FROM flips AS f JOIN boards AS b USING (board)
+WHERE ($board IS NULL OR f.board = $board) AND ($kind IS NULL OR f.kind = $kind)
+    AND ($entity IS NULL OR f.entity = $entity OR f.rival = $entity) AND f.day >= $since
+ORDER BY f.day DESC, f.kind, f.board, f.value DESC, f.flip_id LIMIT $most OFFSET $skip;
+
+-- name: notable_flips
+-- Flips among the first five of a board that are true of the models, newest first, three of each board.
+SELECT
+    f.flip_id, f.board, f.kind, f.entity, f.rival, f.day, f.value, f.rival_value, f.margin, f.verdict, f.panel_holds,
+    b.entity AS entity_kind
+FROM flips AS f JOIN boards AS b USING (board)
+JOIN standings AS s ON s.board = f.board AND s.day = f.day AND s.entity = f.entity AND s.rank <= 5
+WHERE f.panel_holds IS DISTINCT FROM false
+QUALIFY row_number() OVER (PARTITION BY f.board ORDER BY f.day DESC, f.kind, f.value DESC, f.flip_id) <= 3
+ORDER BY f.day DESC, f.kind, f.board, f.value DESC, f.flip_id LIMIT $most;
 
 -- name: flips_counted
 -- How many flips there are.

@@ -6,7 +6,8 @@
 
   async function draw(canvas) {
     const theme = dark.matches ? "dark" : "light";
-    const answer = await fetch(`${canvas.dataset.spec}?theme=${theme}`);
+    const axis = canvas.dataset.axis || "linear";
+    const answer = await fetch(`${canvas.dataset.spec}?theme=${theme}&axis=${axis}`);
     if (!answer.ok) return;
     const spec = await answer.json();
     const width = Math.max(narrowest, canvas.clientWidth - spec.usermeta.room);
@@ -19,11 +20,22 @@
       config: { autosize: { type: "pad" } },
     });
     canvas.replaceChildren(place);
-    canvas.dataset.drawn = theme;
+    canvas.dataset.drawn = `${theme} ${axis}`;
   }
 
   function drawAll() {
     for (const canvas of document.querySelectorAll(".canvas[data-spec]")) draw(canvas).catch(console.error);
+  }
+
+  for (const button of document.querySelectorAll("button.axis")) {
+    const canvas = button.parentElement.querySelector(".canvas");
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const log = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", log);
+      canvas.dataset.axis = log ? "log" : "linear";
+      draw(canvas).catch(console.error);
+    });
   }
 
   let width = innerWidth;
