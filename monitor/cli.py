@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from monitor import cli_backfill, cli_daemon, cli_history, cli_rules, config
+from monitor import cli_backfill, cli_daemon, cli_history, cli_rules, cli_share, config
 from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
 from monitor.config import ConfigError
 from monitor.output import Format, print_rows, sparkline
@@ -39,6 +39,7 @@ cli_rules.register(app, alerts, deliveries)
 cli_daemon.register(app)
 cli_backfill.register(backfill)
 cli_history.register(app)
+cli_share.register(app)
 
 
 def _print_version(wanted: bool) -> None:
@@ -220,15 +221,6 @@ def list_deliveries(context: typer.Context, form: FormatOption = Format.table) -
         rows = published.deliveries()
     columns = ["alert_id", "channel", "status", "attempts", "sent_at", "last_error"]
     print_rows(rows, columns, form, empty="nothing was queued yet")
-
-
-@app.command()
-def sql(query: Annotated[str, typer.Argument(metavar="QUERY")], form: FormatOption = Format.table) -> None:
-    """Ad-hoc SQL on the published file, read-only."""
-    with reading() as published:
-        published.db.refuse_writing(query)
-        columns, rows = published.db.ask(query)
-    print_rows([dict(zip(columns, row, strict=True)) for row in rows], columns, form, empty="no rows")
 
 
 @app.command("send-test")

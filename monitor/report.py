@@ -1,0 +1,68 @@
+"""The dashboard as one self-contained page: no script, no other file, nothing fetched."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from monitor.web import races, statics, words
+from monitor.web.published import Published
+from monitor.web.site import Site
+from monitor.web.view import templates
+from warehouse.browsing import Browsing
+from warehouse.errors import LeadchangeError, WarehouseError
+
+PLACES = 10
+"""Places of each board in the report."""
+
+
+def page(published: Path, now: datetime) -> str:
+    """The report on a published file as it stands at `now`.
+
+    Raises:
+        WarehouseError: there is no published file, or it is damaged.
+    """
+    if not published.exists():
+        raise WarehouseError(f"{published} does not exist yet: run `leadchange collect` first")
+    site = Site(Published(published), lambda: now)
+    style = (statics.FOLDER / "app.css").read_text("utf-8")
+    with site.published.browsing() as browsing:
+        return (
+            templates(site)
+            .get_template("report.html")
+            .render(
+                style=Markup(style),  # noqa: S704 our own file
+                now=now,
+                health=site.file_health(),
+                boards=[_board(browsing, leader) for leader in browsing.leaders()],
+                alerts=browsing.newest_alerts(30),
+                flips=browsing.notable_flips(20),
+                looks=browsing.looks(),
+            )
+        )
+
+
+def write(published: Path, out: Path, now: datetime) -> None:
+    """Write the report to a file.
+
+    Raises:
+        LeadchangeError: the file cannot be written.
+    """
+    text = page(published, now)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, "utf-8")
+    except OSError as error:
+        raise LeadchangeError(f"cannot write {out}: {error.strerror}") from None
+
+
+def _board(browsing: Browsing, leader: dict[str, Any]) -> dict[str, Any]:
+    race = races.gather(browsing, leader, races.PLACES["race"])
+    return leader | {
+        "statement": words.standing_in_words(leader),
+        "picture": races.picture(race),
+        "rows": browsing.standing(leader["board"], top=PLACES)[:PLACES],
+    }
