@@ -72,8 +72,7 @@ LEAD_CHANGES = (
 """The lead changes against meta-llama between neighbouring usable looks, as the table beside the recording has them."""
 
 AUTHORS = frozenset(
-    ("Qwen", "meta-llama", "deepseek-ai", "zai-org", "MiniMaxAI", "moonshotai", "google", "openai", "mistralai")
-    + ("microsoft", "nvidia")
+    "Qwen meta-llama deepseek-ai zai-org MiniMaxAI moonshotai google openai mistralai microsoft nvidia".split()  # noqa: SIM905
 )
 """The publishers that the table was made from."""
 

@@ -230,7 +230,7 @@ looks = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(looks, st.dictionaries(st.sampled_from("abc"), st.integers(-5, 40).map(day)), st.sampled_from([3, 7]))
 def test_all_models_at_once_are_measured_as_the_definition_says(
     counts: dict[int, dict[str, int | None]], created: dict[str, date], span: int

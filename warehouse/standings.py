@@ -35,9 +35,9 @@ def refresh(db: Database, board: Board, fingerprint: str) -> date | None:
     Run inside a transaction.
     """
     same = _made_alike(db, board, fingerprint)
+    _declare(db, board, fingerprint)
     chosen = days_of(db, board)
     start = _first_difference(dict(db.rows(sql("ranked_days"), {"board": board.name})) if same else {}, chosen)
-    _declare(db, board, fingerprint)
     if start is None:
         return None
     db.execute(sql("delete_standings"), {"board": board.name, "start": start})
@@ -67,13 +67,15 @@ def _made_alike(db: Database, board: Board, fingerprint: str) -> bool:
     known = db.rows(sql("board_made_under"), {"board": board.name})
     if not known or known[0][0] != fingerprint:
         return False
-    _, seen_until, members = known[0]
-    return board.series is not None or _members_until(db, board, seen_until) == members
+    seen_until, members = known[0][1:]
+    return bool(_members_until(db, board, seen_until) == members)
 
 
 def _members_until(db: Database, board: Board, until: date | None) -> str | None:
     """Fingerprint of which models, first seen up to a day, count for whom."""
-    found = db.value(sql("members_fingerprint", members=members_sql(board)), {"until": until})
+    if board.series is not None:
+        return None
+    found = db.value(sql("members_fingerprint", members=members_sql(board, "first_seen <= $until")), {"until": until})
     return None if found is None else str(found)
 
 
@@ -82,7 +84,7 @@ def _first_difference(have: Days, want: Days) -> date | None:
 
 
 def _declare(db: Database, board: Board, fingerprint: str) -> None:
-    until = None if board.series is not None else db.value(sql("last_first_seen"))
+    until = db.value(sql("last_first_seen"))
     db.execute(sql("delete_board"), {"board": board.name})
     db.execute(
         sql("insert_board"),
@@ -95,7 +97,7 @@ def _declare(db: Database, board: Board, fingerprint: str) -> None:
             "condition": board.where,
             "fingerprint": fingerprint,
             "seen_until": until,
-            "members": None if board.series is not None else _members_until(db, board, until),
+            "members": _members_until(db, board, until),
         },
     )
 
@@ -138,19 +140,19 @@ def values_sql(board: Board, counts: str) -> str:
     return counts if board.series is not None else sql("board_values_now", counts=counts, members=members_sql(board))
 
 
-def members_sql(board: Board) -> str:
+def members_sql(board: Board, only: str = "true") -> str:
     """The SELECT of (hub_id, entity, share): which models count for whom on a board, and by which part.
 
-    A model has at most one row an entity; its shares sum to 1 less what no known family accounts for.
+    A model has at most one row an entity; its shares sum to 1 less what no known family accounts for. `only` is one
+    more SQL condition over models.
     """
-    condition = f"({board.where}\n)" if board.where else "true"
+    condition = f"({board.where}\n) AND {only}" if board.where else only
+    condition = f"{condition} AND {_population(board)}"
     if board.scope == "lineage":
-        return sql("lineage_members", entity=board.entity, condition=f"{condition} AND {_population(board)}")
+        return sql("lineage_members", entity=board.entity, condition=condition)
     derived = board.measure in DERIVATIVES
-    entity = _ROOTS.get(board.entity) if derived else None
-    return sql(
-        "whole_members", entity=entity or _ENTITIES[board.entity], condition=f"{condition} AND {_population(board)}"
-    )
+    entity = (_ROOTS.get(board.entity) if derived else None) or _ENTITIES[board.entity]
+    return sql("whole_members", entity=entity, condition=condition)
 
 
 def _population(board: Board) -> str:
