@@ -23,9 +23,7 @@ SELECT max(first_seen) FROM models;
 
 -- name: members_fingerprint
 -- Which models, first seen up to a day, count for whom, as one number; whatever the order.
-SELECT bit_xor(hash(b.hub_id, b.entity, b.share))
-FROM ({members}) AS b JOIN (SELECT hub_id, first_seen FROM models) AS m USING (hub_id)
-WHERE m.first_seen <= $until;
+SELECT bit_xor(hash(hub_id, entity, share)) FROM ({members});
 
 -- name: delete_board
 -- Forget a definition before it is written anew.
