@@ -1,21 +1,23 @@
 -- name: renamed_publishers
 -- Former name of a publisher -> its name now: nothing is listed under the former one, most of its models are under the
 -- new one, and nothing was under the new one before they were.
-WITH listed AS (
+WITH changed AS (
     SELECT v.publisher AS former, m.publisher AS present, count(DISTINCT v.hub_id) AS models
     FROM model_versions AS v JOIN models AS m USING (hub_id)
-    WHERE m.gone_on IS NULL OR m.publisher <> v.publisher
+    WHERE v.publisher <> m.publisher
     GROUP BY ALL
 ),
 moved AS (
     SELECT former, arg_max(present, models) AS present
-    FROM listed
+    FROM changed
+    WHERE former NOT IN (SELECT publisher FROM models WHERE gone_on IS NULL)
     GROUP BY former
-    HAVING count(*) FILTER (WHERE former = present) = 0 AND 2 * max(models) > sum(models)
+    HAVING 2 * max(models) > sum(models)
 ),
 arrivals AS (
     SELECT m.former, m.present, min(v.snapshot_id) AS first,
-        min(v.snapshot_id) FILTER (WHERE v.hub_id IN (SELECT hub_id FROM model_versions WHERE publisher = m.former)) AS moved
+        min(v.snapshot_id) FILTER (WHERE EXISTS (
+            FROM model_versions AS w WHERE w.hub_id = v.hub_id AND w.publisher = m.former)) AS moved
     FROM moved AS m JOIN model_versions AS v ON v.publisher = m.present
     GROUP BY ALL
 )
