@@ -28,8 +28,9 @@ format: .venv/dev ## rewrite the code in the house style
 bench: .venv/dev ## measure, as ratios in one run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
-docs: .venv/dev ## rewrite docs/cli.md and docs/configuration.md from the code
+docs: .venv/dev ## rewrite docs/cli.md, configuration.md and sql.md from the code and the demo
 	$(BIN)/python -m monitor.docs
+	$(BIN)/python -m monitor.web.sqldocs
 
 lock: .venv/dev ## renew the locked dependencies (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml -o requirements.lock

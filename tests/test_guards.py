@@ -25,7 +25,7 @@ ROOMS = ("alerts", "jobs", "monitor", "warehouse")
 
 COMMANDS = [
     "alerts", "backfill series", "backtest", "board", "check", "collect", "deliver", "deliveries", "demo", "detect",
-    "explain", "flips", "init", "run", "send-test", "silence", "sql", "test-rules", "when",
+    "explain", "export", "flips", "init", "report", "run", "send-test", "silence", "sql", "test-rules", "when",
 ]  # fmt: skip
 """What the contract names and what is built; a command is added here when it is built and never taken away."""
 

@@ -16,7 +16,7 @@ Series = Mapping[str, Sequence[tuple[date, float]]]
 COLOURS = 10
 """Classes c0 to c9 of the style sheet."""
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 150, 14, 28
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 176, 14, 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def lines(
     shaded: Collection[date] = (),
     marked: Collection[date] = (),
     ranks: bool = False,
-    width: int = 760,
+    width: int = 780,
     height: int = 340,
 ) -> Markup:
     """Several lines, each labelled where it ends; empty when there is nothing to draw.
@@ -72,7 +72,7 @@ def lines(
     ticks = _whole(low, high) if ranks else _round(high)
     body = (
         *(_shade(plot, day) for day in sorted(shaded) if plot.first <= day <= plot.last),
-        *(_level(plot, tick, form(tick)) for tick in ticks),
+        *(_level(plot, tick, form(tick).replace(".0", "")) for tick in ticks),
         *(_date(plot, day) for day in _days(plot.first, plot.last)),
         *(_mark(plot, day) for day in sorted(marked) if plot.first <= day <= plot.last),
         *(_line(plot, number, values) for number, values in enumerate(series.values()) if values),
@@ -122,7 +122,7 @@ def _labels(plot: _Plot, series: Series, form: Callable[[float], str], *, ranks:
     heights = _spread([end[0] for end in ends], 17, plot.height - _BOTTOM)
     return [
         Markup('<text class="end c{}" x="{:.1f}" y="{:.1f}">{} <tspan class="faint">{}</tspan></text>').format(
-            number % COLOURS, plot.width - _RIGHT + 10, y + 4.5, plain(name, 18), "" if ranks else form(value)
+            number % COLOURS, plot.width - _RIGHT + 10, y + 4.5, plain(name, 17), "" if ranks else form(value)
         )
         for y, (_, number, name, (_, value)) in zip(heights, ends, strict=True)
     ]

@@ -31,11 +31,18 @@ WHERE m.own AND o.day = (SELECT max(day) FROM observations)
 GROUP BY size ORDER BY size;
 
 -- name: ask_days_led
--- On how many days did whom lead the publishers, as published month by month?
+-- For how many months did each publisher lead, as published month by month?
 SELECT entity, count(*) AS months_led, min(day) AS first_month, max(day) AS last_month
 FROM standings
 WHERE board = 'monthly' AND rank = 1
 GROUP BY entity ORDER BY months_led DESC;
+
+-- name: ask_days_led_by_families
+-- On how many of the days on record did each family lead, and each country?
+SELECT board, entity, count(*) AS days_led, round(100 * avg(share), 1) AS mean_share_percent
+FROM standings
+WHERE board IN ('families', 'countries') AND rank = 1
+GROUP BY board, entity ORDER BY board, days_led DESC;
 
 -- name: ask_risers
 -- Which families have grown fastest since the first day on record, among those that had a million downloads then?
@@ -82,7 +89,9 @@ SELECT source, verdict, count(*) AS looks, min(day) AS first_day, max(day) AS la
 FROM snapshots GROUP BY source, verdict ORDER BY source, verdict;
 
 -- name: ask_told
--- What was told, to whom, and how many days after the newcomer first led?
-SELECT a.title, a.state, a.day AS first_of_the_days, a.confirmed_day, a.confirmed_day - a.day AS days_to_confirm, d.channel, d.status
-FROM alerts AS a LEFT JOIN deliveries AS d USING (alert_id)
-ORDER BY a.confirmed_day, a.title, d.channel;
+-- What was told, to which channels, and how many days after the first of the days that confirmed it?
+SELECT
+    a.title, a.state, a.day AS first_of_the_days, a.confirmed_day, a.confirmed_day - a.day AS days_to_confirm,
+    string_agg(d.channel, ', ' ORDER BY d.channel) AS channels
+FROM alerts AS a LEFT JOIN deliveries AS d ON d.alert_id = a.alert_id AND d.status = 'sent'
+GROUP BY ALL ORDER BY a.confirmed_day, a.title;
