@@ -15,6 +15,7 @@ from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.message import Message, compose, summary
 from jobs import backfill, collect, deliver, detect, digest, hub
 from monitor.config import Settings
+from warehouse import explain
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
 from warehouse.ledger import Ledger
@@ -100,19 +101,24 @@ class App:
         from alerts.charts import race_png  # noqa: PLC0415
 
         picture = race_png(alert) if len(alert.history) > 1 else None
-        return compose(alert, also=also, link=self._link(alert), picture=picture, now=self.now())
-
-    def _link(self, alert: Alert) -> str | None:
-        """Where the dashboard tells more about an alert; None where nobody else reaches it."""
-        base = self.settings.web.public_url.rstrip("/")
-        if not base:
-            return None
         flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
-        return f"{base}/flips/{flip[0]}" if flip else f"{base}/board/{alert.board}"
+        link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}")
+        told = replace(alert, why=self._why(alert.why, flip[0])) if flip and flip[2] is not None else alert
+        return compose(told, also=also, link=link, picture=picture, now=self.now())
+
+    def _why(self, verdict: str, flip_id: str) -> str:
+        """What a flip is worth, and what moved."""
+        moved = explain.one_line(explain.of_flip(self.db, flip_id))
+        return f"{verdict}; {moved}" if verdict else moved
+
+    def _link(self, page: str) -> str | None:
+        """Where the dashboard tells more; None where nobody else reaches it."""
+        base = self.settings.web.public_url.rstrip("/")
+        return f"{base}/{page}" if base else None
 
     def summary(self, alerts: Sequence[Alert]) -> Message:
         """What is said about many alerts at once."""
-        return summary(alerts, now=self.now())
+        return summary(alerts, link=self._link("flips"), now=self.now())
 
     def has_open_deliveries(self) -> bool:
         """Whether anything waits in the outbox."""
