@@ -1,5 +1,5 @@
-"""How well the verdict tells a fault from an honest day: `python -m tests.measure_verdicts` prints the table of
-docs/data-quality.md.
+"""How well the verdict tells a fault from an honest day: `python -m tests.measure_verdicts` writes the tables of
+docs/data-quality.md anew.
 
 A generated Hub is collected day by day for a year; nothing on it is wrong, so every verdict but `complete` is a false
 one. On many of its days the same state is taken aside, a fault of known kind and size is laid over the next days, and
@@ -12,10 +12,11 @@ import json
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import islice
+from pathlib import Path
 
 import polars as pl
 
@@ -43,6 +44,13 @@ SHARES: dict[Kind, tuple[float, ...]] = {
     "half_dip": (0.5, 0.75, 1.0),
     "repeat": (1.0,),
 }
+SMALL_SHARES: dict[Kind, tuple[float, ...]] = {
+    "freeze": (0.05, 0.1, 0.15, 0.2),
+    "rollback": (0.005, 0.01, 0.02, 0.03),
+    "missing": (0.005, 0.01, 0.015, 0.02),
+    "half_dip": (0.1, 0.2, 0.25, 0.35),
+}
+"""Smaller than any that is on record."""
 LONGEST: dict[Kind, int] = {"freeze": 3, "rollback": 8, "missing": 3, "half_dip": 3, "repeat": 3}
 
 Day = tuple[date, pl.DataFrame]
@@ -65,6 +73,8 @@ class Tally:
     """Looks, honest or faulty, that were said to show this kind."""
     rightly: Counter[Kind] = field(default_factory=Counter)
     missed: list[str] = field(default_factory=list)
+    shares: Counter[tuple[Kind, float, bool]] = field(default_factory=Counter)
+    """Looks at faulty days by kind, share, and whether they were found."""
 
     def recall(self, kind: Kind) -> float:
         """Share of the faulty looks that were found."""
@@ -120,7 +130,13 @@ class _ForgetError(Exception):
     """Ends a transaction whose writing is not wanted."""
 
 
-def measure(population: Population, kinds: Sequence[Kind], faults: int, counters: Sequence[str] = EVERYTHING) -> Tally:
+def measure(
+    population: Population,
+    kinds: Sequence[Kind],
+    faults: int,
+    counters: Sequence[str] = EVERYTHING,
+    shares: Mapping[Kind, Sequence[float]] = SHARES,
+) -> Tally:
     """Judge a year of a generated Hub, and so many faults of these kinds on days of it, in turn."""
     tally, watcher = Tally(), Watcher(counters)
     drawn = random.Random(population.seed)
@@ -135,7 +151,7 @@ def measure(population: Population, kinds: Sequence[Kind], faults: int, counters
             kind = kinds[turn % len(kinds)]
             turn += 1
             fault = CounterFault(
-                kind, ahead[1][0], drawn.randint(1, LONGEST[kind]), drawn.choice(SHARES[kind]), drawn.randrange(10**6)
+                kind, ahead[1][0], drawn.randint(1, LONGEST[kind]), drawn.choice(shares[kind]), drawn.randrange(10**6)
             )
             _try(watcher, fault, ahead, tally)
         day, listed = ahead.pop(0)
@@ -164,6 +180,7 @@ def _try(watcher: Watcher, fault: CounterFault, ahead: Sequence[Day], tally: Tal
             _count_honest(tally, judged, found, f"after {what}")
             continue
         tally.faulty[fault.kind] += 1
+        tally.shares[fault.kind, fault.share, judged.verdict != "complete"] += 1
         if judged.verdict == "complete":
             tally.missed.append(f"{what}: {judged.reason} {judged.measured}")
         else:
@@ -190,18 +207,30 @@ def _count_names(tally: Tally, found: Sequence[str], present: Kind | None) -> No
 
 
 def table(tallies: Sequence[tuple[str, Tally]]) -> Iterator[str]:
-    """The published table, line by line."""
+    """Precision and recall, line by line."""
     yield "| counters | fault | faults | faulty looks | found | recall | precision |"
     yield "|---|---|---:|---:|---:|---:|---:|"
     for name, tally in tallies:
         for kind in tally.faults:
             figures = f"{tally.faults[kind]} | {tally.faulty[kind]} | {tally.found[kind]}"
             yield f"| {name} | {kind} | {figures} | {tally.recall(kind):.3f} | {tally.precision(kind):.3f} |"
-        yield f"| {name} | none | | {tally.clean} honest looks | {len(tally.false)} false verdicts | | |"
+        yield f"| {name} | none: {tally.clean} honest looks | | | {len(tally.false)} false verdicts | | |"
+
+
+def limits(tally: Tally) -> Iterator[str]:
+    """How small a fault may be and still be found, line by line."""
+    yield "| fault | share of the models: looks found |"
+    yield "|---|---|"
+    for kind in tally.faults:
+        found = {
+            share: (tally.shares[kind, share, True], tally.shares[kind, share, False])
+            for share in sorted({share for of, share, _ in tally.shares if of == kind})
+        }
+        yield f"| {kind} | {', '.join(f'{share:.1%}: {yes} of {yes + no}' for share, (yes, no) in found.items())} |"
 
 
 def main(faults: int = 240) -> None:
-    """Print the table; what was missed and falsely held goes to stderr."""
+    """Write the tables into the document; what was missed and falsely held goes to stderr."""
     every: tuple[Kind, ...] = ("freeze", "rollback", "missing", "half_dip", "repeat")
     runs: dict[str, tuple[Sequence[str], tuple[Kind, ...]]] = {
         "both": (EVERYTHING, every),
@@ -212,11 +241,16 @@ def main(faults: int = 240) -> None:
         (name, measure(Population(seed, models=5_000), kinds, faults, counters))
         for seed, (name, (counters, kinds)) in enumerate(runs.items(), start=1)
     ]
-    for line in table(tallies):
-        print(line)  # noqa: T201 a script's output
+    small = measure(Population(7, models=5_000, days=120), every[:4], faults // 2, shares=SMALL_SHARES)
+    document = Path("docs/data-quality.md")
+    text = document.read_text("utf-8")
+    for name, lines in (("measured", table(tallies)), ("limits", limits(small))):
+        head, _, rest = text.partition(f"<!-- {name} -->\n")
+        text = f"{head}<!-- {name} -->\n{chr(10).join(lines)}\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
+    document.write_text(text, "utf-8")
     for name, tally in tallies:
         for line in (*tally.missed, *tally.false):
-            print(name, line, file=sys.stderr)  # noqa: T201
+            print(name, line, file=sys.stderr)  # noqa: T201 a script's output
 
 
 if __name__ == "__main__":

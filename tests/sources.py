@@ -30,14 +30,15 @@ class Source:
         now = datetime.combine(FIRST, time(10), UTC) + timedelta(days=number)
         return self.look_at(now, walk if isinstance(walk, Walk) else whole(walk))
 
-    def look_at(self, now: datetime, walk: Walk) -> Judgement:
-        """One look at a moment."""
+    def look_at(self, now: datetime, walk: Walk, day: date | None = None) -> Judgement:
+        """One look at a moment, at a source that may say which day it shows."""
+        day = day or now.date()
         models = store.model_frame([one for listing in walk.listings for one in listing.models])
-        before = history.before(self.db, "hub", models, taken_at=now, day=now.date(), listings=walk.listings)
+        before = history.before(self.db, "hub", models, taken_at=now, day=day, listings=walk.listings)
         judged = verdict.of_walk(walk, before)
         snapshot = replace(
             head(store.next_snapshot_id(self.db, now), models=models.height),
-            taken_at=now, day=now.date(), verdict=judged.verdict, verdict_reason=judged.reason,
+            taken_at=now, day=day, verdict=judged.verdict, verdict_reason=judged.reason,
         )  # fmt: skip
         store.write_snapshot(self.db, snapshot, models.clear(), listings=walk.listings, measured=judged.measured)
         with self.db.view_of("incoming", models):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -352,6 +352,15 @@ def test_a_month_between_two_looks_may_halve_many() -> None:
     honest(source, 3)
     assert source.look(32, changed(counted(32), range(0, 60, 2), downloads_30d=0.5)).verdict == "complete"
     assert source.look(33, changed(counted(33), range(60), downloads_30d=0.3)).verdict == "suspect"
+
+
+def test_days_replayed_within_minutes_are_as_far_apart_as_the_source_says() -> None:
+    source = Source()
+    began = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    dipped = changed(counted(32), range(0, 60, 2), downloads_30d=0.5)
+    for minute, (number, models) in enumerate([(0, counted(0)), (1, counted(1)), (32, dipped)]):
+        day = FIRST + timedelta(days=number)
+        assert source.look_at(began + timedelta(minutes=minute), whole(models), day).verdict == "complete"
 
 
 # Too slow

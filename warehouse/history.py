@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -56,11 +56,16 @@ def before(
         )[0]
     comparison = Comparison(
         reference=reference_day,
-        days=(taken_at - reference_at.astimezone(UTC)).total_seconds() / 86_400,
+        days=_apart(taken_at - reference_at, day - reference_day),
         **_coverage(rows, {one.publisher for one in listings or () if vouched(one, listed.get(one.publisher, ()))}),
         **counters,
     )
     return Before(day, comparison, looks, listed, {row["publisher"]: row["lost"] for row in rows if row["lost"]})
+
+
+def _apart(looked: timedelta, shown: timedelta) -> float:
+    """Days between two looks; between the days that they show, where a source shows another day than today's."""
+    return (looked if abs(looked - shown) < timedelta(days=1.5) else shown) / timedelta(days=1)
 
 
 def _rows_gone(db: Database, reference: int, listings: Sequence[Listing] | None) -> list[dict[str, Any]]:
