@@ -1,0 +1,432 @@
+"""The dashboard's pages, feeds and metrics, asked for over HTTP without a browser."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from prometheus_client.parser import text_string_to_metric_families
+from web_world import HOSTILE, NASTY, World, hostile, now, one_look, small, suspect
+
+from monitor.health import Health
+from monitor.web import bundle, statics
+from monitor.web.app import create_app
+from warehouse.sandbox import Limits
+
+ATOM = "{http://www.w3.org/2005/Atom}"
+PAGES = ["/", "/?board=families", "/board/families", "/family/Alpha", "/flips", "/sql", "/docs", "/embed/families"]
+EMPTY_PAGES = ["/", "/flips", "/sql", "/docs", "/flips.atom", "/metrics", "/openapi.json", "/api/boards", "/api/flips"]
+
+
+@contextmanager
+def served(published: Path, **settings: Any) -> Iterator[httpx.Client]:  # noqa: ANN401 as create_app takes them
+    """A client of the dashboard on a real socket."""
+    app = create_app(published, **({"now": now} | settings))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with served(small(World(tmp_path_factory.mktemp("web"))).publish()) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def flip_id(site: httpx.Client) -> str:
+    return str(site.get("/api/flips").json()[0]["flip_id"])
+
+
+# The pages
+
+
+def test_the_overview_says_who_leads_since_when_and_by_how_much(site: httpx.Client) -> None:
+    text = site.get("/").text
+
+    assert "<bdi>Beta</bdi> leads</h1>" in text
+    assert "4 May 2026" in text
+    assert "26.9%" in text
+    assert 'class="lines"' in text
+    assert "Beta takes the lead from Alpha on families" in text
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_a_page(site: httpx.Client, path: str) -> None:
+    answer = site.get(path)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.text.count("<h1") == 1
+    assert re.search(r"<title>[^<]+ · leadchange</title>", answer.text)
+
+
+def test_no_page_needs_another_origin_or_anything_inline(site: httpx.Client, flip_id: str) -> None:
+    for path in [*PAGES, f"/flips/{flip_id}"]:
+        text = site.get(path).text
+        fetched = re.findall(r'<(?:script|link|img|iframe)[^>]*?\s(?:src|href)="([^"]+)"', text)
+        assert [url for url in fetched if not url.startswith("/")] == []
+        assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", text)
+
+
+def test_a_board_shows_its_standing_on_a_day(site: httpx.Client) -> None:
+    text = site.get("/board/families?at=2026-05-01&top=2").text
+
+    assert "Standing on 1 May 2026" in text
+    names = re.findall(r'<th scope="row"><a href="/family/(\w+)">', text)
+    assert names == ["Alpha", "Beta"]
+
+
+def test_a_family_shows_what_descends_from_it(site: httpx.Client) -> None:
+    text = site.get("/family/Alpha").text
+
+    assert "<bdi>Alpha Lab</bdi>, United States" in text
+    assert "quantized" in text
+    assert "https://huggingface.co/alpha-lab/alpha-1-gguf" in text
+    assert "7.0B" in text
+
+
+def test_a_flip_can_be_quoted_and_cited(site: httpx.Client, flip_id: str) -> None:
+    text = site.get(f"/flips/{flip_id}").text
+
+    assert (
+        "On 4 May 2026, Beta took the lead from Alpha on the board “families”: 44 against 40 downloads in 30 days, "
+        "a lead of 9.1%. On 3 May 2026, the day before it on record, it was 41 against 45." in text
+    )
+    assert "It is true of the models, not only of the list" in text
+    assert re.search(rf"leadchange [\d.]+, flip {flip_id} of 2026-05-04\. .*snapshot 20260504\d+ of hub\.", text)
+    assert f"/flips/{flip_id}</code>" in text
+    assert "What moved" in text
+    assert "The date, by definition" in text
+
+
+def test_flips_can_be_chosen_by_board_and_kind(site: httpx.Client) -> None:
+    assert "Beta" in site.get("/flips?board=families&kind=lead_change").text
+    assert "No flip of this kind is known" in site.get("/flips?kind=overtake").text
+    assert "No flip of this kind is known" in site.get("/flips?board=nowhere").text
+
+
+@pytest.mark.parametrize("path", ["/board/nowhere", "/family/nobody", "/flips/0", "/embed/x", "/nothing", "/?board=x"])
+def test_what_is_not_there_is_said_on_a_page(site: httpx.Client, path: str) -> None:
+    answer = site.get(path)
+
+    assert answer.status_code == 404
+    assert "There is no such page" in answer.text
+
+
+def test_an_unknown_name_is_answered_with_the_nearest(site: httpx.Client) -> None:
+    assert "did you mean &#39;families&#39;?" in site.get("/board/famlies").text
+    assert site.get("/api/boards/famlies/standing").json() == {
+        "problem": "no board is called 'famlies'; did you mean 'families'?"
+    }
+
+
+# States of the file
+
+
+def test_every_page_survives_no_file_at_all(tmp_path: Path) -> None:
+    with served(tmp_path / "adoption.duckdb") as client:
+        for path in EMPTY_PAGES:
+            assert client.get(path).status_code == 200, path
+        assert client.get("/board/families").status_code == 404
+        assert client.get("/sql?q=SELECT+1").status_code == 503
+        assert "Nothing is known yet" in client.get("/").text
+
+
+@pytest.mark.parametrize("fill", [lambda world: world, one_look, suspect])
+def test_every_page_survives_an_empty_a_short_and_a_suspect_warehouse(tmp_path: Path, fill: Any) -> None:  # noqa: ANN401
+    world = fill(World(tmp_path))
+    known = [row[0] for row in world.db.rows("SELECT board FROM boards")]
+    with served(world.publish()) as client:
+        for path in EMPTY_PAGES:
+            assert client.get(path).status_code == 200, path
+        for board in known:
+            for path in ("/board/{}", "/embed/{}", "/badge/{}.svg", "/charts/{}/race.json", "/charts/{}/bump.json",
+                         "/charts/{}/shares.json", "/api/boards/{}/standing", "/api/boards/{}/values"):  # fmt: skip
+                assert client.get(path.format(board)).status_code == 200, path
+
+
+def test_a_suspect_last_day_is_said_and_not_shown(tmp_path: Path) -> None:
+    with served(suspect(World(tmp_path)).publish()) as client:
+        for path in ("/", "/board/families"):
+            text = client.get(path).text
+            assert "The look of 6 May 2026 is suspect" in text
+            assert "98% of the counters stand still" in text
+            assert "the last complete day, 5 May 2026" in text
+        chart = client.get("/charts/families/race.json").text
+        assert "2026-05-06 suspect: 98% of the counters stand still" in chart
+
+
+def test_a_new_file_is_seen_at_once_and_pages_are_worked_out_once(tmp_path: Path) -> None:
+    world = one_look(World(tmp_path))
+    with served(world.publish()) as client:
+        first = client.get("/")
+        assert "<bdi>Alpha</bdi> leads" in first.text
+        again = client.get("/", headers={"if-none-match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        world.db.execute("UPDATE standings SET entity = 'Delta' WHERE entity = 'Alpha'")
+        world.publish()
+        second = client.get("/", headers={"if-none-match": first.headers["etag"]})
+        assert second.status_code == 200
+        assert "<bdi>Delta</bdi> leads" in second.text
+
+
+def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "adoption.duckdb"
+    file.write_bytes(b"no database at all" * 400)
+    with served(file) as client:
+        assert client.get("/").status_code == 503
+        assert client.get("/api/boards").status_code == 503
+        assert client.get("/healthz").status_code == 503
+        assert client.get("/metrics").status_code == 200
+
+
+def test_names_from_outside_are_text_and_nothing_else(tmp_path: Path) -> None:
+    world = hostile(World(tmp_path))
+    with served(world.publish()) as client:
+        flips = client.get("/api/flips").json()
+        paths = ["/", "/board/families", "/board/models", "/flips", "/embed/models", "/badge/models.svg", "/flips.atom"]
+        paths += [f"/flips/{flip['flip_id']}" for flip in flips[:4]]
+        paths += [
+            f"/family/{row['entity'].replace('/', '%2F')}" for row in client.get("/api/boards/families/standing").json()
+        ]
+        for path in paths:
+            answer = client.get(path)
+            assert answer.status_code in (200, 404), path
+            assert "<script>alert" not in answer.text, path
+            assert "<img src=x" not in answer.text, path
+            assert not {"\u202e", "\u2066"} & set(answer.text), path
+        assert HOSTILE in {row["vendor"] for row in client.get("/api/tables/families?format=json").json()}
+        csv = client.get("/api/boards/models/standing?format=csv").text
+        assert NASTY[0].split(">")[0].lstrip('"') in csv
+
+
+# Security
+
+
+def test_every_answer_carries_the_policy(site: httpx.Client) -> None:
+    for path in ("/", "/healthz", "/api/boards", "/static/app.css", "/nothing", "/sql?q=DROP"):
+        headers = site.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["x-frame-options"] == "DENY"
+        assert "server" not in headers or "uvicorn" in headers["server"]
+
+
+def test_only_badges_and_embeds_may_stand_in_other_pages(site: httpx.Client) -> None:
+    for path in ("/embed/families", "/badge/families.svg"):
+        headers = site.get(path).headers
+        assert "frame-ancestors *" in headers["content-security-policy"]
+        assert "x-frame-options" not in headers
+        assert headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_nothing_can_be_changed_over_http(site: httpx.Client, method: str) -> None:
+    for path in ("/", "/sql", "/api/flips", "/api/sql"):
+        assert site.request(method, path).status_code == 405
+
+
+def test_head_is_get_without_the_body(site: httpx.Client) -> None:
+    for path in ("/", "/healthz", "/static/app.css"):
+        answer = site.head(path)
+        assert answer.status_code == 200
+        assert answer.content == b""
+
+
+def test_a_token_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
+    with served(small(World(tmp_path)).publish(), token="s3cret") as client:
+        assert client.get("/healthz").status_code == 200
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic !!"}, {"authorization": "x"}):
+            refused = client.get("/", headers=headers)
+            assert refused.status_code == 401
+            assert refused.headers["www-authenticate"] == 'Basic realm="leadchange"'
+            assert "content-security-policy" in refused.headers
+        assert client.get("/api/boards", headers={"authorization": "Bearer s3cret"}).status_code == 200
+        assert client.get("/", auth=("anybody", "s3cret")).status_code == 200
+
+
+def test_pages_are_packed_for_who_can_unpack_them(site: httpx.Client) -> None:
+    packed = site.get("/", headers={"accept-encoding": "gzip"})
+    plain = site.get("/", headers={"accept-encoding": "identity"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.text == plain.text
+
+
+# SQL
+
+
+def test_a_query_is_answered_as_a_page_json_and_csv(site: httpx.Client) -> None:
+    query = {"q": "SELECT 1 AS one, 'a<b' AS text, NULL AS nothing"}
+
+    page = site.get("/sql", params=query).text
+    assert "a&lt;b" in page
+    assert "NULL" in page
+    assert site.get("/api/sql", params=query).json()["rows"] == [[1, "a<b", None]]
+    assert site.get("/api/sql", params=query | {"format": "csv"}).text == "one,text,nothing\n1,a<b,\n"
+
+
+def test_columns_of_the_same_name_are_told_apart(site: httpx.Client) -> None:
+    answer = site.get("/api/sql", params={"q": "SELECT 1 AS a, 2 AS a", "format": "csv"})
+
+    assert answer.text == "a,a_2\n1,2\n"
+
+
+@pytest.mark.parametrize(
+    "query", ["DROP TABLE flips", "SELECT nope", "FROM read_text('/etc/passwd')", "SELECT 1; SELECT 2"]
+)
+def test_a_refused_query_is_said_to_be(site: httpx.Client, query: str) -> None:
+    page = site.get("/sql", params={"q": query})
+
+    assert page.status_code == 400
+    assert "Not answered" in page.text
+    assert "problem" in site.get("/api/sql", params={"q": query}).json()
+
+
+def test_a_query_ends_with_its_time(tmp_path: Path) -> None:
+    with served(small(World(tmp_path)).publish(), limits=Limits(seconds=0.5)) as client:
+        answer = client.get("/api/sql", params={"q": "SELECT count(*) FROM range(100000000000)"})
+
+    assert answer.status_code == 400
+    assert "stopped after 0.5 s" in answer.json()["problem"]
+
+
+def test_every_worked_question_is_offered_and_answered(site: httpx.Client) -> None:
+    links = re.findall(r'<li><a href="(/sql\?q=[^"]+)">', site.get("/sql").text)
+
+    assert len(links) >= 12
+    assert {site.get(link.replace("&amp;", "&")).status_code for link in links[:3]} == {200}
+
+
+# For other programs
+
+
+def test_the_feed_is_valid_atom_and_stays_the_same(site: httpx.Client, flip_id: str) -> None:
+    answer = site.get("/flips.atom")
+    feed = ET.fromstring(answer.content)
+
+    assert answer.headers["content-type"] == "application/atom+xml"
+    assert feed.tag == f"{ATOM}feed"
+    for element in (feed, *feed.findall(f"{ATOM}entry")):
+        assert element.findtext(f"{ATOM}id", "").startswith("urn:uuid:")
+        assert element.findtext(f"{ATOM}title")
+        datetime.fromisoformat(element.findtext(f"{ATOM}updated", ""))
+    assert feed.find(f"{ATOM}author/{ATOM}name") is not None
+    (entry,) = feed.findall(f"{ATOM}entry")
+    link = entry.find(f"{ATOM}link")
+    assert link is not None
+    assert link.get("href") == str(site.base_url.join(f"/flips/{flip_id}"))
+    assert site.get("/flips.atom").content == answer.content
+
+
+def test_links_that_leave_the_site_begin_with_its_public_address(tmp_path: Path) -> None:
+    with served(small(World(tmp_path)).publish(), public_url="https://adoption.example/") as client:
+        assert 'href="https://adoption.example/flips/' in client.get("/flips.atom").text
+
+
+def test_a_badge_says_who_leads(site: httpx.Client) -> None:
+    answer = site.get("/badge/families.svg")
+
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert ET.fromstring(answer.content).get("aria-label") == "leads families: Beta 52"
+
+
+def test_metrics_have_the_names_that_prometheus_users_expect(site: httpx.Client) -> None:
+    text = site.get("/metrics").text
+    found = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+    assert found["leadchange_snapshots_total", ("source", "hub"), ("verdict", "complete")] == 5
+    assert found["leadchange_deliveries", ("status", "sent")] == 1
+    assert found["leadchange_board_value", ("board", "families"), ("entity", "Beta")] == 52
+    assert found["leadchange_board_rank", ("board", "families"), ("entity", "Alpha")] == 2
+    assert found["leadchange_healthy",] == 1
+    last = found["leadchange_last_complete_snapshot_timestamp_seconds", ("source", "hub")]
+    assert datetime.fromtimestamp(last, UTC) == now() - timedelta(hours=1)
+    assert any(name == "process_resident_memory_bytes" for name, *_ in found)
+
+
+def test_health_is_green_while_fresh_and_red_when_stale(tmp_path: Path) -> None:
+    file = small(World(tmp_path)).publish()
+    with served(file) as client:
+        assert client.get("/healthz").json() == {
+            "status": "ok", "reasons": [], "last_complete": "2026-05-05T10:00:00+00:00",
+            "version": client.get("/openapi.json").json()["info"]["version"],
+        }  # fmt: skip
+    with served(file, now=lambda: now() + timedelta(days=5)) as client:
+        answer = client.get("/healthz")
+        assert answer.status_code == 503
+        assert answer.json()["reasons"] == ["the last complete snapshot is 121 hours old"]
+        assert "Mind the date" in client.get("/").text
+
+
+def test_health_is_the_daemon_s_word_where_there_is_one(tmp_path: Path) -> None:
+    sick = Health(False, ("collect has been running for 9000 s and should have ended",), None)
+    with served(small(World(tmp_path)).publish(), health=lambda: sick) as client:
+        answer = client.get("/healthz")
+        assert answer.status_code == 503
+        assert answer.json()["reasons"] == list(sick.reasons)
+        assert client.get("/metrics").text.count("leadchange_healthy 0.0") == 1
+
+
+def test_the_docs_page_describes_every_path_of_the_api(site: httpx.Client) -> None:
+    text = site.get("/docs").text
+
+    for path in site.get("/openapi.json").json()["paths"]:
+        assert f"GET {path}" in text
+
+
+# What is bundled
+
+
+def test_the_bundled_vega_is_what_vl_convert_ships() -> None:
+    assert gzip.decompress(bundle.TARGET.read_bytes()) == bundle.bundle(), "run `python -m monitor.web.bundle`"
+
+
+def test_bundled_files_are_kept_for_ever_by_their_hash(site: httpx.Client) -> None:
+    for name in ("app.css", "charts.js", "sql.js", "mark.svg", "vega.js"):
+        assert statics.url(name) in "".join(site.get(path).text for path in ("/", "/sql"))
+        answer = site.get(statics.url(name))
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+    assert site.get("/static/../app.py").status_code == 404
+    assert site.get("/static/nothing.js").status_code == 404
+
+
+def test_a_chart_is_the_specification_of_the_race(site: httpx.Client, flip_id: str) -> None:
+    race = site.get("/charts/families/race.json?theme=dark").json()
+
+    assert race["usermeta"]["room"] > 50
+    assert "Beta" in json.dumps(race)
+    assert f"/flips/{flip_id}" in json.dumps(race)
+    assert site.get(f"/charts/flip/{flip_id}/duel.json?axis=log").status_code == 200
+    assert site.get("/charts/families/race.json?theme=pink").status_code == 422
