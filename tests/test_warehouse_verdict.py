@@ -391,6 +391,14 @@ def test_what_is_expected_of_a_day_knows_its_weekday() -> None:
     assert usual_still(looks) is None
 
 
+def test_a_source_that_usually_does_not_move_has_no_rhythm() -> None:
+    looks = [
+        Look(FIRST - timedelta(days=back), complete=True, findings=frozenset(), movement_per_day=float(back < 10))
+        for back in range(1, 50)
+    ]
+    assert expected_movement(FIRST, looks) == 1
+
+
 def test_looks_that_are_not_complete_say_nothing_of_what_is_usual() -> None:
     looks = [Look(date(2026, 1, 30), False, frozenset(), 0.9, 1.0)] * 9
     assert expected_movement(FIRST, looks) is None

@@ -163,10 +163,9 @@ def expected_movement(day: date, looks: Sequence[Look]) -> float | None:
     moved = [(look.day, look.movement_per_day) for look in looks if look.complete and look.movement_per_day is not None]
     if len(moved) < 5:
         return None
-    level = median(value for _, value in moved[:15])
+    level, usual = median(value for _, value in moved[:15]), median(value for _, value in moved)
     same = [value for that, value in moved if that.weekday() == day.weekday()]
-    rhythm = median(same) / median(value for _, value in moved) if len(same) >= 3 and level else 1.0
-    return level * rhythm
+    return level * median(same) / usual if len(same) >= 3 and usual else level
 
 
 def usual_still(looks: Sequence[Look]) -> float | None:
