@@ -25,7 +25,7 @@ FAMILIES_ONLY = " (families only)"
 _SETTLED = frozenset({"complete", "suspect"})
 """Verdicts of days that are not read again from another revision."""
 _BYTES_PER_SECOND = 10e6
-_SECONDS_PER_ROW = 4e-6
+_SECONDS_PER_ROW = 8e-6
 """To decode, identify, judge and write; measured, see docs/backfill.md."""
 _SECONDS_PER_REQUEST = 0.1
 

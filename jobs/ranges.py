@@ -38,7 +38,6 @@ _MAX_BACKOFF_SECONDS = 8.0
 _RESET_GRACE_SECONDS = 1.0
 _MAX_PART_BYTES = 16 * 2**20
 _MAX_GAP_BYTES = 2**20
-_CHUNK_BYTES = 2**18
 _SLOWEST_BYTES_PER_SECOND = 50_000
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WASTE = 0.08
@@ -204,7 +203,7 @@ class Reader:
     def _body(self, response: httpx.Response, tally: Tally) -> bytes:
         """The bytes of an answer, in the time that such a length may take."""
         began, body = self._clock(), bytearray()
-        for chunk in response.iter_bytes(_CHUNK_BYTES):
+        for chunk in response.iter_bytes():
             body += chunk
             tally.bytes += len(chunk) if response.status_code == 206 else 0
             if self.stop.is_set():

@@ -50,7 +50,7 @@ def merged(rows: Sequence[Rows]) -> Rows:
     if len(rows) == 1:
         return rows[0]
     models = pl.concat([each.models for each in rows])
-    once = models.unique(["repo_id"], keep="first", maintain_order=True)
+    once = _once(models)
     problem = next((each.problem for each in rows if each.problem), None)
     return Rows(once, sum(each.rejected for each in rows) + models.height - once.height, problem)
 
@@ -153,7 +153,7 @@ class Table:
             frames.append(good)
             rejected += bad
         models = pl.concat(frames) if frames else pl.DataFrame(schema=MODEL_SCHEMA)
-        once = models.unique(["repo_id"], keep="first", maintain_order=True)
+        once = _once(models)
         return Rows(once, rejected + models.height - once.height, self._about(broken, len(groups)))
 
     def _normalised(self, group: int, publishers: Collection[str] | None, day: date | None) -> pl.DataFrame:
@@ -209,6 +209,13 @@ class Table:
         if name == "day":
             low, high = (_as_day(pl.Series([value]))[0] for value in (low, high))
         return None if low is None or high is None else (low, high)
+
+
+def _once(models: pl.DataFrame) -> pl.DataFrame:
+    """Each model the first time it is there."""
+    if models["repo_id"].n_unique() == models.height:
+        return models
+    return models.unique(["repo_id"], keep="first", maintain_order=True)
 
 
 def require(layout: Layout, has: Sequence[str], found: Collection[str]) -> None:

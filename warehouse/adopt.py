@@ -14,6 +14,8 @@ from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.store import MODEL_SCHEMA
 
+_DESCRIPTIONS = ("created_at", "parameters", "pipeline_tag", "library", "license", "gated", "disabled", "parents")
+
 
 def identify(db: Database, models: pl.DataFrame, day: date) -> tuple[pl.DataFrame, int]:
     """Say whose the rows of an imported day are. Run inside a transaction.
@@ -24,15 +26,25 @@ def identify(db: Database, models: pl.DataFrame, day: date) -> tuple[pl.DataFram
         day: the day they show.
 
     Returns:
-        The models with a hub_id each, every one once, with what is known of them filled in; and how many were joined to
-        a model of the Hub by name.
+        The models, each once and with a hub_id, and with what is known where their source is silent; and how many were
+        joined to a model of the Hub by name.
     """
-    with db.view_of("incoming", models.select("hub_id", "repo_id", "created_at")):
+    names = models.select("hub_id", "repo_id", "created_at").with_row_index("row")
+    with db.view_of("incoming", names):
         found = db.frame(sql("identify_models"), {"day": day})
-    joined = models.drop("hub_id").join(found, on="repo_id").unique("hub_id", keep="first", maintain_order=True)
-    with db.view_of("incoming", joined.drop("joined").select(list(MODEL_SCHEMA))):
-        known = db.frame(sql("describe_models"))
-    return known.select(pl.col(name).cast(kind) for name, kind in MODEL_SCHEMA.items()), int(joined["joined"].sum())
+    identified = models.with_columns(hub_id=found["hub_id"])
+    if found["hub_id"].n_unique() < found.height:
+        identified = identified.unique("hub_id", keep="first", maintain_order=True)
+    return _filled(db, identified), int(found["joined"].sum())
+
+
+def _filled(db: Database, models: pl.DataFrame) -> pl.DataFrame:
+    """The models, with what is known in those columns of which their source says nothing of anybody."""
+    silent = [name for name in _DESCRIPTIONS if models[name].null_count() == models.height]
+    for name in silent:
+        known = db.frame(sql("known_descriptions", column=name))
+        models = models.drop(name).join(known, on="hub_id", how="left", maintain_order="left")
+    return models.select(pl.col(name).cast(kind) for name, kind in MODEL_SCHEMA.items())
 
 
 def adopt(db: Database, models: pl.DataFrame) -> int:
@@ -46,10 +58,8 @@ def adopt(db: Database, models: pl.DataFrame) -> int:
         db.execute(sql("find_adoptions"))
     adopted = int(db.value(sql("count_adoptions")))
     if adopted:
-        for step in ("observations", "versions", "days"):
-            db.execute(sql(f"adopt_{step}"))
-        db.execute(sql("drop_adopted"))
-        db.execute(sql("adopt_models"))
+        for step in ("adopt_observations", "adopt_versions", "adopt_days", "drop_adopted", "adopt_models"):
+            db.execute(sql(step))
     db.execute(sql("drop_adoptions"))
     return adopted
 

@@ -8,34 +8,30 @@ SELECT day, revision, verdict, models FROM snapshots WHERE source = $source;
 -- unknown name is a renamed model's when the rest of the name and the very second of its creation agree.
 WITH
 named AS (
-    SELECT lower(repo_id) AS name, hub_id, max(created_at) AS created_at
-    FROM (SELECT repo_id, hub_id, created_at FROM model_versions UNION ALL SELECT repo_id, hub_id, created_at FROM models)
-    GROUP BY ALL),
-nameless AS (SELECT repo_id, lower(repo_id) AS name, created_at FROM incoming WHERE hub_id IS NULL),
+    SELECT lower(repo_id) AS name, hub_id, created_at FROM models
+    UNION ALL
+    SELECT lower(unnest(former_names)), hub_id, created_at FROM models WHERE former_names IS NOT NULL),
+nameless AS (SELECT row, lower(repo_id) AS name, created_at FROM incoming WHERE hub_id IS NULL),
 by_name AS (
-    SELECT i.repo_id, arg_max(n.hub_id, (NOT starts_with(n.hub_id, 'name:'), coalesce(n.created_at, '1970-01-01'), n.hub_id)) AS hub_id
+    SELECT i.row, arg_max(n.hub_id, (NOT starts_with(n.hub_id, 'name:'), coalesce(n.created_at, '1970-01-01'), n.hub_id)) AS hub_id
     FROM nameless AS i JOIN named AS n USING (name)
     WHERE coalesce(n.created_at < $day::DATE + 1, true)
         AND coalesce(abs(date_diff('hour', i.created_at, n.created_at)) <= 24, true)
-    GROUP BY i.repo_id),
+    GROUP BY i.row),
 renamed AS (
-    SELECT i.repo_id, min(n.hub_id) AS hub_id
-    FROM nameless AS i ANTI JOIN by_name USING (repo_id)
+    SELECT i.row, min(n.hub_id) AS hub_id
+    FROM nameless AS i ANTI JOIN by_name USING (row)
     JOIN named AS n ON i.created_at = n.created_at AND split_part(i.name, '/', 2) = split_part(n.name, '/', 2)
     WHERE i.created_at > '2022-03-03' AND n.hub_id NOT IN (SELECT hub_id FROM by_name)
-    GROUP BY i.repo_id HAVING count(DISTINCT n.hub_id) = 1)
-SELECT i.repo_id, coalesce(i.hub_id, b.hub_id, r.hub_id, 'name:' || lower(i.repo_id)) AS hub_id,
+    GROUP BY i.row HAVING count(DISTINCT n.hub_id) = 1)
+SELECT coalesce(i.hub_id, b.hub_id, r.hub_id, 'name:' || lower(i.repo_id)) AS hub_id,
     i.hub_id IS NULL AND NOT starts_with(coalesce(b.hub_id, r.hub_id, 'name:'), 'name:') AS joined
-FROM incoming AS i LEFT JOIN by_name AS b USING (repo_id) LEFT JOIN renamed AS r USING (repo_id);
+FROM incoming AS i LEFT JOIN by_name AS b USING (row) LEFT JOIN renamed AS r USING (row)
+ORDER BY i.row;
 
--- name: describe_models
--- Imported models; what their source does not say is taken to be as it is known.
-SELECT i.hub_id, i.repo_id, i.publisher, i.downloads_30d, i.downloads_all_time, i.likes,
-    coalesce(m.created_at, i.created_at) AS created_at, coalesce(i.parameters, m.parameters) AS parameters,
-    coalesce(i.pipeline_tag, m.pipeline_tag) AS pipeline_tag, coalesce(i.library, m.library) AS library,
-    coalesce(i.license, m.license) AS license, coalesce(i.gated, m.gated) AS gated,
-    coalesce(i.disabled, m.disabled) AS disabled, coalesce(i.parents, m.parents) AS parents
-FROM incoming AS i LEFT JOIN models AS m USING (hub_id);
+-- name: known_descriptions
+-- What is known of models where a source says nothing at all.
+SELECT hub_id, {column} FROM models WHERE {column} IS NOT NULL;
 
 -- name: drop_unchanged_versions
 -- Keep of an imported day only those descriptions that differ from the one before: days are imported in any order.
@@ -91,7 +87,7 @@ FROM adopted AS a JOIN models AS n ON n.hub_id = a.former
 WHERE models.hub_id = a.hub_id;
 
 -- name: drop_adopted
--- ... and what was known by name only is nobody else.
+-- Where the model is known already, what was known by name only is nobody else.
 DELETE FROM models WHERE hub_id IN (SELECT a.former FROM adopted AS a JOIN models AS m USING (hub_id));
 
 -- name: adopt_models
