@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
 
 import polars as pl
 import pytest
@@ -282,3 +283,55 @@ def test_the_moment_of_an_imported_day_is_its_utc_midnight() -> None:
     with warehouse() as db:
         store.write_series(db, "totals", series(d1={"A": 1}), revision="a.csv")
         assert db.value("SELECT taken_at FROM snapshots") == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+# Any sequence of looks, in any order of their days
+
+name = st.sampled_from(["alpha-lab/a", "alpha-lab/b", "gamma/c"])
+a_look = st.tuples(
+    st.integers(0, 4),
+    st.dictionaries(
+        st.sampled_from(["m1", "m2", "m3"]), st.tuples(name, st.sampled_from(["mit", None]), st.booleans()), min_size=1
+    ),
+)
+Known = dict[str, Any]
+
+
+def merged(known: Known | None, number: int, seen: HubModel) -> Known:
+    """What is known of a model after a look: as the newest look showed it, its gaps filled from older ones."""
+    if known is None:
+        known = {"first": number, "last": number, "created": None, "former": set(), "name": seen.repo_id}
+    newer = known["last"] <= number
+    now = seen.repo_id if newer else known["name"]
+    return {
+        "name": now,
+        "license": seen.license if newer else known["license"],
+        "created": (seen.created_at or known["created"]) if newer else (known["created"] or seen.created_at),
+        "former": (known["former"] | {known["name"], seen.repo_id}) - {now},
+        "first": min(known["first"], number),
+        "last": max(known["last"], number),
+    }
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.lists(a_look, min_size=1, max_size=8))
+def test_what_is_known_of_a_model_follows_from_all_looks_at_it(looks: list[tuple[int, Any]]) -> None:
+    expected: dict[str, Known] = {}
+    with warehouse() as db:
+        for number, shown in looks:
+            models = [
+                model(repo_id, hub_id=hub_id, license=license_, created_at=moment(0) if dated else None)
+                for hub_id, (repo_id, license_, dated) in shown.items()
+            ]
+            write(db, number, models)
+            for seen in models:
+                expected[seen.hub_id] = merged(expected.get(seen.hub_id), number, seen)
+        rows = db.records("SELECT *, coalesce(former_names, []) AS former FROM models")
+    found = {
+        row["hub_id"]: {
+            "name": row["repo_id"], "license": row["license"], "created": row["created_at"],
+            "former": set(row["former"]), "first": (row["first_seen"] - day(0)).days, "last": (row["last_seen"] - day(0)).days,
+        }
+        for row in rows
+    }  # fmt: skip
+    assert found == expected

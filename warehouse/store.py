@@ -79,14 +79,14 @@ def write_snapshot(
 
 
 def _write_models(db: Database, snapshot: Snapshot, models: pl.DataFrame) -> None:
+    """Counts as they are; descriptions where they changed, which is a small part of a day's."""
+    keys, seen = {"snapshot_id": snapshot.snapshot_id}, {"day": snapshot.day}
     with db.view_of("incoming", models):
-        keys = {"snapshot_id": snapshot.snapshot_id}
-        db.execute(sql("insert_observations"), keys | {"day": snapshot.day})
+        db.execute(sql("insert_observations"), keys | seen)
         db.execute(sql("insert_model_versions"), keys)
-        db.execute(sql("merge_models"), {"day": snapshot.day})
-    db.execute(sql("clear_models"))
-    db.execute(sql("fill_models"))
-    db.execute(sql("drop_merged_models"))
+        # What is known is compared with the day it was seen last, so that day is noted after the descriptions.
+        for step in ("describe_again", "fill_gaps", "note_seen", "insert_models"):
+            db.execute(sql(step), seen)
 
 
 def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:

@@ -29,53 +29,55 @@ WHERE m.hub_id IS NULL OR (i.repo_id, i.publisher, i.created_at, i.parameters, i
     IS DISTINCT FROM (m.repo_id, m.publisher, m.created_at, m.parameters, m.pipeline_tag, m.library, m.license, m.gated,
         m.disabled, m.parents);
 
--- name: merge_models
--- The models as they are known after a snapshot: what it shows goes before older looks, and only fills gaps in newer ones.
-CREATE OR REPLACE TEMP TABLE merged_models AS
-SELECT
-    coalesce(i.hub_id, m.hub_id) AS hub_id,
-    CASE WHEN newer THEN i.repo_id ELSE m.repo_id END AS repo_id,
-    CASE WHEN newer THEN i.publisher ELSE m.publisher END AS publisher,
-    m.family, m.relation, m.root_repo_id,
-    CASE WHEN newer THEN coalesce(i.created_at, m.created_at) ELSE coalesce(m.created_at, i.created_at) END AS created_at,
-    CASE WHEN newer THEN i.parameters ELSE m.parameters END AS parameters,
-    CASE WHEN newer THEN i.pipeline_tag ELSE m.pipeline_tag END AS pipeline_tag,
-    CASE WHEN newer THEN i.library ELSE m.library END AS library,
-    CASE WHEN newer THEN i.license ELSE m.license END AS license,
-    CASE WHEN newer THEN i.gated ELSE m.gated END AS gated,
-    CASE WHEN i.hub_id IS NULL THEN m.first_seen ELSE least(coalesce(m.first_seen, $day), $day) END AS first_seen,
-    CASE WHEN i.hub_id IS NULL THEN m.last_seen ELSE greatest(coalesce(m.last_seen, $day), $day) END AS last_seen,
-    m.own, m.depth,
-    CASE WHEN newer THEN i.disabled ELSE m.disabled END AS disabled,
-    CASE WHEN newer THEN i.parents ELSE m.parents END AS parents,
-    CASE
-        WHEN i.repo_id <> m.repo_id THEN list_sort(list_distinct(list_filter(
-            list_concat(coalesce(m.former_names, []), [m.repo_id, i.repo_id]),
-            lambda name: name <> CASE WHEN newer THEN i.repo_id ELSE m.repo_id END)))
-        ELSE m.former_names
-    END AS former_names,
-    CASE WHEN newer THEN NULL ELSE m.gone_on END AS gone_on
-FROM models AS m
-FULL JOIN (SELECT * FROM incoming) AS i USING (hub_id)
-CROSS JOIN LATERAL (SELECT i.hub_id IS NOT NULL AND (m.last_seen IS NULL OR m.last_seen <= $day) AS newer) AS look;
+-- name: describe_again
+-- Describe models as a look shows them that is not older than what is known.
+UPDATE models SET
+    repo_id = i.repo_id, publisher = i.publisher, created_at = coalesce(i.created_at, models.created_at),
+    parameters = i.parameters, pipeline_tag = i.pipeline_tag, library = i.library, license = i.license, gated = i.gated,
+    disabled = i.disabled, parents = i.parents, gone_on = NULL,
+    former_names = CASE
+        WHEN i.repo_id = models.repo_id THEN models.former_names
+        ELSE list_sort(list_distinct(list_filter(
+            list_append(coalesce(models.former_names, []), models.repo_id), lambda name: name <> i.repo_id)))
+    END
+FROM incoming AS i
+WHERE models.hub_id = i.hub_id AND models.last_seen <= $day
+    AND (models.gone_on IS NOT NULL
+        OR (i.repo_id, i.publisher, coalesce(i.created_at, models.created_at), i.parameters, i.pipeline_tag, i.library,
+            i.license, i.gated, i.disabled, i.parents)
+        IS DISTINCT FROM (models.repo_id, models.publisher, models.created_at, models.parameters, models.pipeline_tag,
+            models.library, models.license, models.gated, models.disabled, models.parents));
 
--- name: clear_models
--- Make room for the models as they are known now.
-DELETE FROM models;
+-- name: fill_gaps
+-- Learn from an older look what is not known: when a model was created, and what it was called then.
+UPDATE models SET
+    created_at = coalesce(models.created_at, i.created_at),
+    former_names = CASE
+        WHEN i.repo_id = models.repo_id THEN models.former_names
+        ELSE list_sort(list_distinct(list_append(coalesce(models.former_names, []), i.repo_id)))
+    END
+FROM incoming AS i
+WHERE models.hub_id = i.hub_id AND models.last_seen > $day
+    AND (i.repo_id <> models.repo_id OR (models.created_at IS NULL AND i.created_at IS NOT NULL));
 
--- name: fill_models
--- Write the models as they are known now.
-INSERT INTO models SELECT * FROM merged_models;
+-- name: note_seen
+-- Note the day on which models were seen.
+UPDATE models SET first_seen = least(models.first_seen, $day), last_seen = greatest(models.last_seen, $day)
+FROM (SELECT hub_id FROM incoming) AS i
+WHERE models.hub_id = i.hub_id AND NOT ($day BETWEEN models.first_seen AND models.last_seen);
+
+-- name: insert_models
+-- Write the models that were never seen before.
+INSERT INTO models (hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, first_seen,
+    last_seen, disabled, parents)
+SELECT hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, $day, $day, disabled, parents
+FROM incoming WHERE NOT EXISTS (SELECT 1 FROM models AS m WHERE m.hub_id = incoming.hub_id);
 
 -- name: note_gone
 -- Date the end of models that a complete look at their publisher no longer shows.
 UPDATE models SET gone_on = $day
 WHERE gone_on IS NULL AND last_seen < $day
     AND lower(publisher) IN (SELECT lower(publisher) FROM incoming_listings WHERE problem IS NULL);
-
--- name: drop_merged_models
--- Forget the working copy.
-DROP TABLE merged_models;
 
 -- name: models_to_attribute
 -- What decides a model's own family: its name.
