@@ -330,7 +330,8 @@ def test_what_is_known_of_a_model_follows_from_all_looks_at_it(looks: list[tuple
     found = {
         row["hub_id"]: {
             "name": row["repo_id"], "license": row["license"], "created": row["created_at"],
-            "former": set(row["former"]), "first": (row["first_seen"] - day(0)).days, "last": (row["last_seen"] - day(0)).days,
+            "former": set(row["former"]),
+            "first": (row["first_seen"] - day(0)).days, "last": (row["last_seen"] - day(0)).days,
         }
         for row in rows
     }  # fmt: skip
