@@ -1,0 +1,410 @@
+"""What the promises cost: `make bench` measures each in one run on one machine, and writes docs/benchmarks.md.
+
+A figure is a ratio of two things measured in turn in the same run, so that it says as much on another machine. Each
+side runs in a process of its own. A new benchmark is a function that returns a Report, and a line in BENCHMARKS.
+
+    python -m tests.bench [NAME ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One thing measured, over several runs."""
+
+    what: str
+    values: Sequence[float]
+    unit: str
+    target: float | None = None
+    """What it must not exceed; a negative one: what it must reach."""
+
+    @property
+    def value(self) -> float:
+        return median(self.values)
+
+    @property
+    def holds(self) -> bool:
+        return self.target is None or (self.value <= self.target if self.target > 0 else self.value >= -self.target)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one benchmark found, and what was measured against what."""
+
+    name: str
+    about: str
+    figures: Sequence[Figure]
+
+
+def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
+    """Run by run, for both were measured in turn."""
+    return [mine / other for mine, other in zip(ours, theirs, strict=True)]
+
+
+def elsewhere(task: str, *arguments: object) -> dict[str, Any]:
+    """What a task of TASKS measures, in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench", "--task", task, *(str(argument) for argument in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=900)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process ever had."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# A collect pass, against the ideal and against huggingface_hub
+
+PUBLISHERS, MODELS, LATENCY, CONCURRENCY = 40, 20_000, 0.12, 8
+
+
+def large_hub() -> None:
+    """A local Hub with many models until stdin ends; its endpoint on stdout, and what it was asked when it ends."""
+    from monitor.demo.hub import LocalHub
+    from tests.spine import model
+
+    listings = {
+        f"publisher-{p}": [
+            model(f"publisher-{p}/model-{m}", 1000 + m, license="apache-2.0", pipeline_tag="text-generation")
+            for m in range(MODELS // PUBLISHERS)
+        ]
+        for p in range(PUBLISHERS)
+    }
+    asked = {"lists": 0, "all": 0}
+
+    def count(request: Request) -> None:
+        asked["all"] += 1
+        asked["lists"] += request.url.path == "/api/models"
+
+    with LocalHub(listings, latency_seconds=LATENCY) as hub:
+        hub.faults.append(count)
+        sys.stdout.write(hub.endpoint + "\n")
+        sys.stdout.flush()
+        for _ in sys.stdin:
+            sys.stdout.write(json.dumps(asked) + "\n")
+            sys.stdout.flush()
+            asked.update(lists=0, all=0)
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, Callable[[], Mapping[str, int]]]]:
+    """The Hub of `large_hub` in another process: its endpoint, and what it was asked since one asked last."""
+    command = [sys.executable, "-m", "tests.bench", "--task", "large_hub"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
+        def asked() -> Mapping[str, int]:
+            stdin.write("\n")
+            stdin.flush()
+            found: Mapping[str, int] = json.loads(stdout.readline())
+            return found
+
+        yield stdout.readline().strip(), asked
+        stdin.close()
+
+
+def walk_once(endpoint: str) -> dict[str, float]:
+    """Our look at all publishers, and a whole collect pass: look, verdict, snapshot, lineage, standings."""
+    from jobs import collect, hub
+    from tests.spine import BOARDS, moment, warehouse
+    from warehouse.registry import Family, Registry
+
+    publishers = [f"publisher-{number}" for number in range(PUBLISHERS)]
+    settings = hub.HubSettings(endpoint=endpoint, quota_share=1, concurrency=CONCURRENCY)
+    began = time.perf_counter()
+    walk = hub.walk(settings, publishers, token=None)
+    walked = time.perf_counter() - began
+    assert sum(len(listing.models) for listing in walk.listings) == MODELS
+    registry = Registry(Family(name=name, country="US", publishers=(name,)) for name in publishers)
+    with tempfile.TemporaryDirectory() as folder, warehouse(Path(folder) / "w.duckdb") as db:
+        began = time.perf_counter()
+        summary = collect.run(db, settings, registry, BOARDS, token=None, now=moment(0), clock=time.monotonic)
+        collected = time.perf_counter() - began
+    assert summary.snapshot.verdict == "complete", summary.snapshot
+    return {"walk": walked, "collect": collected}
+
+
+def list_with_huggingface_hub(endpoint: str) -> dict[str, float]:
+    """The loop one would write: the same publishers, the same fields, the same server."""
+    from huggingface_hub import HfApi
+
+    from jobs.hub_rows import EXPAND
+
+    api = HfApi(endpoint=endpoint, token=False)
+    began = time.perf_counter()
+    found = sum(
+        len(list(api.list_models(author=f"publisher-{number}", expand=list(EXPAND)))) for number in range(PUBLISHERS)
+    )
+    seconds = time.perf_counter() - began
+    assert found == MODELS
+    return {"seconds": seconds}
+
+
+def collect_pass(runs: int = 5) -> Report:
+    """A look at 40 publishers and 20,000 models, from a Hub that answers each request after 120 ms."""
+    ours, whole, theirs, lists, all_requests = [], [], [], [], []
+    with served() as (endpoint, asked):
+        for _ in range(runs):
+            found = elsewhere("walk_once", endpoint)
+            ours.append(found["walk"])
+            whole.append(found["collect"])
+            count = asked()
+            lists.append(count["lists"] / 2)
+            all_requests.append(count["all"] / 2)
+            theirs.append(elsewhere("list_with_huggingface_hub", endpoint)["seconds"])
+            asked()
+    pages = PUBLISHERS * -(-(MODELS // PUBLISHERS) // 1000)
+    ideal = [pages / CONCURRENCY * LATENCY] * runs
+    about = f"""\
+A local Hub with {PUBLISHERS} publishers and {MODELS:,} models answers each request after {LATENCY * 1000:.0f} ms. The
+ideal is {pages} pages / {CONCURRENCY} at once x {LATENCY * 1000:.0f} ms = {ideal[0]:.2f} s. The look is what
+`jobs.hub.walk` takes to list and count everything; the pass is all of `leadchange collect` after its start: look,
+verdict, snapshot, lineage, standings. The other side is a loop over `HfApi.list_models` that asks for the same
+fields."""
+    return Report(
+        "Collect pass",
+        about,
+        [
+            Figure("the look, against the ideal", ratios(ours, ideal), "x", 1.5),
+            Figure("the whole pass, against the ideal", ratios(whole, ideal), "x"),
+            Figure("`HfApi.list_models`, against the look", ratios(theirs, ours), "x", -4),
+            Figure("list requests (the minimum is 40)", lists, "", float(pages)),
+            Figure("all requests, with the Hub's own counts", all_requests, ""),
+        ],
+    )
+
+
+# Ingest, against DuckDB itself
+
+LOOKS = 50
+
+
+def parquet_of(path: Path, rows: int) -> None:
+    """Models as a Hub lists them, in the columns that a snapshot travels in."""
+    from warehouse.db import Database
+
+    with Database.in_memory() as db:
+        db.execute(f"""
+            COPY (
+                SELECT printf('%024x', hash(i)) AS hub_id, 'publisher-' || (i % 500) || '/model-' || i AS repo_id,
+                    'publisher-' || (i % 500) AS publisher, (hash(i) % 100000)::BIGINT AS downloads_30d,
+                    (hash(i) % 10000000)::BIGINT AS downloads_all_time, (hash(i) % 1000)::BIGINT AS likes,
+                    TIMESTAMPTZ '2024-01-01 00:00:00+00' + INTERVAL (i % 1000000) SECOND AS created_at,
+                    (hash(i) % 70)::BIGINT * 1000000000 AS parameters,
+                    ['text-generation', 'text-to-image', 'feature-extraction'][1 + i % 3] AS pipeline_tag,
+                    'transformers' AS library, 'apache-2.0' AS license, 'no' AS gated, false AS disabled,
+                    CASE WHEN i % 3 = 0 THEN [{{'relation': 'finetune', 'repo_id': 'base/model'}}] END AS parents
+                FROM range({rows}) AS t (i)
+            ) TO '{path}' (FORMAT parquet)
+        """)
+
+
+def ingest_looks(file: str) -> dict[str, float]:
+    """As many looks as make a million observations, each written as collect writes it, in a transaction of its own."""
+    import polars as pl
+
+    from tests.spine import head, warehouse
+    from warehouse import store
+
+    models = pl.read_parquet(file)
+    with tempfile.TemporaryDirectory() as folder, warehouse(Path(folder) / "w.duckdb") as db:
+        seconds = 0.0
+        for number in range(LOOKS):
+            moved = models.with_columns(pl.col("downloads_30d") + number)
+            began = time.perf_counter()
+            with db.transaction():
+                store.write_snapshot(db, head(number + 1, number, models=moved.height), moved)
+            seconds += time.perf_counter() - began
+        assert db.value("SELECT count(*) FROM observations") == models.height * LOOKS
+    return {"seconds": seconds, "megabytes": peak_megabytes()}
+
+
+def ingest_at_once(file: str) -> dict[str, float]:
+    """One look at a million models."""
+    import polars as pl
+
+    from tests.spine import head, warehouse
+    from warehouse import store
+
+    models = pl.read_parquet(file)
+    with tempfile.TemporaryDirectory() as folder, warehouse(Path(folder) / "w.duckdb") as db:
+        began = time.perf_counter()
+        with db.transaction():
+            store.write_snapshot(db, head(1, models=models.height), models)
+        seconds = time.perf_counter() - began
+    return {"seconds": seconds, "megabytes": peak_megabytes()}
+
+
+def create_table_as(file: str) -> dict[str, float]:
+    """DuckDB's own way, into a file of the same kind."""
+    from warehouse.db import Database
+
+    with tempfile.TemporaryDirectory() as folder, Database.open(Path(folder) / "w.duckdb") as db:
+        began = time.perf_counter()
+        db.execute(f"CREATE TABLE copied AS FROM '{file}'")
+        return {"seconds": time.perf_counter() - began, "megabytes": peak_megabytes()}
+
+
+def ingest(runs: int = 5) -> Report:
+    """A million observations into the warehouse, and a million rows into a table by DuckDB alone."""
+    rows = 1_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        million, look = Path(folder) / "million.parquet", Path(folder) / "look.parquet"
+        parquet_of(million, rows)
+        parquet_of(look, rows // LOOKS)
+        measured: dict[str, list[dict[str, Any]]] = {"looks": [], "once": [], "duckdb": []}
+        for _ in range(runs):
+            measured["duckdb"].append(elsewhere("create_table_as", million))
+            measured["looks"].append(elsewhere("ingest_looks", look))
+            measured["once"].append(elsewhere("ingest_at_once", million))
+    seconds = {name: [run["seconds"] for run in found] for name, found in measured.items()}
+    about = f"""\
+{rows:,} observations as {LOOKS} looks at {rows // LOOKS:,} models, each written by `store.write_snapshot` in a
+transaction of its own: counts, descriptions that changed, the models as they are known then. The other side is `CREATE TABLE AS`
+from a Parquet file of {rows:,} rows with the same columns, into a file of the same storage version. Memory is the peak
+of the whole process, Python and frames included. One look at a million models, fifty times what is polled, is there to
+show how it grows."""
+    looks, once, copied = (seconds[name] for name in ("looks", "once", "duckdb"))
+    memory = {name: [run["megabytes"] for run in found] for name, found in measured.items()}
+    return Report(
+        "Ingest",
+        about,
+        [
+            Figure(f"{LOOKS} looks, against `CREATE TABLE AS`", ratios(looks, copied), "x", 3),
+            Figure(f"{LOOKS} looks, peak memory", memory["looks"], "MB", 500),
+            Figure("one look at a million models, against `CREATE TABLE AS`", ratios(once, copied), "x"),
+            Figure("one look at a million models, peak memory", memory["once"], "MB"),
+            Figure("`CREATE TABLE AS`, peak memory", memory["duckdb"], "MB"),
+        ],
+    )
+
+
+# The demo
+
+
+def demo(runs: int = 2) -> Report:
+    """The main job on recorded history, as `make demo` runs it once everything is installed."""
+    seconds = []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as folder:
+            code = "from monitor.cli import main; main()"
+            command = [sys.executable, "-c", code, "demo", "--dir", folder]
+            began = time.perf_counter()
+            subprocess.run(command, check=True, capture_output=True, cwd=ROOT, timeout=600)
+            seconds.append(time.perf_counter() - began)
+    return Report("Demo", "`leadchange demo`, from start to exit.", [Figure("wall time", seconds, "s", 90)])
+
+
+BENCHMARKS: dict[str, Callable[[], Report]] = {"collect_pass": collect_pass, "ingest": ingest, "demo": demo}
+"""Everything that is measured, in the order of the page."""
+
+TASKS: dict[str, Callable[..., Any]] = {
+    "large_hub": large_hub,
+    "walk_once": walk_once,
+    "list_with_huggingface_hub": list_with_huggingface_hub,
+    "ingest_looks": ingest_looks,
+    "ingest_at_once": ingest_at_once,
+    "create_table_as": create_table_as,
+}
+"""What runs in a process of its own."""
+
+
+_HOW = """\
+Measured by `make bench`. A ratio compares two things that were measured in turn in the same run; a figure is the median
+over the runs, with the lowest and the highest."""
+
+
+def page(reports: Sequence[Report]) -> str:
+    """The page of all figures."""
+    parts = ["# Benchmarks", _HOW, machine()]
+    for report in reports:
+        rows = ["| | median | lowest to highest | runs | target |", "|---|---:|---:|---:|---|"]
+        parts += [f"## {report.name}", report.about, "\n".join([*rows, *(row(figure) for figure in report.figures)])]
+    return "\n\n".join(parts) + "\n"
+
+
+def row(figure: Figure) -> str:
+    low, high = shown(min(figure.values), figure.unit), shown(max(figure.values), figure.unit)
+    target = ""
+    if figure.target is not None:
+        bound = "at most" if figure.target > 0 else "at least"
+        target = f"{bound} {shown(abs(figure.target), figure.unit)}{'' if figure.holds else ': missed'}"
+    spread = low if low == high else f"{low} to {high}"
+    return f"| {figure.what} | {shown(figure.value, figure.unit)} | {spread} | {len(figure.values)} | {target} |"
+
+
+def shown(value: float, unit: str) -> str:
+    text = f"{value:.2f}" if unit == "x" else f"{value:,.0f}"
+    return f"{text} {unit}".strip()
+
+
+def machine() -> str:
+    """What it was measured on."""
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("duckdb", "polars", "httpx"))
+    load = os.getloadavg()[0]
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    name = next((line.split(":")[1].strip() for line in cpuinfo() if line.startswith("model name")), platform.machine())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"Machine: {processors} processors ({name}), {memory:.0f} GB, {platform.system()}, Python "
+        f"{platform.python_version()}, {versions}. Measured on {time.strftime('%Y-%m-%d')}, load at the end {load:.1f}."
+    )
+
+
+def cpuinfo() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def main() -> int:
+    """Measure all benchmarks, or those named; 1 when a target is missed."""
+    if sys.argv[1:2] == ["--task"]:
+        outcome = TASKS[sys.argv[2]](*sys.argv[3:])
+        if outcome is not None:
+            sys.stdout.write(json.dumps(outcome) + "\n")
+        return 0
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these, and no page: {', '.join(BENCHMARKS)}")
+    arguments = parser.parse_args()
+    reports = []
+    for name in arguments.names or BENCHMARKS:
+        report = BENCHMARKS[name]()
+        reports.append(report)
+        sys.stdout.write("\n".join([report.name, *(row(figure) for figure in report.figures), ""]))
+        sys.stdout.flush()
+    if not arguments.names:
+        PAGE.write_text(page(reports), "utf-8")
+    return 0 if all(figure.holds for report in reports for figure in report.figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
