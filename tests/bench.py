@@ -289,10 +289,10 @@ def ingest(runs: int = 5) -> Report:
     seconds = {name: [run["seconds"] for run in found] for name, found in measured.items()}
     about = f"""\
 {rows:,} observations as {LOOKS} looks at {rows // LOOKS:,} models, each written by `store.write_snapshot` in a
-transaction of its own: counts, descriptions that changed, the models as they are known then. The other side is `CREATE TABLE AS`
-from a Parquet file of {rows:,} rows with the same columns, into a file of the same storage version. Memory is the peak
-of the whole process, Python and frames included. One look at a million models, fifty times what is polled, is there to
-show how it grows."""
+transaction of its own: counts, descriptions that changed, the models as they are known then. The other side is
+`CREATE TABLE AS` from a Parquet file of {rows:,} rows with the same columns, into a file of the same storage version.
+Memory is the peak of the whole process, Python and frames included. One look at a million models, fifty times what is
+polled, is there to show how it grows."""
     looks, once, copied = (seconds[name] for name in ("looks", "once", "duckdb"))
     memory = {name: [run["megabytes"] for run in found] for name, found in measured.items()}
     return Report(
