@@ -261,13 +261,13 @@ def _open(settings: HubSettings, token: str | None) -> httpx.AsyncClient:
             raise HubError("the Hub token is empty or holds characters that no token has; see HF_TOKEN")
         headers["authorization"] = f"Bearer {token}"
     try:
-        return httpx.AsyncClient(headers=headers, timeout=settings.timeout_seconds, verify=_certificates())
+        return httpx.AsyncClient(headers=headers, timeout=settings.timeout_seconds, verify=certificates())
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise HubError(f"the proxy named in the environment cannot be used: {error}") from None
 
 
 @functools.cache
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
     """The authorities to trust; read once, for that takes as long as a request."""
     return httpx.create_ssl_context()
 

@@ -26,7 +26,7 @@ from typing import IO, NamedTuple, Self
 
 import httpx
 
-from jobs.hub_http import HubError, HubSettings, TokenRefusedError, UnreadableError
+from jobs.hub_http import HubError, HubSettings, TokenRefusedError, UnreadableError, certificates
 from jobs.rate_limit import Gate, Quota, retry_after_seconds
 from jobs.waiting import StoppedError
 from warehouse.errors import WarehouseError
@@ -138,7 +138,7 @@ class Reader:
         self._counting = threading.Lock()
         self._home = _origin(httpx.URL(settings.endpoint))
         headers = {"user-agent": f"leadchange/{version('leadchange')}", "accept-encoding": "identity"}
-        self._client = httpx.Client(headers=headers, timeout=settings.timeout_seconds)
+        self._client = httpx.Client(headers=headers, timeout=settings.timeout_seconds, verify=certificates())
 
     def __enter__(self) -> Self:
         return self

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -41,18 +42,25 @@ def listed(number: int, models: int = 200) -> pl.DataFrame:
     )
 
 
-def days(count: int, *, start: date = START, models: int = 200) -> list[Day]:
+@cache
+def days(count: int, *, start: date = START, models: int = 200) -> tuple[Day, ...]:
     """Some days, one after the other."""
-    return [(start + timedelta(days=number), listed(number, models)) for number in range(count)]
+    return tuple((start + timedelta(days=number), listed(number, models)) for number in range(count))
 
 
 def repositories(past: Sequence[Day], *, rows_a_group: int = 80) -> dict[str, list[Revision]]:
-    """The three datasets."""
-    return {
-        HUB_STATS: dataset_files.hub_stats(past, rows_a_group=rows_a_group),
-        MODEL_PULSE: dataset_files.model_pulse(past, rows_a_group=rows_a_group * 7),
-        WEEKLY: dataset_files.weekly(past, rows_a_group=rows_a_group),
-    }
+    """The three datasets; made once for the same days."""
+    key = tuple((day, frame.height) for day, frame in past)
+    if key not in _made:
+        _made[key] = {
+            HUB_STATS: dataset_files.hub_stats(past, rows_a_group=rows_a_group),
+            MODEL_PULSE: dataset_files.model_pulse(past, rows_a_group=rows_a_group * 7),
+            WEEKLY: dataset_files.weekly(past, rows_a_group=rows_a_group),
+        }
+    return _made[key]
+
+
+_made: dict[tuple[tuple[date, int], ...], dict[str, list[Revision]]] = {}
 
 
 @contextmanager
