@@ -87,10 +87,10 @@ def race(about: Race, theme: Theme, width: int = 720, *, log: bool = False) -> d
     x = alt.X("day:T", title=None, axis=_dates(about), scale=alt.Scale(domain=brush))
     upper = alt.layer(
         *_shades(about, theme, x),
-        *_flips(about, theme, x),
         _strokes(rows, about, theme).encode(x=x, y=y),
         *_hover(about, theme, x, y, lambda line: line[2], humanise),
         _ends(about, theme, y, {name: axis.share(value) for name, value in _last(about, 2).items()}, axis.value),
+        *_flips(about, theme, x),  # last: what listens to the pointer must not lie over them
     ).properties(width=width, height=300)
     lower = _strokes(rows, about, theme, 1.2).encode(
         x=alt.X("day:T", title=None, axis=_dates(about)), y=alt.Y("value:Q", axis=None, scale=axis.scale())
@@ -320,7 +320,7 @@ def _finished(chart: alt.TopLevelMixin, about: Race, theme: Theme, what: str) ->
     """The specification with the page's fonts and colours; `usermeta` says how much room the names need."""
     spec: dict[str, Any] = chart.to_dict(validate=False)
     longest = max((len(plain(name, 20)) for name in about.names), default=0)
-    spec["usermeta"] = {"room": 56 + round(longest * 7.4)}
+    spec["usermeta"] = {"room": 66 + round(longest * 7.4)}
     spec["description"] = f"{about.board}: {what} of {', '.join(plain(name, 32) for name in about.names)}"
     axis = {"labelColor": theme.faint, "domainColor": theme.grid, "tickColor": theme.grid, "gridColor": theme.grid}
     spec["background"] = "transparent"

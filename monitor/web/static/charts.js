@@ -19,6 +19,11 @@
       tooltip: { disableDefaultStyle: true, maxDepth: 1 },
       config: { autosize: { type: "pad" } },
     });
+    const svg = place.querySelector("svg");
+    svg.setAttribute("role", "img");
+    svg.setAttribute("aria-label", spec.description);
+    // One picture with one name: its hundreds of marks have none of their own, and the numbers are in the tables.
+    for (const part of svg.children) part.setAttribute("aria-hidden", "true");
     canvas.replaceChildren(place);
     canvas.dataset.drawn = `${theme} ${axis}`;
   }

@@ -1,0 +1,129 @@
+"""The JSON API holds what its OpenAPI description says, whatever is asked of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from test_monitor_web import served
+from web_world import World, hostile, now, small
+
+from monitor.web.app import create_app
+from warehouse.publish import RELATIONS
+
+
+TABLES = [
+    "/api/boards",
+    "/api/boards/families/standing",
+    "/api/boards/families/values",
+    "/api/families/Alpha",
+    "/api/families/Alpha/models",
+    "/api/flips",
+    "/api/alerts",
+    "/api/deliveries",
+    "/api/snapshots",
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    with served(small(World(tmp_path_factory.mktemp("api"))).publish()) as client:
+        yield client
+
+
+def description(folder: Path) -> Any:  # noqa: ANN401 schemathesis names no type for it
+    app = create_app(small(World(folder)).publish(), now=now)
+    # The cache and the guard are no part of the description.
+    app.user_middleware.clear()
+    return schemathesis.openapi.from_asgi("/openapi.json", app)
+
+
+def test_the_api_does_what_its_description_says(tmp_path: Path) -> None:
+    """Some cases for every path: answers are of the described status, type and shape, and nothing is a server error."""
+    tried = [cases_of(found.ok()) for found in description(tmp_path).get_all_operations()]
+
+    assert len(tried) == 13
+    assert sum(tried) > 60
+
+
+def cases_of(operation: Any) -> int:  # noqa: ANN401 see above
+    """Try an operation; how often it was tried."""
+    tried = 0
+    sql = operation.path == "/api/sql"
+    # No schema describes what is SQL.
+    excluded = [positive_data_acceptance] if sql else []
+
+    @settings(
+        max_examples=3 if sql else 10,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy())
+    def check(case: Any) -> None:  # noqa: ANN401 see above
+        nonlocal tried
+        tried += 1
+        case.call_and_validate(excluded_checks=excluded)
+
+    check()
+    return tried
+
+
+def test_every_table_comes_as_csv_json_and_parquet(site: httpx.Client) -> None:
+    for path in TABLES:
+        rows = site.get(path).json()
+        frame = pl.read_parquet(io.BytesIO(site.get(path, params={"format": "parquet"}).content))
+        csv = site.get(path, params={"format": "csv"})
+        assert frame.height == len(rows) > 0, path
+        assert frame.columns == list(rows[0]), path
+        assert csv.text.splitlines()[0].split(",") == list(rows[0]), path
+        assert csv.headers["content-disposition"].startswith("attachment")
+
+
+def test_every_relation_comes_whole_in_every_form(site: httpx.Client) -> None:
+    known = [row["relation"] for row in site.get("/api/tables").json()]
+    assert set(known) == set(RELATIONS)
+    for name in known:
+        path = f"/api/tables/{name}"
+        rows = site.get(path).json()
+        frame = pl.read_parquet(io.BytesIO(site.get(path, params={"format": "parquet"}).content))
+        csv = site.get(path, params={"format": "csv"}).text
+        assert frame.height == len(rows), name
+        assert len(pl.read_csv(io.StringIO(csv), infer_schema=False)) == len(rows), name
+
+
+def test_a_relation_that_is_none_of_ours_is_not_there(site: httpx.Client) -> None:
+    for name in ("schema_migrations", "sqlite_master", "duckdb_settings()", "flips; DROP TABLE flips"):
+        assert site.get(f"/api/tables/{name}").status_code == 404
+
+
+def test_a_spreadsheet_runs_no_formula_of_a_name(tmp_path: Path) -> None:
+    with served(hostile(World(tmp_path)).publish()) as client:
+        for path in ("/api/tables/families", "/api/families/Alpha", "/api/boards/families/standing"):
+            text = client.get(path, params={"format": "csv"}).text
+            assert not [cell for line in text.splitlines() for cell in line.split(",") if cell.strip('"')[:1] == "="]
+
+
+def test_snapshot_ids_are_whole_numbers(site: httpx.Client) -> None:
+    rows = json.loads(site.get("/api/boards/families/standing").text)
+
+    assert {row["snapshot_id"] for row in rows} == {20260505100000000}
+
+
+def test_one_flip_comes_with_a_sentence_and_a_citation(site: httpx.Client) -> None:
+    flip_id = site.get("/api/flips").json()[0]["flip_id"]
+    flip = site.get(f"/api/flips/{flip_id}").json()
+
+    assert flip["statement"].startswith("On 4 May 2026, Beta took the lead")
+    assert flip["citation"].endswith(f"/flips/{flip_id}")

@@ -1,0 +1,209 @@
+"""A real Chromium on every page: no error, no foreign request, accessible, in light, dark and on a phone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_monitor_web import served
+from web_world import World, hostile, small, suspect
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+if CHROMIUM is None and os.environ.get("CI") != "true":
+    pytest.skip("browser tests left out: there is no Chromium on this machine", allow_module_level=True)
+
+# ruff: noqa: ANN401  Playwright is imported only where there is a browser
+
+pytestmark = [
+    pytest.mark.browser,
+    # Playwright's own loop; nothing of ours is left open.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+MODES = {
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 390, "height": 844}, "color_scheme": "light", "has_touch": True},
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    assert CHROMIUM is not None, "CI runs the browser tests: install chromium"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with served(suspect(World(tmp_path_factory.mktemp("browser"))).publish()) as client:
+        yield str(client.base_url).rstrip("/")
+
+
+class Visit:
+    """A page of a browser that notes whatever goes wrong on it."""
+
+    def __init__(self, browser: Any, base: str, **settings: Any) -> None:
+        self.base = base
+        self.context = browser.new_context(**settings)
+        self.page = self.context.new_page()
+        self.problems: list[str] = []
+        self.page.on("console", lambda said: self._note(said.type in ("error", "warning"), f"console: {said.text}"))
+        self.page.on("pageerror", lambda error: self._note(True, f"error: {error}"))
+        self.page.on("requestfailed", lambda request: self._note(True, f"failed: {request.url}"))
+        self.page.on("request", lambda request: self._note(not request.url.startswith((base, "data:")), request.url))
+        self.page.on("response", lambda answer: self._note(answer.status >= 400, f"{answer.status}: {answer.url}"))
+
+    def _note(self, wrong: bool, what: str) -> None:
+        if wrong:
+            self.problems.append(what)
+
+    def go(self, path: str) -> Any:
+        self.page.goto(self.base + path)
+        self.page.wait_for_selector(".canvas[data-spec]:not([data-drawn])", state="detached", timeout=20_000)
+        return self.page
+
+
+def paths(base: str) -> list[str]:
+    import httpx
+
+    flip = httpx.get(f"{base}/api/flips").json()[0]["flip_id"]
+    sql = "/sql?q=SELECT+board%2C+value+FROM+standings"
+    return ["/", "/board/families", "/family/Alpha", "/flips", f"/flips/{flip}", sql, "/docs", "/embed/families"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_page_works_and_is_accessible(browser: Any, site: str, mode: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    visit = Visit(browser, site, **MODES[mode])
+    axe = Axe()
+    for path in paths(site):
+        page = visit.go(path)
+        # What axe looks at is the same on a phone; it takes most of the time.
+        found = axe.run(page).response["violations"] if mode != "phone" else []
+        assert [f"{path} {rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found] == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"], path
+    assert visit.problems == []
+    visit.context.close()
+
+
+def test_hovering_shows_the_values_and_a_mark_leads_to_its_flip(browser: Any, site: str) -> None:
+    visit = Visit(browser, site, **MODES["light"])
+    page = visit.go("/")
+    box = page.locator(".canvas svg").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 150)
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    said = page.locator("#vg-tooltip-element").inner_text()
+    assert "Alpha" in said
+    assert "Beta" in said
+
+    page.locator('.canvas path[fill="#16191d"]').first.click()
+    page.wait_for_url("**/flips/*")
+    assert page.locator("h1").inner_text() == "Beta takes the lead from Alpha on families"
+    assert visit.problems == []
+    visit.context.close()
+
+
+def test_a_part_of_the_time_can_be_brushed_and_the_axis_be_logarithmic(browser: Any, site: str) -> None:
+    visit = Visit(browser, site, **MODES["light"])
+    page = visit.go("/")
+    page.locator(".canvas svg").first.scroll_into_view_if_needed()
+    whole = page.locator(".canvas svg").first.inner_html()
+    box = page.locator(".canvas svg").first.bounding_box()
+    strip = box["y"] + box["height"] - 36
+    page.mouse.move(box["x"] + box["width"] * 0.3, strip)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.55, strip, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(200)
+    assert page.locator(".canvas svg").first.inner_html() != whole
+
+    page.get_by_role("button", name="Logarithmic axis").click()
+    page.wait_for_selector('.canvas[data-drawn="light log"]')
+    assert visit.problems == []
+    visit.context.close()
+
+
+def test_everything_can_be_reached_with_the_keyboard(browser: Any, site: str) -> None:
+    visit = Visit(browser, site, **MODES["light"])
+    page = visit.go("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+    page = visit.go("/sql")
+    page.fill("#q", "SELECT 42 AS answer")
+    page.press("#q", "Control+Enter")
+    page.wait_for_selector("table.answer")
+    assert page.locator("table.answer td").inner_text() == "42"
+    assert visit.problems == []
+    visit.context.close()
+
+
+def test_without_scripts_the_charts_are_pictures_and_the_tables_are_there(browser: Any, site: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    for path in ("/", "/board/families"):
+        page.goto(site + path)
+        assert page.locator(".canvas svg.lines").first.is_visible()
+        assert page.locator("table").first.is_visible()
+        assert not page.locator("button.axis").first.is_visible()
+    context.close()
+
+
+def test_hostile_names_run_nothing_and_break_nothing(browser: Any, tmp_path: Path) -> None:
+    with served(hostile(World(tmp_path)).publish()) as client:
+        base = str(client.base_url).rstrip("/")
+        visit = Visit(browser, base, **MODES["phone"])
+        visit.page.on("dialog", lambda dialog: visit.problems.append(f"a dialog: {dialog.message}"))
+        flip = client.get("/api/flips").json()[0]["flip_id"]
+        for path in ("/", "/?board=models", "/board/models", "/board/families", f"/flips/{flip}", "/embed/models"):
+            page = visit.go(path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+            assert page.locator("img[src=x]").count() == 0
+        assert visit.problems == []
+        visit.context.close()
+
+
+def test_a_file_that_is_not_there_yet_is_no_error(browser: Any, tmp_path: Path) -> None:
+    with served(tmp_path / "adoption.duckdb") as client:
+        visit = Visit(browser, str(client.base_url).rstrip("/"), **MODES["light"])
+        for path in ("/", "/flips", "/sql", "/docs"):
+            visit.go(path)
+        assert visit.problems == []
+        visit.context.close()
+
+
+def test_the_report_is_one_page_that_fetches_nothing(browser: Any, tmp_path: Path) -> None:
+    from web_world import now
+
+    from monitor import report
+
+    report.write(small(World(tmp_path)).publish(), tmp_path / "report.html", now())
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    said: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda message: said.append(json.dumps(message.text)))
+    page.goto((tmp_path / "report.html").as_uri())
+
+    assert asked == [(tmp_path / "report.html").as_uri()]
+    assert said == []
+    assert page.locator("svg.lines").count() == 1
+    context.close()
