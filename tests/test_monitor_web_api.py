@@ -20,7 +20,6 @@ from web_world import World, hostile, now, small
 from monitor.web.app import create_app
 from warehouse.publish import RELATIONS
 
-
 TABLES = [
     "/api/boards",
     "/api/boards/families/standing",
