@@ -276,7 +276,7 @@ def test_a_configuration_that_is_not_there_is_one_line(run: Run) -> None:
         (["board", "--nonsense"], ["No such option"]),
         (["board", "--top", "0"], ["--top"]),
         (["flips", "--since", "yesterday"], ["--since", "yesterday"]),
-        (["sql"], ["QUERY"]),
+        (["send-test"], ["CHANNEL"]),
         (["board", "--format", "xml"], ["--format", "xml"]),
         (["board", "--config"], ["--config"]),
     ],
