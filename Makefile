@@ -13,7 +13,7 @@ demo: .venv/runtime ## the main job, offline, on recorded real history
 	$(BIN)/leadchange demo
 
 test: .venv/dev .venv/duckdb15 ## all tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: .venv/dev ## style, types, and the arrows between the rooms
 	$(BIN)/ruff check .

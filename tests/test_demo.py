@@ -26,6 +26,8 @@ LOOKS = DATA / "hub_snapshots_2026.parquet"
 INDEX = DATA / "hub_snapshots_2026_index.csv"
 MONTHLY = DATA / "publisher_monthly.csv"
 
+pytestmark = pytest.mark.xdist_group("demo")
+
 
 class Demo(NamedTuple):
     """A demo that has run."""
@@ -54,7 +56,7 @@ def program(*arguments: object) -> subprocess.CompletedProcess[str]:
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
     here = {"NO_PROXY": "127.0.0.1,localhost", "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=280, check=False, env=environment | nowhere | here
+        command, capture_output=True, text=True, timeout=500, check=False, env=environment | nowhere | here
     )
 
 
