@@ -9,7 +9,7 @@ An interruption loses the day that was being written; the next run goes on behin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -23,7 +23,7 @@ from jobs import backfill_plan, datasets, rank
 from jobs.backfill_plan import Plan
 from jobs.fetching import Fetched, Fetcher
 from jobs.hub_http import HubError, HubSettings, UnreadableError
-from jobs.ranges import local_copy
+from jobs.ranges import full_disk_is_ours, local_copy
 from jobs.sources import ALL_TIME_SINCE, DESCRIBING
 from jobs.tables import COUNTERS, Rows, merged
 from warehouse import adopt, history, store, verdict
@@ -120,19 +120,27 @@ def run(
         WarehouseError: the disk is full, or the warehouse cannot be written; the days before are kept.
     """
     began, report = clock(), Report(plan.name)
-    with datasets.reader(settings, token) as reader:
-        fetcher = Fetcher(reader, plan.layout, plan.publishers, plan.wanted, backfill_plan.folder(db), clock)
-        try:
-            described = cache(lambda: _descriptions(plan, fetcher))
-            with closing(fetcher.each(plan.parts)) as every:
-                for got in _until_it_is_down(every, report):
-                    for snapshot in _taken(db, plan, got, described, report):
+    folder = backfill_plan.folder(db)
+    with full_disk_is_ours(folder):
+        with datasets.reader(settings, token) as reader:
+            fetcher = Fetcher(reader, plan.layout, plan.publishers, plan.wanted, folder, clock)
+            try:
+                with closing(_imported(db, plan, fetcher, report)) as snapshots:
+                    for snapshot in snapshots:
                         (progress or _nobody)(snapshot)
-        except HubError as error:
-            report.problem = str(error)
-    _conclude(db, plan, registry, boards, report)
+            except HubError as error:
+                report.problem = str(error)
+        _conclude(db, plan, registry, boards, report)
     report.seconds = clock() - began
     return report
+
+
+def _imported(db: Database, plan: Plan, fetcher: Fetcher, report: Report) -> Generator[Snapshot, None, None]:
+    """Fetch and write one file after the other; every day as it is written."""
+    described = cache(lambda: _descriptions(plan, fetcher))
+    with closing(fetcher.each(plan.parts)) as every:
+        for got in _until_it_is_down(every, report):
+            yield from _taken(db, plan, got, described, report)
 
 
 def _nobody(_: Snapshot) -> None:

@@ -14,7 +14,7 @@ from typing import IO, ClassVar
 import polars as pl
 
 from jobs.hub_http import UnreadableError
-from jobs.ranges import FULL, local_copy
+from jobs.ranges import local_copy
 from jobs.sources import OWN_TABLE, Part, as_day
 from jobs.tables import COUNTERS, Layout, Table, require
 from warehouse.errors import LeadchangeError
@@ -122,8 +122,6 @@ def _convert(file: Path, target: IO[bytes], layout: Layout) -> None:
     except UnreadableError as error:
         raise HistoryError(f"{file}: {error}") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        if isinstance(error, OSError) and error.errno in FULL:
-            raise
         raise HistoryError(f"{file}: no readable CSV: {str(error).splitlines()[0]}") from None
     target.flush()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import random
 import re
 import tempfile
@@ -39,9 +40,9 @@ _RESET_GRACE_SECONDS = 1.0
 _MAX_PART_BYTES = 16 * 2**20
 _MAX_GAP_BYTES = 2**20
 _SLOWEST_BYTES_PER_SECOND = 50_000
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _WASTE = 0.08
 """Share of what is needed that may be read beside it, to ask less often."""
+_FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 
 
 class Range(NamedTuple):
@@ -326,16 +327,25 @@ class RemoteFile:
 
 @contextmanager
 def local_copy(folder: Path) -> Iterator[IO[bytes]]:
-    """A file without a name in `folder`, to hold the parts that were read; it is gone when closed, or killed."""
+    """A file without a name in `folder`, to hold the parts that were read; it is gone when closed, or killed.
+
+    Raises:
+        WarehouseError: the disk is full.
+    """
+    with full_disk_is_ours(folder), tempfile.TemporaryFile(dir=folder, prefix="parts-") as file:
+        yield file
+
+
+@contextmanager
+def full_disk_is_ours(folder: Path) -> Iterator[None]:
+    """Say in one line that a disk is full, whoever found out: the system, polars, or DuckDB on its way to a commit."""
     try:
-        with tempfile.TemporaryFile(dir=folder, prefix="parts-") as file:
-            yield file
-    except OSError as error:
-        if error.errno not in FULL:
+        yield
+    except Exception as error:
+        if isinstance(error, WarehouseError) or not any(sign in str(error) for sign in _FULL):
             raise
-        raise WarehouseError(
-            f"the disk of {folder} is full: what was stored before is kept; run again for the rest"
-        ) from None
+        kept = "what was stored before is kept: free some space and run again"
+        raise WarehouseError(f"the disk of {folder} is full; {kept}") from None
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
