@@ -37,7 +37,7 @@ def page(published: Path, now: datetime) -> str:
                 style=Markup(style),  # noqa: S704 our own file
                 now=now,
                 health=site.file_health(),
-                boards=[_board(browsing, leader) for leader in browsing.leaders()],
+                boards=[_board(site.published, browsing, leader) for leader in browsing.leaders()],
                 alerts=browsing.newest_alerts(30),
                 flips=browsing.notable_flips(20),
                 looks=browsing.looks(),
@@ -59,8 +59,8 @@ def write(published: Path, out: Path, now: datetime) -> None:
         raise LeadchangeError(f"cannot write {out}: {error.strerror}") from None
 
 
-def _board(browsing: Browsing, leader: dict[str, Any]) -> dict[str, Any]:
-    race = races.gather(browsing, leader, races.PLACES["race"])
+def _board(published: Published, browsing: Browsing, leader: dict[str, Any]) -> dict[str, Any]:
+    race = races.of(published, leader, "race")
     return leader | {
         "statement": words.standing_in_words(leader),
         "picture": races.picture(race),

@@ -66,7 +66,13 @@ class Browsing(Reading):
     def flip(self, flip_id: str) -> dict[str, Any] | None:
         """One flip, with its board's definition and the values at both ends."""
         rows = self.db.records(sql("flip_by_id"), {"flip_id": flip_id})
-        return rows[0] if rows else None
+        if not rows:
+            return None
+        flip = rows[0]
+        pair = [flip["entity"], flip["rival"]]
+        keys = {"board": flip["board"], "day": flip["previous_day"], "entities": pair}
+        before: dict[str, float] = dict(self.db.rows(sql("values_on_day"), keys))
+        return flip | {"previous_value": before.get(pair[0]), "previous_rival_value": before.get(pair[1])}
 
     def newest_alerts(self, most: int = 50) -> Rows:
         """What the rules said, newest first."""

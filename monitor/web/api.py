@@ -63,14 +63,12 @@ class Api:
 
     def boards(self, form: As = "json") -> Response:
         """Every board with its definition, and who leads it."""
-        with self.site.published.browsing() as browsing:
-            rows = browsing.leaders()
-        return formats.answer(rows, list(schema.BoardRow.model_fields), form, "boards")
+        return formats.answer(self.site.leaders(), list(schema.BoardRow.model_fields), form, "boards")
 
     def standing(self, board: BoardName, at: Day = None, top: Most = 1000, form: As = "json") -> Response:
         """A board's standing on the last day up to one."""
         with self.site.published.browsing() as browsing:
-            leader_of(browsing.leaders(), board)
+            leader_of(self.site.leaders(), board)
             rows = browsing.standing(board, at=at, top=top)
         return formats.answer(rows, list(schema.StandingRow.model_fields), form, f"{board}-standing")
 
@@ -84,7 +82,7 @@ class Api:
     ) -> Response:
         """Values, shares and ranks of some entities of a board, day by day."""
         with self.site.published.browsing() as browsing:
-            leader_of(browsing.leaders(), board)
+            leader_of(self.site.leaders(), board)
             wanted = entity or [row["entity"] for row in browsing.standing(board, top=10)]
             rows = [dict(zip(schema.LineRow.model_fields, line, strict=True)) for line in browsing.lines(board, wanted)]
         return formats.answer(rows, list(schema.LineRow.model_fields), form, f"{board}-values")

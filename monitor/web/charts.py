@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -53,6 +53,20 @@ class Race:
 
 
 @dataclass(frozen=True, slots=True)
+class _Drawing:
+    """A chart in the making: what it is about, and its rows by name, which several layers share."""
+
+    about: Race
+    theme: Theme
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+    def chart(self, name: str, rows: list[dict[str, Any]]) -> alt.Chart:
+        """A layer over some rows."""
+        self.rows[name] = rows
+        return alt.Chart(alt.NamedData(name=name))
+
+
+@dataclass(frozen=True, slots=True)
 class _Heights:
     """The value axis, and the share of its height at which a value stands."""
 
@@ -80,43 +94,46 @@ class _Heights:
 
 def race(about: Race, theme: Theme, width: int = 720, *, log: bool = False) -> dict[str, Any]:
     """Values over days; below it the whole time to choose a part of."""
+    drawing = _Drawing(about, theme)
     rows = [_row(about, line, line[2] if line[2] > 0 or not log else None) for line in about.lines]
     axis = _Heights.of([line[2] for line in about.lines], log=log)
     brush = alt.selection_interval(encodings=["x"], name="brush", mark=alt.BrushConfig(fill=theme.faint))
     y = alt.Y("value:Q", title=None, axis=_counts(), scale=axis.scale())
     x = alt.X("day:T", title=None, axis=_dates(about), scale=alt.Scale(domain=brush))
     upper = alt.layer(
-        *_shades(about, theme, x),
-        _strokes(rows, about, theme).encode(x=x, y=y),
-        *_hover(about, theme, x, y, lambda line: line[2], humanise),
-        _ends(about, theme, y, {name: axis.share(value) for name, value in _last(about, 2).items()}, axis.value),
-        *_flips(about, theme, x),  # last: what listens to the pointer must not lie over them
+        *_shades(drawing, x),
+        _strokes(drawing, rows).encode(x=x, y=y),
+        *_hover(drawing, x, y, lambda line: line[2], humanise),
+        _ends(drawing, y, {name: axis.share(value) for name, value in _last(about, 2).items()}, axis.value),
+        *_flips(drawing, x),  # last: what listens to the pointer must not lie over them
     ).properties(width=width, height=300)
-    lower = _strokes(rows, about, theme, 1.2).encode(
+    lower = _strokes(drawing, rows, 1.2).encode(
         x=alt.X("day:T", title=None, axis=_dates(about)), y=alt.Y("value:Q", axis=None, scale=axis.scale())
     )
     strip = lower.add_params(brush).properties(width=width, height=38)
-    return _finished(alt.vconcat(upper, strip, spacing=12), about, theme, "values day by day")
+    return _finished(alt.vconcat(upper, strip, spacing=12), drawing, "values day by day")
 
 
 def bump(about: Race, theme: Theme, width: int = 720, places: int = 10) -> dict[str, Any]:
     """Ranks over days: who passed whom."""
+    drawing = _Drawing(about, theme)
     rows = [_row(about, line, line[4] if line[4] <= places else None) for line in about.lines]
     ranks = alt.Axis(values=list(range(1, places + 1)), domain=False, ticks=False, labelPadding=10)
     y = alt.Y("value:Q", title=None, axis=ranks, scale=alt.Scale(domain=[0.6, places + 0.4], reverse=True, nice=False))
     x = alt.X("day:T", title=None, axis=_dates(about))
     ends = {name: 1 - (rank - 0.6) / (places - 0.2) for name, rank in _last(about, 4).items() if rank <= places}
     chart = alt.layer(
-        _strokes(rows, about, theme).encode(x=x, y=y),
-        _strokes(rows, about, theme, kind="point").encode(x=x, y=y),
-        *_hover(about, theme, x, y, lambda line: line[4] if line[4] <= places else None, lambda rank: f"#{rank:g}"),
-        _ends(about, theme, y, ends, lambda height: 0.6 + (1 - height) * (places - 0.2)),
+        _strokes(drawing, rows).encode(x=x, y=y),
+        _strokes(drawing, rows, kind="point").encode(x=x, y=y),
+        *_hover(drawing, x, y, lambda line: line[4] if line[4] <= places else None, lambda rank: f"#{rank:g}"),
+        _ends(drawing, y, ends, lambda height: 0.6 + (1 - height) * (places - 0.2)),
     ).properties(width=width, height=26 * places)
-    return _finished(chart, about, theme, "ranks day by day")
+    return _finished(chart, drawing, "ranks day by day")
 
 
 def shares(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
     """How the whole is divided, day by day; what the others have is one band."""
+    drawing = _Drawing(about, theme)
     rest = len(about.names)
     rows = [_row(about, line, line[3] or 0.0) for line in about.lines]
     told: dict[date, float] = {}
@@ -128,7 +145,7 @@ def shares(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
     y = alt.Y("value:Q", stack="zero", title=None, axis=axis, scale=alt.Scale(domain=[0, 1]))
     x = alt.X("day:T", title=None, axis=_dates(about))
     area = (
-        alt.Chart(alt.InlineData(values=numbered))
+        drawing.chart("areas", numbered)
         .mark_area(strokeWidth=0.6, stroke=theme.grid)
         .encode(
             x=x,
@@ -137,11 +154,11 @@ def shares(about: Race, theme: Theme, width: int = 720) -> dict[str, Any]:
             order=alt.Order("number:Q", sort="ascending"),
         )
     )
-    tips = _hover(about, theme, x, y, lambda line: line[3], percent, dots=False)
+    tips = _hover(drawing, x, y, lambda line: line[3], percent, dots=False)
     flat = alt.Y("value:Q", stack=None, title=None, axis=axis, scale=alt.Scale(domain=[0, 1]))
-    names = _ends(about, theme, flat, _middles(about), lambda height: height)
+    names = _ends(drawing, flat, _middles(about), lambda height: height)
     chart = alt.layer(area, *tips, names).properties(width=width, height=280)
-    return _finished(chart, about, theme, "shares day by day")
+    return _finished(chart, drawing, "shares day by day")
 
 
 def _row(about: Race, line: Line, value: float | None) -> dict[str, Any]:
@@ -180,22 +197,19 @@ def _colour(about: Race, theme: Theme) -> alt.Color:
     return alt.Color("id:N", scale=alt.Scale(domain=domain, range=[*colours, theme.grid]), legend=None)
 
 
-def _strokes(
-    rows: list[dict[str, Any]], about: Race, theme: Theme, stroke: float = 2.4, kind: str = "line"
-) -> alt.Chart:
-    chart = alt.Chart(alt.InlineData(values=rows))
+def _strokes(drawing: _Drawing, rows: list[dict[str, Any]], stroke: float = 2.4, kind: str = "line") -> alt.Chart:
+    chart = drawing.chart("lines", rows)
     if kind == "point":
         drawn = chart.mark_point(filled=True, size=34, opacity=1)
     else:
         few: Any = alt.OverlayMarkDef(size=26, filled=True) if len({row["day"] for row in rows}) <= 2 else False
         drawn = chart.mark_line(strokeWidth=stroke, strokeJoin="round", strokeCap="round", point=few, clip=True)
-    coloured: alt.Chart = drawn.encode(color=_colour(about, theme))
+    coloured: alt.Chart = drawn.encode(color=_colour(drawing.about, drawing.theme))
     return coloured
 
 
 def _hover(
-    about: Race,
-    theme: Theme,
+    drawing: _Drawing,
     x: alt.X,
     y: alt.Y,
     pick: Callable[[Line], float | None],
@@ -204,6 +218,7 @@ def _hover(
     dots: bool = True,
 ) -> list[alt.Chart]:
     """A line through the nearest day with everybody's values on it, and a dot on each line."""
+    about = drawing.about
     nearest = alt.selection_point(
         name="nearest", fields=["day"], nearest=True, on="pointermove", clear="pointerout", empty=False
     )
@@ -220,32 +235,32 @@ def _hover(
     tips += [alt.Tooltip(f"t{number}:N", title=plain(name, 32)) for number, name in enumerate(about.names)]
     visible = alt.condition(nearest, alt.value(0.7), alt.value(0))
     rule = (
-        alt.Chart(alt.InlineData(values=list(days.values())))
-        .mark_rule(color=theme.faint, strokeWidth=1)
+        drawing.chart("tips", list(days.values()))
+        .mark_rule(color=drawing.theme.faint, strokeWidth=1)
         .encode(x=x, opacity=visible, tooltip=tips)
         .add_params(nearest)
     )
     dot = (
-        alt.Chart(alt.InlineData(values=spots))
+        drawing.chart("spots", spots)
         .mark_point(filled=True, size=60, opacity=1, clip=True)
-        .encode(x=x, y=y, color=_colour(about, theme))
+        .encode(x=x, y=y, color=_colour(about, drawing.theme))
         .transform_filter(nearest)
     )
     return [rule, dot] if dots else [rule]
 
 
-def _ends(about: Race, theme: Theme, y: alt.Y, heights: dict[str, float], value: Callable[[float], float]) -> alt.Chart:
+def _ends(drawing: _Drawing, y: alt.Y, heights: dict[str, float], value: Callable[[float], float]) -> alt.Chart:
     """Names at the right edge, at a share of the height each, far enough apart to be read; `value` is for the axis."""
     ordered = sorted(heights.items(), key=lambda end: end[1])
     placed = _spread([height for _, height in ordered], 0.058)
     rows = [
-        {"id": f"e{about.names.index(name)}", "value": value(height), "text": plain(name, 20)}
+        {"id": f"e{drawing.about.names.index(name)}", "value": value(height), "text": plain(name, 20)}
         for (name, _), height in zip(ordered, placed, strict=True)
     ]
     chart: alt.Chart = (
-        alt.Chart(alt.InlineData(values=rows))
+        drawing.chart("ends", rows)
         .mark_text(align="left", baseline="middle", dx=8, fontSize=12, fontWeight=600, clip=False)
-        .encode(x=alt.value("width"), y=y, text="text:N", color=_colour(about, theme))
+        .encode(x=alt.value("width"), y=y, text="text:N", color=_colour(drawing.about, drawing.theme))
     )
     return chart
 
@@ -262,7 +277,7 @@ def _spread(heights: list[float], gap: float) -> list[float]:
     return placed
 
 
-def _shades(about: Race, theme: Theme, x: alt.X) -> list[alt.Chart]:
+def _shades(drawing: _Drawing, x: alt.X) -> list[alt.Chart]:
     """A band over each day whose data is not judged by."""
     rows = [
         {
@@ -270,13 +285,13 @@ def _shades(about: Race, theme: Theme, x: alt.X) -> list[alt.Chart]:
             "until": f"{row['day'].isoformat()}T12:00:00",
             "why": f"{row['day']} {row['verdict']}: {plain(row['verdict_reason'], 90)}",
         }
-        for row in about.unjudged
+        for row in drawing.about.unjudged
     ]
-    band = alt.Chart(alt.InlineData(values=rows)).mark_rect(color=theme.shade, opacity=0.22, clip=True)
+    band = drawing.chart("unjudged", rows).mark_rect(color=drawing.theme.shade, opacity=0.22, clip=True)
     return [band.encode(x=x, x2="until:T", tooltip=alt.Tooltip("why:N", title="Not judged"))] if rows else []
 
 
-def _flips(about: Race, theme: Theme, x: alt.X) -> list[alt.Chart]:
+def _flips(drawing: _Drawing, x: alt.X) -> list[alt.Chart]:
     """A mark at the top for each flip among those shown; it leads to its page."""
     rows = [
         {
@@ -284,11 +299,11 @@ def _flips(about: Race, theme: Theme, x: alt.X) -> list[alt.Chart]:
             "text": f"{plain(flip['entity'], 24)} passes {plain(flip['rival'], 24)}",
             "url": f"/flips/{flip['flip_id']}",
         }
-        for flip in about.flips
+        for flip in drawing.about.flips
     ]
     marks: alt.Chart = (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_point(shape="triangle-down", filled=True, size=70, color=theme.ink, opacity=0.85, clip=True)
+        drawing.chart("flips", rows)
+        .mark_point(shape="triangle-down", filled=True, size=70, color=drawing.theme.ink, opacity=0.85, clip=True)
         .encode(
             x=x,
             y=alt.value(4),
@@ -316,9 +331,11 @@ def _counts() -> alt.Axis:
     )
 
 
-def _finished(chart: alt.TopLevelMixin, about: Race, theme: Theme, what: str) -> dict[str, Any]:
+def _finished(chart: alt.TopLevelMixin, drawing: _Drawing, what: str) -> dict[str, Any]:
     """The specification with the page's fonts and colours; `usermeta` says how much room the names need."""
+    about, theme = drawing.about, drawing.theme
     spec: dict[str, Any] = chart.to_dict(validate=False)
+    spec["datasets"] = drawing.rows
     longest = max((len(plain(name, 20)) for name in about.names), default=0)
     spec["usermeta"] = {"room": 66 + round(longest * 7.4)}
     spec["description"] = f"{about.board}: {what} of {', '.join(plain(name, 32) for name in about.names)}"

@@ -42,9 +42,7 @@ class Feeds:
         """The newest flips that are true of the models, as an Atom feed."""
         with self.site.published.browsing() as browsing:
             newest = browsing.newest_flips(Filter(board, kind), most=4 * ENTRIES)
-            told = [row for row in newest if row["panel_holds"] is not False][:ENTRIES]
-            flips = [flip for row in told if (flip := browsing.flip(row["flip_id"])) is not None]
-        entries = [_entry(flip) for flip in flips]
+        entries = [_entry(row) for row in newest if row["panel_holds"] is not False][:ENTRIES]
         text = self.pages.get_template("flips.atom").render(
             feed_id=_urn("feed"),
             base=address(self.site, request, ""),
@@ -55,8 +53,7 @@ class Feeds:
 
     def badge(self, name: str) -> Response:
         """Who leads a board, as a badge."""
-        with self.site.published.browsing() as browsing:
-            chosen = leader_of(browsing.leaders(), name)
+        chosen = leader_of(self.site.leaders(), name)
         known = chosen["leader"] is not None
         who = plain(entity_name(chosen["kind"], chosen["leader"]), 28) if known else "not known yet"
         text = f"{who} {humanise(chosen['value'])}" if known else who

@@ -49,9 +49,9 @@ class Pages:
     def overview(self, request: Request, board: str | None = None) -> HTMLResponse:
         """Who leads now, the race, and how good the data is."""
         with self.site.published.browsing() as browsing:
-            leaders = browsing.leaders()
+            leaders = self.site.leaders()
             chosen = leader_of(leaders, board) if board else next((row for row in leaders if row["leader"]), None)
-            race = races.gather(browsing, chosen, races.PLACES["race"]) if chosen else None
+            race = races.of(self.site.published, chosen, "race") if chosen else None
             return self.page(
                 request,
                 "overview.html",
@@ -71,7 +71,7 @@ class Pages:
     ) -> HTMLResponse:
         """A board: its definition, its standing on a day, ranks and shares over time."""
         with self.site.published.browsing() as browsing:
-            leaders = browsing.leaders()
+            leaders = self.site.leaders()
             chosen = leader_of(leaders, name)
             days = browsing.days(name)
             rows = browsing.standing(name, at=at, top=top)
@@ -87,8 +87,7 @@ class Pages:
                 unit=words.unit,
                 statement=words.standing_in_words(chosen),
                 pictures={
-                    kind: races.picture(races.gather(browsing, chosen, races.PLACES[kind]), kind)
-                    for kind in races.PLACES
+                    kind: races.picture(races.of(self.site.published, chosen, kind), kind) for kind in races.PLACES
                 },
                 trouble=trouble(browsing, chosen),
                 flips=browsing.newest_flips(Filter(name), most=12),
@@ -153,23 +152,16 @@ class Pages:
 
     def embed(self, request: Request, name: str) -> HTMLResponse:
         """A board for a frame in another page."""
-        with self.site.published.browsing() as browsing:
-            chosen = leader_of(browsing.leaders(), name)
-            race = races.gather(browsing, chosen, races.PLACES["race"])
-            return self.page(
-                request,
-                "embed.html",
-                chosen=chosen,
-                statement=words.standing_in_words(chosen),
-                picture=races.picture(race),
-            )
+        chosen = leader_of(self.site.leaders(), name)
+        race = races.of(self.site.published, chosen, "race")
+        statement = words.standing_in_words(chosen)
+        return self.page(request, "embed.html", chosen=chosen, statement=statement, picture=races.picture(race))
 
     def chart(
         self, name: str, kind: Literal["race", "bump", "shares"], theme: Theme = "light", axis: Axis = "linear"
     ) -> Response:
         """The specification of a chart of a board."""
-        with self.site.published.browsing() as browsing:
-            race = races.gather(browsing, leader_of(browsing.leaders(), name), races.PLACES[kind])
+        race = races.of(self.site.published, leader_of(self.site.leaders(), name), kind)
         if kind == "race":
             return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))
         drawn = charts.bump if kind == "bump" else charts.shares

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 from warehouse.browsing import Browsing
 from warehouse.db import Database
 from warehouse.migrate import migrate
 
-MEMORY_MEGABYTES = 192
+Known = TypeVar("Known")
+
+MEMORY_MEGABYTES = 48
 """What the queries of all pages together may take."""
 
 
@@ -24,6 +27,8 @@ class _Opened:
     identity: str
     db: Database
     local: threading.local = field(default_factory=threading.local)
+    known: dict[Hashable, Any] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def browsing(self) -> Browsing:
         """This thread's connection."""
@@ -58,11 +63,25 @@ class Published:
         """
         yield self._present().browsing()
 
+    def once(self, key: Hashable, work: Callable[[Browsing], Known]) -> Known:
+        """What `work` finds in the present file, worked out once for each state of it.
+
+        Raises:
+            WarehouseError: the file is damaged.
+        """
+        opened = self._present()
+        with opened.lock:
+            if key not in opened.known:
+                opened.known[key] = work(opened.browsing())
+            found: Known = opened.known[key]
+            return found
+
     @contextmanager
     def connection(self) -> Iterator[Database]:
         """A connection of one's own, for what takes longer than a page."""
         with self._present().db.cursor() as db:
             yield db
+        give_back()
 
     def _present(self) -> _Opened:
         identity = self.identity()
@@ -74,6 +93,13 @@ class Published:
 
     def _open(self) -> Database:
         return Database.open_published(self.path, memory_megabytes=MEMORY_MEGABYTES)
+
+
+def give_back() -> None:
+    """Return what Arrow keeps for the next large answer: that may be tomorrow."""
+    import pyarrow as pa  # noqa: PLC0415 a sixth of a second that only large answers should cost
+
+    pa.default_memory_pool().release_unused()
 
 
 def _empty() -> Database:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from alerts.text import humanise, percent
 from monitor.web import svg
 from monitor.web.charts import Race
+from monitor.web.published import Published
 from monitor.web.view import entity_name
 from warehouse.browsing import Browsing, Filter
 
@@ -22,9 +24,22 @@ PLACES = {"race": 8, "bump": 10, "shares": 7}
 _MARKS = 60
 
 
-def gather(browsing: Browsing, leader: Leader, places: int) -> Race:
-    """The first `places` of a board, over all its days."""
+def of(published: Published, leader: Leader, kind: str) -> Race:
+    """The race of a board as a kind of chart wants it; the looking up is done once for all kinds."""
+    whole = published.once(("race", leader["board"]), lambda browsing: gather(browsing, leader))
+    names = whole.names[: PLACES[kind]]
+    return replace(
+        whole,
+        names=names,
+        lines=[line for line in whole.lines if line[1] in names],
+        flips=[flip for flip in whole.flips if flip["entity"] in names and flip["rival"] in names],
+    )
+
+
+def gather(browsing: Browsing, leader: Leader) -> Race:
+    """The first of a board, over all its days."""
     board, kind = leader["board"], leader["kind"]
+    places = max(PLACES.values())
     entities = [row["entity"] for row in browsing.standing(board, top=places)][:places]
     lines = [
         (day, entity_name(kind, entity), value, share, rank)

@@ -9,7 +9,9 @@ from importlib.metadata import version
 
 from monitor.health import Facts, Health, judge
 from monitor.web.published import Published
+from warehouse.browsing import Browsing
 from warehouse.errors import WarehouseError
+from warehouse.reading import Rows
 from warehouse.sandbox import Limits
 
 
@@ -45,6 +47,10 @@ class Site:
             with self.published.browsing() as browsing:
                 self._fresh = (identity, *browsing.freshness())
         return self._fresh[1:]
+
+    def leaders(self) -> Rows:
+        """Every board, and who leads it; worked out once for each state of the file."""
+        return self.published.once("leaders", Browsing.leaders)
 
     def state(self) -> str:
         """Changes whenever a page would look different."""

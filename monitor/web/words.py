@@ -41,7 +41,7 @@ def statement(flip: Row) -> str:
         f"On {day_in_words(flip['day'])}, {who} {deed} {whom} on the board “{plain(flip['board'], 40)}”: "
         f"{now} {unit(flip['measure'])}, a lead of {percent(flip['margin'])}."
     )
-    if flip["previous_value"] is None or flip["previous_rival_value"] is None:
+    if flip.get("previous_value") is None or flip.get("previous_rival_value") is None:
         return text
     before = _against(flip["previous_value"], flip["previous_rival_value"])
     return f"{text} On {day_in_words(flip['previous_day'])}, the day before it on record, it was {before}."

@@ -1,17 +1,19 @@
 -- name: board_leaders
 -- Who leads each board on its last day, by how much, and since which day without a break.
-WITH last AS (
-    SELECT board, max(day) AS day FROM standings GROUP BY board
+WITH tops AS MATERIALIZED (
+    SELECT board, day, snapshot_id, rank, entity, value, share FROM standings WHERE rank <= 2
+),
+last AS (
+    SELECT board, max(day) AS day FROM tops GROUP BY board
 ),
 placed AS (
-    SELECT s.*, row_number() OVER (PARTITION BY board ORDER BY s.rank, s.entity) AS place
-    FROM standings AS s JOIN last USING (board, day) WHERE s.rank <= 2
+    SELECT t.*, row_number() OVER (PARTITION BY board ORDER BY t.rank, t.entity) AS place FROM tops AS t JOIN last USING (board, day)
 ),
 leaders AS (
     SELECT * FROM placed WHERE place = 1
 ),
 firsts AS (
-    SELECT board, day, list(entity ORDER BY entity) AS names FROM standings WHERE rank = 1 GROUP BY board, day
+    SELECT board, day, list(entity ORDER BY entity) AS names FROM tops WHERE rank = 1 GROUP BY board, day
 ),
 reigns AS (
     SELECT l.board, min(f.day) AS first_day, max(f.day) FILTER (WHERE NOT list_contains(f.names, l.entity)) AS lost
@@ -56,26 +58,28 @@ SELECT DISTINCT day FROM standings WHERE board = $board ORDER BY day DESC;
 -- name: board_lines
 -- Value, share and rank of some entities of a board, day by day.
 SELECT day, entity, value, share, rank FROM standings
-WHERE board = $board AND list_contains($entities, entity) ORDER BY day, rank, entity;
+WHERE board = $board AND entity IN (SELECT unnest($entities)) ORDER BY day, rank, entity;
 
 -- name: flips_newest_first
 -- Flips, newest first, the lead changes of a day before its overtakes.
 SELECT
     f.flip_id, f.board, f.kind, f.entity, f.rival, f.day, f.previous_day, f.value, f.rival_value, f.margin, f.verdict,
-    f.panel_holds, f.snapshot_id, b.entity AS entity_kind
-FROM flips AS f JOIN boards AS b USING (board)
+    f.panel_holds, f.snapshot_id, b.entity AS entity_kind, b.measure, s.taken_at
+FROM flips AS f JOIN boards AS b USING (board) LEFT JOIN snapshots AS s USING (snapshot_id)
 WHERE ($board IS NULL OR f.board = $board) AND ($kind IS NULL OR f.kind = $kind)
     AND ($entity IS NULL OR f.entity = $entity OR f.rival = $entity) AND f.day >= $since
 ORDER BY f.day DESC, f.kind, f.board, f.value DESC, f.flip_id LIMIT $most OFFSET $skip;
 
 -- name: notable_flips
 -- Flips among the first five of a board that are true of the models, newest first, three of each board.
+WITH fifth AS (
+    SELECT board, day, min(value) AS least FROM standings WHERE rank <= 5 GROUP BY board, day
+)
 SELECT
     f.flip_id, f.board, f.kind, f.entity, f.rival, f.day, f.value, f.rival_value, f.margin, f.verdict, f.panel_holds,
     b.entity AS entity_kind
-FROM flips AS f JOIN boards AS b USING (board)
-JOIN standings AS s ON s.board = f.board AND s.day = f.day AND s.entity = f.entity AND s.rank <= 5
-WHERE f.panel_holds IS DISTINCT FROM false
+FROM flips AS f JOIN boards AS b USING (board) JOIN fifth ON fifth.board = f.board AND fifth.day = f.day
+WHERE f.panel_holds IS DISTINCT FROM false AND f.value >= fifth.least
 QUALIFY row_number() OVER (PARTITION BY f.board ORDER BY f.day DESC, f.kind, f.value DESC, f.flip_id) <= 3
 ORDER BY f.day DESC, f.kind, f.board, f.value DESC, f.flip_id LIMIT $most;
 
@@ -86,18 +90,19 @@ WHERE ($board IS NULL OR board = $board) AND ($kind IS NULL OR kind = $kind)
     AND ($entity IS NULL OR entity = $entity OR rival = $entity) AND day >= $since;
 
 -- name: flip_by_id
--- One flip, with its board's definition, both values at its two ends, and the snapshot that showed it.
+-- One flip, with its board's definition and the snapshot that showed it.
 SELECT
     f.flip_id, f.board, f.kind, f.entity, f.rival, f.day, f.previous_day, f.value, f.rival_value, f.margin, f.verdict,
     f.panel_holds, f.snapshot_id, b.entity AS entity_kind, b.measure, b.scope, b.definition, b.fingerprint,
-    e.value AS previous_value, r.value AS previous_rival_value, s.source, s.taken_at, s.verdict AS snapshot_verdict,
-    s.verdict_reason
+    s.source, s.taken_at, s.verdict AS snapshot_verdict, s.verdict_reason
 FROM flips AS f
 JOIN boards AS b USING (board)
-LEFT JOIN standings AS e ON e.board = f.board AND e.day = f.previous_day AND e.entity = f.entity
-LEFT JOIN standings AS r ON r.board = f.board AND r.day = f.previous_day AND r.entity = f.rival
-LEFT JOIN snapshots AS s ON s.snapshot_id = f.snapshot_id
+LEFT JOIN snapshots AS s USING (snapshot_id)
 WHERE f.flip_id = $flip_id;
+
+-- name: values_on_day
+-- What some entities of a board had on a day.
+SELECT entity, value FROM standings WHERE board = $board AND day = $day AND list_contains($entities, entity);
 
 -- name: alerts_newest_first
 -- What the rules said, newest first, with how many channels have it.
