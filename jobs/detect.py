@@ -165,36 +165,33 @@ def _settle(ledger: Ledger, judged: _Judged, now: datetime) -> list[tell.Fresh]:
     ledger.forget_alerts(outcome.forgotten)
     fresh = [_take_back(ledger, rule, wrong, now) for wrong in outcome.wrong]
     known = {alert.alert_id: alert for alert in past.known}
+    unwritten = [event.alert_id for event in outcome.events]
     for event in outcome.events:
         before = known.get(event.alert_id)
         if before is not None and before.state == "held" and before.why == tell.MASS_CHANGE:
+            unwritten.remove(event.alert_id)
             continue
-        alert = _alert(ledger, rule, event)
+        alert = _alert(ledger, rule, event, unwritten)
+        unwritten.remove(event.alert_id)
         if before is not None and before.told and alert.state == "held":
             # Told as a lead change, and known by now to be one of the list only.
             fresh += [] if before.correction else [_take_back(ledger, rule, before, now)]
             continue
         if alert.state != "firing" and before is not None:
             ledger.unqueue([alert.alert_id])
-        _write(ledger, rule, event, alert, now)
+        ledger.write_alert(alert, slot=event.slot, now=now)
         if event.alert_id in outcome.new:
             fresh.append(tell.Fresh(alert, rule))
+    ledger.supersede(rule.name)
     return fresh
 
 
-def _write(ledger: Ledger, rule: Rule, event: Event, alert: Alert, now: datetime) -> None:
-    """Write an alert; what it says of its slot goes before what was said earlier."""
-    ledger.write_alert(alert, slot=event.slot, now=now)
-    if alert.confirmed_day is not None and event.kind in ("FLIP", "SETTLED"):
-        settled = event.entity if event.kind == "SETTLED" else ""
-        ledger.supersede(rule.name, event.slot, alert.alert_id, alert.confirmed_day, settled=settled)
-
-
-def _alert(ledger: Ledger, rule: Rule, event: Event) -> Alert:
+def _alert(ledger: Ledger, rule: Rule, event: Event, unwritten: Sequence[str]) -> Alert:
     kind = _KINDS.get(event.kind, rule.when)
     pending = event.kind == "PENDING"
     why, holds = ledger.worth(rule.board, event.entity, event.rival, event.since) if rule.is_race else ("", None)
-    story = [] if pending else ledger.slot_alerts(rule.name, event.slot, event.day)
+    # What is yet to be written anew may stand there as it was before.
+    story = [] if pending else ledger.slot_alerts(rule.name, event.slot, event.day, without=unwritten)
     held = _held(event, rule, story, why if holds is False else "")
     return Alert(
         alert_id=event.alert_id,

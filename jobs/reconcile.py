@@ -66,7 +66,7 @@ def reconcile(past: Past, events: Iterable[Event], challengers: Mapping[str, str
             unmatched.remove(match)
             named = replace(event, alert_id=match.alert_id)
             restored += [match.correction] if match.correction else []
-        elif event.kind == "PENDING" or event.day > past.news_after:
+        elif event.kind == "PENDING" or event.day > past.news_after or _was_about_to_be(event, past.known):
             named = replace(event, alert_id=_unused(event.alert_id, past.taken))
         else:
             continue
@@ -96,12 +96,9 @@ def _same_story(event: Event, candidates: Iterable[KnownAlert]) -> KnownAlert | 
 
 
 def _distance(event: Event, alert: KnownAlert) -> timedelta | None:
-    """How far apart an event and an alert of one story are; None when they are of two."""
-    if alert.slot != event.slot:
+    """How far apart an event and an alert of one story are; None when they are of two, or not confirmed."""
+    if alert.slot != event.slot or alert.confirmed_day is None:
         return None
-    if alert.confirmed_day is None:
-        same = event.kind in ("PENDING", "FLIP") and alert.entity == event.entity and event.day >= alert.day
-        return timedelta(0) if same else None
     if event.kind in _CONTESTS:
         same = alert.kind == _CONTESTS[event.kind]
     else:
@@ -109,6 +106,14 @@ def _distance(event: Event, alert: KnownAlert) -> timedelta | None:
         same = flips and (alert.entity, alert.rival) == (event.entity, event.rival)
     distance = abs(event.day - alert.confirmed_day)
     return distance if same and distance <= SAME_STORY else None
+
+
+def _was_about_to_be(event: Event, known: Iterable[KnownAlert]) -> bool:
+    """Whether a flip was pending; it is told, even if by the rule as it is now it was confirmed in the past."""
+    pending = (alert for alert in known if alert.confirmed_day is None)
+    return event.kind == "FLIP" and any(
+        (alert.slot, alert.entity) == (event.slot, event.entity) and alert.day <= event.day for alert in pending
+    )
 
 
 def _unused(alert_id: str, taken: Collection[str]) -> str:

@@ -172,9 +172,9 @@ class Ledger:
         """The ids of everything a rule ever confirmed."""
         return {row[0] for row in self.db.rows(sql("confirmed_ids"), {"rule": rule})}
 
-    def slot_alerts(self, rule: str, slot: str, day: date) -> list[SlotAlert]:
-        """What was confirmed about a slot before a day and still counts, oldest first."""
-        keys = {"rule": rule, "slot": slot, "day": day}
+    def slot_alerts(self, rule: str, slot: str, day: date, *, without: Sequence[str] = ()) -> list[SlotAlert]:
+        """What was confirmed about a slot before a day and still counts, oldest first; some left out."""
+        keys = {"rule": rule, "slot": slot, "day": day, "without": list(without)}
         return [SlotAlert(*row) for row in self.db.rows(sql("slot_alerts"), keys)]
 
     def count_pending(self) -> int:
@@ -203,10 +203,9 @@ class Ledger:
         else:
             self.db.execute(sql("insert_alert"), row | {"created_at": now})
 
-    def supersede(self, rule: str, slot: str, alert_id: str, confirmed_day: date, *, settled: str = "") -> None:
-        """Mark the alerts that described this slot before as reverted; of a slot that has settled, not the leader's."""
-        keys = {"rule": rule, "slot": slot, "alert_id": alert_id, "confirmed_day": confirmed_day, "settled": settled}
-        self.db.execute(sql("supersede_alerts"), keys)
+    def supersede(self, rule: str) -> None:
+        """Let the last word about each slot of a rule fire, and mark those before it as reverted."""
+        self.db.execute(sql("supersede_alerts"), {"rule": rule})
 
     def end_trouble(self, rule: str) -> None:
         """The source that a rule watches works again."""

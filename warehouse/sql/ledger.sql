@@ -92,7 +92,7 @@ SELECT alert_id FROM alerts WHERE rule = $rule AND confirmed_day IS NOT NULL;
 -- name: slot_alerts
 -- What was confirmed about a slot before a day and was not taken back by a correction, oldest first.
 SELECT alert_id, kind, entity, rival, state, why FROM alerts AS a
-WHERE rule = $rule AND slot = $slot AND confirmed_day < $day AND kind <> 'correction'
+WHERE rule = $rule AND slot = $slot AND confirmed_day < $day AND kind <> 'correction' AND NOT list_contains($without, alert_id)
     AND NOT EXISTS (SELECT 1 FROM alerts AS c WHERE c.kind = 'correction' AND c.thread_of = a.alert_id)
 ORDER BY confirmed_day, created_at;
 
@@ -113,10 +113,23 @@ DELETE FROM deliveries WHERE list_contains($alerts, alert_id) AND status IN ('pe
 UPDATE alerts SET state = $state WHERE list_contains($alerts, alert_id);
 
 -- name: supersede_alerts
--- An earlier alert of a slot no longer describes who leads; a settled contest leaves those that name the one who does.
-UPDATE alerts SET state = 'reverted'
-WHERE rule = $rule AND slot = $slot AND state = 'firing' AND alert_id <> $alert_id AND confirmed_day <= $confirmed_day
-    AND kind NOT IN ('correction', 'settled') AND ($settled = '' OR kind = 'contested' OR entity <> $settled);
+-- Of what a rule has told about a slot the last word fires, those before it are reverted; a settled contest leaves the alert
+-- of the one who leads. What was held or taken back says nothing.
+UPDATE alerts SET state = CASE WHEN over THEN 'reverted' ELSE 'firing' END
+FROM (
+    WITH words AS (
+        SELECT alert_id, slot, kind, entity, confirmed_day FROM alerts AS a
+        WHERE rule = $rule AND state IN ('firing', 'reverted', 'silenced') AND kind NOT IN ('correction', 'mass_change', 'digest')
+            AND NOT EXISTS (SELECT 1 FROM alerts AS c WHERE c.kind = 'correction' AND c.thread_of = a.alert_id)
+    )
+    SELECT w.alert_id, EXISTS (
+        SELECT 1 FROM words AS l
+        WHERE l.slot = w.slot AND l.confirmed_day > w.confirmed_day AND w.kind <> 'settled' AND l.kind <> 'contested'
+            AND (l.kind <> 'settled' OR w.kind = 'contested' OR w.entity <> l.entity)
+    ) AS over
+    FROM words AS w
+) AS found
+WHERE alerts.alert_id = found.alert_id AND state IN ('firing', 'reverted');
 
 -- name: end_trouble
 -- A source that works again is no trouble any more.
