@@ -94,7 +94,7 @@ def run(
         ranked = rank(db, boards, registry)
         ledger = Ledger(db)
         ledger.retire_rules([rule.name for rule in rules])
-        judged = _judge(ledger, rules)
+        judged = _judge(ledger, rules, now.date())
         fresh = [item for one in judged for item in _settle(ledger, one, now)]
         fresh += _watch_sources(ledger, rules, now)
         told = tell.run(db, fresh, {rule.name: rule for rule in rules}, {b.name: b for b in boards}, now, breaker)
@@ -102,7 +102,7 @@ def run(
         return Summary(ranked, days, told.titles, ledger.count_pending(), told.held)
 
 
-def _judge(ledger: Ledger, rules: Iterable[Rule]) -> list[_Judged]:
+def _judge(ledger: Ledger, rules: Iterable[Rule], today: date) -> list[_Judged]:
     """Step every rule through the days it has to judge; the states after each are written."""
     watching = {rule.name: rule for rule in rules if rule.when != "source_trouble"}
     unjudged = ledger.unjudged([(rule.name, rule.board, rule.fingerprint) for rule in watching.values()])
@@ -113,17 +113,20 @@ def _judge(ledger: Ledger, rules: Iterable[Rule]) -> list[_Judged]:
         known = ledger.known_alerts()
         slots = {name: engine.load(state) for name, state in ledger.states_before().items()}
         ledger.forget_states()
-    works = [_Work(watching[name], start, _past(unjudged[name], known.get(name, []))) for name, start in starts.items()]
+    pasts = {name: _past(unjudged[name], known.get(name, []), today) for name in starts}
+    works = [_Work(watching[name], start, pasts[name]) for name, start in starts.items()]
     judged = list(_fold(ledger, works, slots))
     ledger.write_states([state for one in judged for state in one.states])
     return judged
 
 
-def _past(unjudged: Unjudged, known: Sequence[KnownAlert]) -> Past:
+def _past(unjudged: Unjudged, known: Sequence[KnownAlert], today: date) -> Past:
     """What is news: all that a new rule finds, of late data what is not long past, of another rule only what comes."""
     if unjudged.last is None:
         return Past(known)
-    return Past(known, (), unjudged.last if unjudged.other else unjudged.last - SAME_STORY, unjudged.other)
+    # A day of the future was judged by a clock that was wrong.
+    last = min(unjudged.last, today)
+    return Past(known, (), last if unjudged.other else last - SAME_STORY, unjudged.other)
 
 
 def _fold(ledger: Ledger, works: Iterable[_Work], known: Mapping[str, dict[str, engine.Slot]]) -> Iterator[_Judged]:

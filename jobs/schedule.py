@@ -26,6 +26,9 @@ RETRY = timedelta(minutes=30)
 TRIES = 4
 """How often a slot is tried in all."""
 
+PATIENCE = timedelta(minutes=10)
+"""How long at least a job waits for a clock that was put back to reach the slot that is done."""
+
 _LOOK_BACK = (timedelta(minutes=2), timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedelta(days=800))
 """How far back the last slot of an expression is looked for, nearest first."""
 
@@ -93,16 +96,25 @@ def last_slot(cron: str, now: datetime) -> datetime | None:
 def due_slot(cron: str, now: datetime, last: LastRun | None) -> datetime | None:
     """The slot to run now, None when nothing is due (pure).
 
-    A slot earlier than one that is done is never due: the clock went back. A slot that failed is due again after RETRY,
-    TRIES times at most.
+    A slot earlier than one that is done is not due: the clock went back. Unless that one is so far ahead that waiting
+    for it would lose what is due till then; it was noted by a clock that was wrong. A slot that failed is due again
+    after RETRY, TRIES times at most.
     """
     slot = last_slot(cron, now)
+    if last is not None and last.slot - now > max(PATIENCE, _until_the_next(cron, last.slot)):
+        return slot
     if slot is None or (last is not None and slot < last.slot):
         return None
     if last is None or slot > last.slot:
         return slot
     waited = last.ended_at is None or abs(now - last.ended_at) >= RETRY
     return slot if not last.ok and last.tries < TRIES and waited else None
+
+
+def _until_the_next(cron: str, slot: datetime) -> timedelta:
+    """How long after a slot the next one comes."""
+    following = parse(cron).get_next_fire_time(None, slot + timedelta(microseconds=1))
+    return datetime.fromtimestamp(following.timestamp(), UTC) - slot if following else timedelta(0)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from monitor import systemd
 from monitor.config import Settings
 from monitor.health import Facts, Health, judge
 from monitor.wiring import App, open_app, utc_now
-from warehouse.errors import LeadchangeError, WarehouseDeadError
+from warehouse.errors import LeadchangeError, WarehouseDeadError, WarehouseError
 from warehouse.reading import Reading
 from warehouse.runs import Runs
 
@@ -113,13 +113,23 @@ class Daemon:
             return True, outcome
 
     def _collect(self, app: App) -> str:
-        """Take a snapshot, judge it, and tell at once."""
-        snapshot = app.collect(stop=self.stop).snapshot
-        app.detect()
-        app.deliver(stop=self.stop)
+        """Take a snapshot, judge it, and tell at once; when none comes, that may be what a rule waits for."""
+        try:
+            snapshot = app.collect(stop=self.stop).snapshot
+        except (WalkCancelled, WarehouseError):
+            raise
+        except Exception:
+            self._judge(app)
+            raise
+        self._judge(app)
         if snapshot.verdict in ("partial", "failed"):
             raise LeadchangeError(f"{snapshot.verdict}: {snapshot.verdict_reason}")
         return f"{snapshot.verdict}: {snapshot.verdict_reason}"
+
+    def _judge(self, app: App) -> None:
+        """Judge what is there, and tell."""
+        app.detect()
+        app.deliver(stop=self.stop)
 
     def _deliver(self, app: App) -> str:
         """Send what is due; what is due is seldom anything."""

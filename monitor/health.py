@@ -9,6 +9,9 @@ from datetime import datetime, timedelta
 STALE = timedelta(hours=50)
 """Two daily collections and two hours: a complete snapshot older than this is stale."""
 
+WRONG_CLOCK = timedelta(hours=2)
+"""A complete snapshot that is further ahead than this says nothing about how fresh the data is."""
+
 STUCK_DELIVERY = timedelta(hours=6)
 """A message that waits longer than this is stuck."""
 
@@ -42,6 +45,8 @@ def judge(facts: Facts) -> Health:
     reasons: list[str] = []
     if facts.last_complete is None:
         reasons.append("no complete snapshot yet")
+    elif facts.last_complete - facts.now > WRONG_CLOCK:
+        reasons.append(f"the last complete snapshot is of {facts.last_complete:%Y-%m-%d}: the clock was wrong, or is")
     elif facts.now - facts.last_complete > STALE:
         hours = (facts.now - facts.last_complete) / timedelta(hours=1)
         reasons.append(f"the last complete snapshot is {hours:.0f} hours old")

@@ -8,8 +8,8 @@ INSERT INTO job_runs (job, slot, tries, started_at, ended_at, ok, outcome)
 VALUES ($job, $slot, $tries, $now, NULL, false, 'running');
 
 -- name: forget_run
--- Forget an earlier try of a slot before the next is noted.
-DELETE FROM job_runs WHERE job = $job AND slot = $slot;
+-- Forget an earlier try of a slot before the next is noted, and what a clock that was wrong has noted for later ones.
+DELETE FROM job_runs WHERE job = $job AND slot >= $slot;
 
 -- name: end_run
 -- Note what came of a try.
