@@ -21,11 +21,12 @@ import polars as pl
 
 from jobs import backfill_plan, datasets, rank
 from jobs.backfill_plan import Plan
+from jobs.columns import COUNTERS
 from jobs.fetching import Fetched, Fetcher
 from jobs.hub_http import HubError, HubSettings, UnreadableError
-from jobs.ranges import full_disk_is_ours, local_copy
+from jobs.local_copy import full_disk_is_ours, local_copy
 from jobs.sources import ALL_TIME_SINCE, DESCRIBING
-from jobs.tables import COUNTERS, Rows, merged
+from jobs.tables import Rows, merged
 from warehouse import adopt, history, store, verdict
 from warehouse.boards import Board
 from warehouse.db import Database
@@ -121,6 +122,7 @@ def run(
     """
     began, report = clock(), Report(plan.name)
     folder = backfill_plan.folder(db)
+    db.execute(sql("no_progress_bar"))
     with full_disk_is_ours(folder):
         with datasets.reader(settings, token) as reader:
             fetcher = Fetcher(reader, plan.layout, plan.publishers, plan.wanted, folder, clock)

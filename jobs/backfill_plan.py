@@ -12,7 +12,8 @@ from typing import ClassVar
 from jobs import datasets
 from jobs.fetching import LANES
 from jobs.hub_http import HubSettings, UnreadableError
-from jobs.ranges import Reader, coalesced, local_copy
+from jobs.local_copy import local_copy
+from jobs.ranges import Reader, coalesced
 from jobs.sources import Part, Source
 from jobs.tables import Layout
 from warehouse.db import Database

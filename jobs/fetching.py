@@ -15,7 +15,8 @@ from typing import Self
 
 from jobs.datasets import RemoteTable, open_table
 from jobs.hub_http import UnreadableError
-from jobs.ranges import DamagedError, MissingError, Reader, Tally, local_copy
+from jobs.local_copy import local_copy
+from jobs.ranges import DamagedError, MissingError, Reader, Tally
 from jobs.sources import Part
 from jobs.tables import Layout, Table
 

@@ -13,10 +13,11 @@ from typing import IO, ClassVar
 
 import polars as pl
 
+from jobs.columns import COUNTERS
 from jobs.hub_http import UnreadableError
-from jobs.ranges import local_copy
+from jobs.local_copy import local_copy
 from jobs.sources import OWN_TABLE, Part, as_day
-from jobs.tables import COUNTERS, Layout, Table, require
+from jobs.tables import Layout, Table, require
 from warehouse.errors import LeadchangeError
 
 _DAY_IN_NAME = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)")

@@ -8,29 +8,23 @@ rate limit is kept. The token goes to the endpoint's own origin and to no storag
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import random
 import re
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import pairwise
-from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import httpx
 
 from jobs.hub_http import HubError, HubSettings, TokenRefusedError, UnreadableError, certificates
 from jobs.rate_limit import Gate, Quota, retry_after_seconds
 from jobs.waiting import StoppedError
-from warehouse.errors import WarehouseError
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells the whole URL of every request, signatures included
 
@@ -42,7 +36,6 @@ _MAX_GAP_BYTES = 2**20
 _SLOWEST_BYTES_PER_SECOND = 50_000
 _WASTE = 0.08
 """Share of what is needed that may be read beside it, to ask less often."""
-_FULL = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 
 
 class Range(NamedTuple):
@@ -323,29 +316,6 @@ class RemoteFile:
         if self._size not in {None, size} or (self._size is not None and self.etag != etag):
             raise DamagedError("it changed while it was read")
         self._size, self.etag = size, etag
-
-
-@contextmanager
-def local_copy(folder: Path) -> Iterator[IO[bytes]]:
-    """A file without a name in `folder`, to hold the parts that were read; it is gone when closed, or killed.
-
-    Raises:
-        WarehouseError: the disk is full.
-    """
-    with full_disk_is_ours(folder), tempfile.TemporaryFile(dir=folder, prefix="parts-") as file:
-        yield file
-
-
-@contextmanager
-def full_disk_is_ours(folder: Path) -> Iterator[None]:
-    """Say in one line that a disk is full, whoever found out: the system, polars, or DuckDB on its way to a commit."""
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, WarehouseError) or not any(sign in str(error) for sign in _FULL):
-            raise
-        kept = "what was stored before is kept: free some space and run again"
-        raise WarehouseError(f"the disk of {folder} is full; {kept}") from None
 
 
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:

@@ -140,7 +140,7 @@ def _usable(name: str) -> str:
 def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
     """Say what is coming, do it, say what came."""
     from jobs import backfill, hub  # noqa: PLC0415 polars
-    from jobs.ranges import full_disk_is_ours  # noqa: PLC0415 httpx
+    from jobs.local_copy import full_disk_is_ours  # noqa: PLC0415 httpx
     from monitor import backfill_words as words  # noqa: PLC0415 polars
 
     for line in words.announcement(plan):

@@ -98,6 +98,10 @@ UPDATE models SET hub_id = a.hub_id FROM adopted AS a WHERE models.hub_id = a.fo
 -- Forget the working copy.
 DROP TABLE adopted;
 
+-- name: no_progress_bar
+-- Keep DuckDB from drawing over what is printed: its own bar goes to stdout after two seconds.
+SET enable_progress_bar = false;
+
 -- name: models_unattributed
 -- Whether some model was written and never attributed to a family.
 SELECT count(*) > 0 FROM models WHERE relation IS NULL;
