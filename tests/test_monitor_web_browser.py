@@ -73,8 +73,13 @@ class Visit:
 
     def go(self, path: str) -> Any:
         self.page.goto(self.base + path)
-        self.page.wait_for_selector(".canvas[data-spec]:not([data-drawn])", state="detached", timeout=20_000)
-        return self.page
+        # Asked again and again: what Playwright waits with itself is evaluated, which the page's policy forbids.
+        undrawn = self.page.locator(".canvas[data-spec]:not([data-drawn])")
+        for _ in range(600):
+            if undrawn.count() == 0:
+                return self.page
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{path}: a chart was not drawn; {self.problems}")
 
 
 def paths(base: str) -> list[str]:

@@ -53,4 +53,5 @@ def _range(passage: when.Passage | None, otherwise: str) -> str:
         return otherwise
     if passage.after is None:
         return f"from the first day, {day_in_words(passage.by)}"
-    return f"{day_in_words(passage.after)} to {day_in_words(passage.by)}"
+    after, by = day_in_words(passage.after), day_in_words(passage.by)
+    return f"{after.removesuffix(by[-5:])} to {by}"
