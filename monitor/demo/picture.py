@@ -1,4 +1,4 @@
-"""The picture of the race for the README: `python -m monitor.demo.picture FILE.png`, from the bundled monthly totals."""
+"""The race as a picture for the README: `python -m monitor.demo.picture FILE.png`, from the monthly totals."""
 
 from __future__ import annotations
 
