@@ -80,7 +80,8 @@ def write_snapshot(
 
 def _write_models(db: Database, snapshot: Snapshot, models: pl.DataFrame) -> None:
     """Counts as they are; descriptions where they changed, which is a small part of a day's."""
-    keys, seen = {"snapshot_id": snapshot.snapshot_id}, {"day": snapshot.day}
+    keys: dict[str, object] = {"snapshot_id": snapshot.snapshot_id}
+    seen: dict[str, object] = {"day": snapshot.day}
     with db.view_of("incoming", models):
         db.execute(sql("insert_observations"), keys | seen)
         db.execute(sql("insert_model_versions"), keys)
