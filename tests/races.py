@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
-from spine import Inbox, day, moment, tell
+from spine import Inbox, day, moment
 
+from alerts.message import compose, summary
 from alerts.rules import Rule
-from jobs import backfill, detect
+from jobs import backfill, deliver, detect
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.migrate import migrate
@@ -78,8 +79,19 @@ class Race:
         self.tell(number)
         return summary
 
-    def tell(self, number: int, *more: Inbox, hour: int = 12) -> None:
-        tell(self.db, self.desk, *more, at=moment(number, hour), patient=False)
+    def tell(self, number: int, *more: Inbox, hour: int = 12, patient: bool = False) -> deliver.Summary:
+        """Deliver what is due, at noon of a day."""
+        at = moment(number, hour)
+        return deliver.run(
+            self.db,
+            {channel.name: channel for channel in (self.desk, *more)},
+            deliver.Wording(
+                lambda alert, also: compose(alert, also=also, now=at), lambda alerts: summary(alerts, now=at)
+            ),
+            now=lambda: at,
+            sleep=lambda _: None,
+            patient=patient,
+        )
 
     def alerts(self, columns: str = "kind, entity, rival, state, day, confirmed_day") -> list[tuple[Any, ...]]:
         """Every alert, in the order of the days they tell of."""

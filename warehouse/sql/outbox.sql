@@ -9,12 +9,12 @@ WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE alert_id = $alert_id AND channe
 SELECT channel FROM deliveries WHERE alert_id = $alert_id AND status IN ('sent', 'sending') ORDER BY channel;
 
 -- name: open_deliveries
--- What is not yet delivered, oldest first within each channel.
+-- What is not yet delivered, oldest first within each channel; what was wrong is taken back before the next is told.
 SELECT d.alert_id, d.channel, d.status, d.attempts, d.last_error, d.sent_at, d.not_before, d.last_attempt_at, d.lease_until,
     coalesce(d.settled, []) AS settled, d.queued_at
 FROM deliveries AS d JOIN alerts AS a USING (alert_id)
 WHERE d.status IN ('pending', 'sending')
-ORDER BY d.channel, a.confirmed_day, d.queued_at, d.alert_id;
+ORDER BY d.channel, a.confirmed_day, d.queued_at, a.kind <> 'correction', d.alert_id;
 
 -- name: retry_dead
 -- Queue refused deliveries again.
