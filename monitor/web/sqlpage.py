@@ -18,7 +18,7 @@ from warehouse.errors import LeadchangeError, QueryRefusedError
 AT_ONCE = 2
 """Queries that run at the same time; each has a process."""
 
-PATIENCE = 10.0
+PATIENCE = 3.0
 """Seconds that a query waits for its turn."""
 
 DEFAULT = "SELECT day, entity, value, share\nFROM standings\nWHERE board = 'families' AND rank = 1\nORDER BY day DESC"
