@@ -194,7 +194,9 @@ def _alert(ledger: Ledger, rule: Rule, event: Event, unwritten: Sequence[str]) -
     pending = event.kind == "PENDING"
     why, holds = ledger.worth(rule.board, event.entity, event.rival, event.since) if rule.is_race else ("", None)
     # What is yet to be written anew may stand there as it was before.
-    story = [] if pending else ledger.slot_alerts(rule.name, event.slot, event.day, without=unwritten)
+    story = (
+        [] if pending or not rule.is_race else ledger.slot_alerts(rule.name, event.slot, event.day, without=unwritten)
+    )
     held = _held(event, rule, story, why if holds is False else "")
     return Alert(
         alert_id=event.alert_id,
@@ -225,7 +227,7 @@ def _held(event: Event, rule: Rule, story: Sequence[SlotAlert], doubt: str) -> s
     if event.kind == "SETTLED":
         contest = next((past for past in reversed(story) if past.kind == "contested"), None)
         return contest.why if contest is not None and contest.state == "held" else ""
-    if event.kind != "FLIP" or doubt or not rule.is_race or not story:
+    if event.kind != "FLIP" or doubt or not story:
         return "" if event.kind == "PENDING" else doubt
     said = [past for past in story if past.state != "held" and past.kind != "contested"]
     leader = said[-1].entity if said else story[0].rival

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from alerts.engine import Event
@@ -63,8 +63,11 @@ def run(
     firing = [item for item in fresh if item.alert.state == "firing"]
     news = Counter(i.alert.snapshot_id for i in firing if i.alert.kind not in _ALWAYS_TOLD)
     crowded = {snapshot for snapshot, count in news.items() if count > breaker}
-    mass = [i for i in firing if i.alert.snapshot_id in crowded and i.alert.kind not in _ALWAYS_TOLD]
-    calm = [item for item in firing if item not in mass]
+    mass: list[Fresh] = []
+    calm: list[Fresh] = []
+    for item in firing:
+        held = item.alert.snapshot_id in crowded and item.alert.kind not in _ALWAYS_TOLD
+        (mass if held else calm).append(item)
     titles = [_hold(ledger, outbox, [i for i in mass if i.alert.snapshot_id == one], now) for one in sorted(crowded)]
     folded = _fold(ledger, calm, boards)
     for alert, rule in calm:
@@ -120,6 +123,9 @@ def _fold(ledger: Ledger, items: Sequence[Fresh], boards: Mapping[str, Board]) -
     """
     folded: dict[str, str] = {}
     corrections: dict[frozenset[str], str] = {}
+    same_day: dict[date | None, list[Fresh]] = defaultdict(list)
+    for item in items:
+        same_day[item.alert.confirmed_day].append(item)
     for inner in items:
         if inner.alert.kind == "correction":
             first = corrections.setdefault(frozenset(inner.rule.channels), inner.alert.alert_id)
@@ -129,7 +135,8 @@ def _fold(ledger: Ledger, items: Sequence[Fresh], boards: Mapping[str, Board]) -
         if board is None or inner.alert.kind not in RACES:
             continue
         above = ledger.parents(board.entity, (inner.alert.entity, inner.alert.rival))
-        outer = next((item for item in items if _contains(item, inner, above, boards)), None)
+        others = same_day[inner.alert.confirmed_day] if above else ()
+        outer = next((item for item in others if _contains(item, inner, above, boards)), None)
         if outer is not None:
             folded[inner.alert.alert_id] = outer.alert.alert_id
     for alert_id in folded:
@@ -138,12 +145,11 @@ def _fold(ledger: Ledger, items: Sequence[Fresh], boards: Mapping[str, Board]) -
 
 
 def _contains(outer: Fresh, inner: Fresh, above: Mapping[str, str], boards: Mapping[str, Board]) -> bool:
-    """Whether the outer flip is the inner one seen from further away: same day, same measure, same channels."""
+    """Whether the outer flip is the inner one of the same day seen from further away: same measure, same channels."""
     a, b = outer.alert, inner.alert
     measures = {boards[name].measure for name in (a.board, b.board) if name in boards}
     return (
         a.alert_id != b.alert_id
-        and a.confirmed_day == b.confirmed_day
         and (a.entity, a.rival) == (above.get(b.entity), above.get(b.rival))
         and len(measures) == 1
         and set(inner.rule.channels) <= set(outer.rule.channels)

@@ -67,6 +67,7 @@ class Ledger:
 
     def __init__(self, db: Database) -> None:
         self.db = db
+        self._quality: dict[int, str] = {}
 
     # What rules have seen
 
@@ -242,7 +243,9 @@ class Ledger:
 
     def quality(self, snapshot_id: int) -> str:
         """What is to be said about the data of a snapshot."""
-        return str(self.db.value(sql("snapshot_quality"), {"snapshot_id": snapshot_id}) or "")
+        if snapshot_id not in self._quality:
+            self._quality[snapshot_id] = str(self.db.value(sql("snapshot_quality"), {"snapshot_id": snapshot_id}) or "")
+        return self._quality[snapshot_id]
 
     def last_trouble(self) -> str:
         """Why the last look that is not complete is not; empty when all are."""
