@@ -71,7 +71,10 @@ class Outbox:
         return None if value is None else str(value)
 
     def retry(self, *, alert_id: str = "", channel: str = "") -> int:
-        """Queue refused deliveries again: all, or those of an alert or a channel. How many."""
+        """Queue refused deliveries again: all, or those of an alert or a channel. How many.
+
+        What was muted is queued only when its alert is named.
+        """
         keys = {"alert_id": alert_id, "channel": channel}
         with self.db.transaction():
             count = int(self.db.value(sql("count_dead"), keys))

@@ -17,14 +17,16 @@ WHERE d.status IN ('pending', 'sending')
 ORDER BY d.channel, a.confirmed_day, d.queued_at, a.kind <> 'correction', d.alert_id;
 
 -- name: retry_dead
--- Queue refused deliveries again.
+-- Queue refused deliveries again; what was muted only when it is named.
 UPDATE deliveries SET status = 'pending', attempts = 0, not_before = NULL, last_attempt_at = NULL, lease_until = NULL
-WHERE status = 'dead' AND ($alert_id = '' OR alert_id = $alert_id) AND ($channel = '' OR channel = $channel);
+WHERE status = 'dead' AND ($channel = '' OR channel = $channel) AND (alert_id = $alert_id OR (
+    $alert_id = '' AND alert_id NOT IN (SELECT alert_id FROM alerts WHERE state = 'silenced')));
 
 -- name: count_dead
 -- How many deliveries were refused for good.
 SELECT count(*) FROM deliveries
-WHERE status = 'dead' AND ($alert_id = '' OR alert_id = $alert_id) AND ($channel = '' OR channel = $channel);
+WHERE status = 'dead' AND ($channel = '' OR channel = $channel) AND (alert_id = $alert_id OR (
+    $alert_id = '' AND alert_id NOT IN (SELECT alert_id FROM alerts WHERE state = 'silenced')));
 
 -- name: lease_delivery
 -- Take a delivery, unless somebody else took it since it was looked at: committed before the message leaves.
