@@ -265,6 +265,8 @@ def _connect(path: Path | None, *, read_only: bool, config: dict[str, str]) -> d
         connection = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=dict(config))
         # A day is a UTC day, whatever the machine's time zone.
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
+        # DuckDB draws its own bar on stdout, where the data goes.
+        connection.execute("SET enable_progress_bar = false")
         return connection
 
 
@@ -289,8 +291,8 @@ def _errors_become_ours(path: Path | None) -> Iterator[None]:
     except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
         raise QueryRefusedError(_first_line(error)) from None
     except duckdb.Error as error:
-        # What does not fit its checksum has no class of its own.
-        if not _is_damage(str(error)):
+        # Damage, and a disk that is full at COMMIT, have no class of their own.
+        if not _is_damage(str(error)) and not _is_full(str(error)):
             raise
         raise WarehouseError(_explain(str(error), path)) from None
 
@@ -304,11 +306,19 @@ def _explain(message: str, path: Path | None) -> str:
         )
     if "version number" in message:
         return f"{path} was written by a newer DuckDB: upgrade leadchange; the file is untouched"
-    if "No space left" in message:
+    if _is_full(message):
         return f"the disk of {path} is full: nothing was written; free some space and run again"
     if _is_damage(message):
         return f"{path} is damaged or no DuckDB file: move it away, or restore a copy; nothing was overwritten"
     return f"{path}: {message.splitlines()[0]}"
+
+
+def _is_full(message: str) -> bool:
+    return any(sign in message for sign in _FULL)
+
+
+_FULL = ("No space left", "File too large", "Disk quota exceeded")
+"""What the system says when nothing more can be written."""
 
 
 def _is_damage(message: str) -> bool:
