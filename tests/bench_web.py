@@ -32,7 +32,8 @@ QUESTION = (
 
 FILL = """
 INSERT INTO snapshots BY NAME SELECT CAST(strftime(d, '%Y%m%d') || '100000000' AS BIGINT) AS snapshot_id,
-    'hub' AS source, d + INTERVAL 10 HOUR AS taken_at, CAST(d AS DATE) AS day, 'complete' AS verdict, '20,000 models' AS verdict_reason,
+    'hub' AS source, d + INTERVAL 10 HOUR AS taken_at, CAST(d AS DATE) AS day, 'complete' AS verdict,
+    '20,000 models' AS verdict_reason,
     20000 AS models, 700 AS requests, 60.0 AS seconds
     FROM range(TIMESTAMP '2025-10-01', TIMESTAMP '2025-10-01' + to_days({days}), INTERVAL 1 DAY) AS t(d);
 INSERT INTO models BY NAME SELECT 'h' || i AS hub_id, 'pub' || (i % 76) || '/model-' || i AS repo_id,
