@@ -108,7 +108,7 @@ class Watcher:
 
     def forget(self, before: date) -> None:
         """Drop counts that nothing is held against any more."""
-        self.db.execute("DELETE FROM observations WHERE day < $day", {"day": before})
+        self.db.execute("DELETE FROM recent_observations WHERE day < $day", {"day": before})
 
     def aside(self, days: Sequence[tuple[date, pl.DataFrame]]) -> list[tuple[verdict.Judgement, list[str]]]:
         """Judge these days, and forget them."""

@@ -138,14 +138,14 @@ def test_an_unknown_flip_is_said_to_be_unknown(db: Database) -> None:
 
 def test_it_takes_less_than_a_second_on_twenty_thousand_models_and_a_month_of_days(db: Database) -> None:
     look(db, 0, [model("alpha/a", 10), model("beta/b", 5)], WEEK)
-    db.execute("DELETE FROM observations")
+    db.execute("DELETE FROM recent_observations")
     db.execute("DELETE FROM models")
     db.execute("DELETE FROM snapshots")
     for number in range(30):
         keys = {"n": number, "day": day(number), "at": START + timedelta(days=number)}
         db.execute("INSERT INTO snapshots SELECT $n, 'hub', $at, $day, 'complete', '', 0, 0, 0, NULL, NULL", keys)
         db.execute(
-            "INSERT INTO observations SELECT $n, $day, 'id' || i, 'x/' || i, 1, "
+            "INSERT INTO recent_observations SELECT $n, $day, 'id' || i, 'x/' || i, 1, "
             "1000 + $n * CASE WHEN i % 2 = 0 THEN 10 ELSE $n END, 1 FROM range(20000) AS r(i)",
             {"n": number, "day": day(number)},
         )

@@ -44,7 +44,10 @@ COLUMNS = (
     "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
     "WHERE NOT internal AND database_name = current_database()"
 )
-TABLES = "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal AND database_name = current_database()"
+TABLES = (
+    "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal AND database_name = current_database() UNION ALL "
+    "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal AND database_name = current_database()"
+)
 
 
 def test_every_migration_is_applied_once_and_recorded(tmp_path: Path) -> None:

@@ -291,7 +291,7 @@ def test_three_hundred_thousand_models_are_ranked_within_seconds(db: Database) -
                 {"n": number, "at": moment(8 * number), "day": day(8 * number)},
             )
             db.execute(
-                "INSERT INTO observations SELECT $n, $day, hub_id, repo_id, count, count, 1 FROM made",
+                "INSERT INTO recent_observations SELECT $n, $day, hub_id, repo_id, count, count, 1 FROM made",
                 {"n": number, "day": day(8 * number)},
             )
         db.execute(

@@ -2,39 +2,82 @@
 
 A reader of the warehouse itself would block its writer and the writer every reader; so readers get a copy. It is
 written beside its target and moved over it: who has the old one open keeps it undisturbed.
+
+A small copy is written anew. A large one begins as a copy of the last, of which only the parts that differ are replaced:
+
+    old file --copied--> draft --changed parts of each relation--> checkpoint --moved over--> old file
 """
 
 from __future__ import annotations
 
 import glob
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from warehouse.db import STORAGE_VERSION, Database
 from warehouse.errors import WarehouseError
 from warehouse.queries import sql
 
-RELATIONS = (
-    "snapshots",
-    "models",
-    "observations",
-    "families",
-    "shares",
-    "boards",
-    "standings",
-    "flips",
-    "alerts",
-    "deliveries",
-    "silences",
-    "channel_health",
-    "listings",
-    "series_values",
+
+class Carried(NamedTuple):
+    """A table that is published, and how to see what has changed in it."""
+
+    relation: str
+    part: str = "0"
+    """Expression over a row `t`: which part of the table it belongs to; parts are replaced as wholes."""
+    sign: str = "sum(hash(t))"
+    """Aggregate that is another when anything in a part is."""
+    told_by: str = ""
+    """Smaller table with the same parts, which changes when this one does; its own rows when empty."""
+
+
+_BY_AGE = "left(hub_id, 4)"
+"""Models created within the same 18 hours: what is new is in few parts."""
+
+TABLES = (
+    Carried("snapshots", "snapshot_id // 1000000000"),
+    Carried("models", _BY_AGE, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
+    Carried("recent_observations", "snapshot_id", "sum(hash(hub_id))"),
+    Carried("observation_runs", "run", told_by="run_days"),
+    Carried("run_days", "run"),
+    Carried("model_names", "name // 100000"),
+    Carried("thinned"),
+    Carried("families"),
+    Carried("shares", _BY_AGE),
+    Carried("boards"),
+    Carried("standings", "day"),
+    Carried("flips"),
+    Carried("alerts"),
+    Carried("deliveries"),
+    Carried("silences"),
+    Carried("channel_health"),
+    Carried("listings", "snapshot_id // 1000000000"),
+    Carried("series_values", "snapshot_id // 1000000000"),
 )
-"""What is published, in the order of the documentation; everything else is the daemon's own."""
+
+VIEWS = ("observations",)
+
+RELATIONS = (*(table.relation for table in TABLES), *VIEWS)
+"""What is published; everything else is the daemon's own."""
+
+SMALL = 16 * 2**20
+"""Bytes up to which a copy is sooner written anew than compared."""
+
+WASTE = 0.5
+"""Share of free blocks from which on a copy is written anew."""
 
 
-def publish(db: Database, target: Path) -> None:
-    """Write the published file anew from the warehouse `db`, and move it over `target`.
+def publish(db: Database, target: Path, *, small: int = SMALL) -> None:
+    """Bring the published file up to date with the warehouse `db`, and move it over `target`.
+
+    Args:
+        db: the warehouse.
+        target: the published file.
+        small: bytes up to which it is written anew.
 
     Raises:
         WarehouseError: the disk is full or the folder cannot be written; the old file stays.
@@ -44,7 +87,9 @@ def publish(db: Database, target: Path) -> None:
         _forget_drafts(target)
         draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
         with db.writing:
-            _write(db, draft)
+            if not _renewed(db, target, draft, small):
+                draft.unlink(missing_ok=True)
+                _write(db, draft)
         draft.replace(target)
     except OSError as error:
         raise WarehouseError(f"cannot publish to {target}: {error.strerror}") from None
@@ -58,17 +103,86 @@ def _forget_drafts(target: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _write(db: Database, draft: Path) -> None:
+@contextmanager
+def _attached(db: Database, draft: Path, options: str = "") -> Iterator[None]:
     name = str(draft).replace("'", "''")
-    db.execute(f"ATTACH '{name}' AS published (STORAGE_VERSION '{STORAGE_VERSION}')")
+    db.execute(f"ATTACH '{name}' AS published{options}")
     try:
-        for relation in RELATIONS:
-            db.execute(f"CREATE TABLE published.{relation} AS FROM {relation}")
+        yield
+    finally:
+        db.execute("DETACH published")
+
+
+def _write(db: Database, draft: Path) -> None:
+    """Everything anew."""
+    with _attached(db, draft, f" (STORAGE_VERSION '{STORAGE_VERSION}')"):
+        for table in TABLES:
+            db.execute(f"CREATE TABLE published.{table.relation} AS FROM {table.relation}")
+        for (definition,) in db.rows(sql("view_definitions"), {"relations": list(VIEWS)}):
+            db.execute(definition.replace("CREATE VIEW ", "CREATE VIEW published.", 1))
         for comment in _comments(db):
             db.execute(comment)
         db.execute("CHECKPOINT published")
-    finally:
-        db.execute("DETACH published")
+
+
+def _renewed(db: Database, target: Path, draft: Path, small: int) -> bool:
+    """Make the draft of the last copy and what has changed since; False where that is not worth while, or not possible.
+
+    The warehouse's own file is never copied so: closing any descriptor of it would release DuckDB's lock on it.
+    """
+    if not target.is_file() or target.stat().st_size <= small:
+        return False
+    _copy(target, draft)
+    try:
+        with _attached(db, draft):
+            if _shape(db, "'published'") != _shape(db, "current_database()"):
+                return False
+            for table in TABLES:
+                _bring(db, table)
+            _bring_last_seen(db)
+            db.execute("CHECKPOINT published")
+            return bool(db.value(sql("wasted_share")) < WASTE)
+    except WarehouseError:
+        # Damaged, or of another program: it is replaced like any other.
+        return False
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file, sharing its blocks where the file system can."""
+    with source.open("rb") as old, target.open("wb") as new:
+        left = source.stat().st_size
+        try:
+            while left and (copied := os.copy_file_range(old.fileno(), new.fileno(), left)):
+                left -= copied
+        except OSError:
+            old.seek(0)
+            new.seek(0)
+            shutil.copyfileobj(old, new, 2**22)
+
+
+def _shape(db: Database, database: str) -> list[tuple[object, ...]]:
+    return db.rows(sql("shape", database=database), {"relations": list(RELATIONS)})
+
+
+def _bring(db: Database, table: Carried) -> None:
+    """Replace what has changed of one table."""
+    ours, theirs = (
+        sql("parts", key=table.part, sign=table.sign, relation=f"{file}{table.told_by or table.relation}")
+        for file in ("", "published.")
+    )
+    db.execute(sql("note_changed", ours=ours, theirs=theirs))
+    if db.value(sql("count_changed")):
+        for query in ("drop_changed", "bring_changed"):
+            db.execute(sql(query, relation=table.relation, key=table.part))
+    db.execute(sql("forget_changed"))
+
+
+def _bring_last_seen(db: Database) -> None:
+    """The one column that changes every day of every model."""
+    newest = db.value(sql("newest_last_seen"))
+    if newest is not None:
+        db.execute(sql("set_last_seen"), {"day": newest})
+        db.execute(sql("mend_last_seen"), {"day": newest})
 
 
 def _comments(db: Database) -> list[str]:

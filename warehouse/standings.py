@@ -40,8 +40,8 @@ def refresh(db: Database, board: Board, fingerprint: str) -> date | None:
     start = _first_difference(dict(db.rows(sql("ranked_days"), {"board": board.name})) if same else {}, chosen)
     if start is None:
         return None
-    db.execute(sql("delete_standings"), {"board": board.name, "start": start})
-    db.execute(sql("delete_rankings"), {"board": board.name, "start": start})
+    for query in ("delete_standings", "delete_rankings"):
+        db.execute(sql(query), {"board": board.name, "start": start, "anew": not same})
     wanted = sorted(day for day in chosen if day >= start)
     with counted(db, board, chosen, wanted) as counts:
         db.execute(sql("insert_rankings"), {"board": board.name})
@@ -103,7 +103,9 @@ def _declare(db: Database, board: Board, fingerprint: str) -> None:
 
 
 @contextmanager
-def counted(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) -> Iterator[str]:
+def counted(
+    db: Database, board: Board, chosen: Days, wanted: Sequence[date], *, among: str = "SELECT hub_id FROM models"
+) -> Iterator[str]:
     """Within the block: the SELECT of (snapshot_id, hub_id, value), what each model had on each of the wanted days.
 
     A model whose count is not known has no row. The view `days_to_rank` has the wanted days: day, snapshot_id,
@@ -114,6 +116,7 @@ def counted(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) ->
         board: whose measure.
         chosen: as `days_of`; growth over a span needs the days before those wanted.
         wanted: some of the chosen days, oldest first.
+        among: SELECT of the hub_id of models that matter; others may have rows all the same.
     """
     with db.view_of("days_to_rank", _days_frame(chosen, wanted)):
         if board.measure in SPANS:
@@ -124,7 +127,7 @@ def counted(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) ->
         elif board.measure in DERIVATIVES:
             yield sql(f"{board.measure}_counts")
         else:
-            yield sql("observed_counts", measure=board.measure)
+            yield sql("observed_counts", measure=board.measure, among=among)
 
 
 def _days_frame(chosen: Days, wanted: Sequence[date]) -> pl.DataFrame:
@@ -136,8 +139,12 @@ def _days_frame(chosen: Days, wanted: Sequence[date]) -> pl.DataFrame:
 
 
 def values_sql(board: Board, counts: str) -> str:
-    """The SELECT of (snapshot_id, entity, value) behind a board, from what `counted` gave."""
-    return counts if board.series is not None else sql("board_values_now", counts=counts, members=members_sql(board))
+    """The SELECT of (snapshot_id, entity, value) behind a board, from what `counted` gave, within its block."""
+    if board.series is not None:
+        return counts
+    if board.measure in SPANS or board.measure in DERIVATIVES:
+        return sql("board_values_now", counts=counts, members=members_sql(board))
+    return sql("observed_values", measure=board.measure, members=members_sql(board))
 
 
 def members_sql(board: Board, only: str = "true") -> str:

@@ -3,5 +3,64 @@
 SELECT 'TABLE', table_name, comment FROM duckdb_tables()
 WHERE database_name = current_database() AND list_contains($relations, table_name) AND comment IS NOT NULL
 UNION ALL
+SELECT 'VIEW', view_name, comment FROM duckdb_views()
+WHERE database_name = current_database() AND list_contains($relations, view_name) AND comment IS NOT NULL
+UNION ALL
 SELECT 'COLUMN', table_name || '.' || column_name, comment FROM duckdb_columns()
 WHERE database_name = current_database() AND list_contains($relations, table_name) AND comment IS NOT NULL;
+
+-- name: view_definitions
+-- How the published views are made.
+SELECT sql FROM duckdb_views() WHERE database_name = current_database() AND list_contains($relations, view_name);
+
+-- name: shape
+-- Names, types and meanings of everything published, in one of the open files.
+SELECT c.table_name, c.column_name, c.data_type, c.comment, coalesce(t.comment, v.comment), v.sql
+FROM duckdb_columns() AS c
+LEFT JOIN duckdb_tables() AS t USING (database_name, schema_name, table_name)
+LEFT JOIN duckdb_views() AS v ON v.database_name = c.database_name AND v.schema_name = c.schema_name AND v.view_name = c.table_name
+WHERE c.database_name = {database} AND NOT c.internal AND list_contains($relations, c.table_name)
+ORDER BY ALL;
+
+-- name: parts
+-- The parts of a relation, and what changes when one of them does.
+SELECT {key} AS part, count(*) AS rows, {sign} AS sign FROM {relation} AS t GROUP BY part
+
+-- name: note_changed
+-- Note which parts of a relation differ between the warehouse and the copy.
+CREATE OR REPLACE TEMP TABLE changed_parts AS
+SELECT part FROM (({ours}) EXCEPT ({theirs})) UNION SELECT part FROM (({theirs}) EXCEPT ({ours}));
+
+-- name: count_changed
+-- How many parts differ.
+SELECT count(*) FROM changed_parts;
+
+-- name: drop_changed
+-- Take the parts that differ out of the copy.
+DELETE FROM published.{relation} AS t WHERE {key} IN (SELECT part FROM changed_parts);
+
+-- name: bring_changed
+-- Write the parts that differ into the copy.
+INSERT INTO published.{relation} SELECT * FROM {relation} AS t WHERE {key} IN (SELECT part FROM changed_parts);
+
+-- name: forget_changed
+-- Forget which parts differ.
+DROP TABLE IF EXISTS changed_parts;
+
+-- name: newest_last_seen
+-- The last day on which most models were seen.
+SELECT max(last_seen) FROM models;
+
+-- name: set_last_seen
+-- Nearly every model was seen on the newest day: say so of all ...
+UPDATE published.models SET last_seen = $day WHERE last_seen <> $day;
+
+-- name: mend_last_seen
+-- ... and then of those that were not, when they were.
+UPDATE published.models SET last_seen = m.last_seen
+FROM (SELECT hub_id, last_seen FROM models WHERE last_seen <> $day) AS m
+WHERE published.models.hub_id = m.hub_id;
+
+-- name: wasted_share
+-- Which part of the copy's blocks is free.
+SELECT free_blocks / greatest(total_blocks, 1) FROM pragma_database_size() WHERE database_name = 'published';

@@ -9,7 +9,7 @@ VALUES ($snapshot_id, $source, $taken_at, $day, $verdict, $verdict_reason, $mode
 
 -- name: insert_observations
 -- Write a snapshot's counts.
-INSERT INTO observations (snapshot_id, day, hub_id, repo_id, downloads_30d, downloads_all_time, likes)
+INSERT INTO recent_observations (snapshot_id, day, hub_id, repo_id, downloads_30d, downloads_all_time, likes)
 SELECT $snapshot_id, $day, hub_id, repo_id, downloads_30d, downloads_all_time, likes FROM incoming;
 
 -- name: insert_listings

@@ -1,17 +1,22 @@
 -- name: hub_days
--- For each day with a complete snapshot of the Hub: the last one; what we saw ourselves goes before imported history.
-SELECT day, arg_max(snapshot_id, (source = 'hub', taken_at, snapshot_id))
-FROM snapshots
-WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
-GROUP BY day ORDER BY day;
+-- For each day with a complete snapshot of the Hub: the last one; what we saw ourselves goes before imported history. Days
+-- whose counts were given up are not among them.
+SELECT day, snapshot_id
+FROM (
+    SELECT day, arg_max(snapshot_id, (source = 'hub', taken_at, snapshot_id)) AS snapshot_id
+    FROM snapshots
+    WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
+    GROUP BY day)
+WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned)
+ORDER BY day;
 
 -- name: series_days
 -- For each day of an imported series: the last import.
 SELECT day, max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source = $source GROUP BY day ORDER BY day;
 
 -- name: ranked_days
--- The days a board was ranked for, and from which snapshot.
-SELECT day, snapshot_id FROM rankings WHERE board = $board;
+-- The days a board was ranked for, and from which snapshot, where that can be done again.
+SELECT day, snapshot_id FROM rankings WHERE board = $board AND snapshot_id NOT IN (SELECT snapshot_id FROM thinned);
 
 -- name: board_made_under
 -- What the board's standings were made under.
@@ -51,12 +56,14 @@ DELETE FROM flips WHERE NOT list_contains($boards, board);
 DELETE FROM boards WHERE NOT list_contains($boards, board);
 
 -- name: delete_standings
--- Forget a board's standings from a day on, because they will be made again.
-DELETE FROM standings WHERE board = $board AND day >= $start;
+-- Forget a board's standings from a day on, because they will be made again; all of them when it is made anew.
+DELETE FROM standings
+WHERE board = $board AND ($anew OR day >= $start AND snapshot_id NOT IN (SELECT snapshot_id FROM thinned));
 
 -- name: delete_rankings
--- Forget that a board was ranked from a day on.
-DELETE FROM rankings WHERE board = $board AND day >= $start;
+-- Forget that a board was ranked from a day on, or at all.
+DELETE FROM rankings
+WHERE board = $board AND ($anew OR day >= $start AND snapshot_id NOT IN (SELECT snapshot_id FROM thinned));
 
 -- name: insert_rankings
 -- Note the days that a board is ranked for.
@@ -77,10 +84,43 @@ WHERE d.{entity} IS NOT NULL
 GROUP BY ALL
 
 -- name: observed_counts
--- What each model had in the snapshots to rank, as the Hub counts; not where the Hub did not say.
+-- What each of some models had in the snapshots to rank, as the Hub counts; not where the Hub did not say. Asked of plain
+-- rows and runs themselves, so that of millions of models only these are looked at.
 SELECT snapshot_id, hub_id, {measure}::DOUBLE AS value
-FROM observations
-WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND {measure} IS NOT NULL
+FROM recent_observations
+WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND {measure} IS NOT NULL AND hub_id IN ({among})
+UNION ALL
+SELECT d.snapshot_id, r.hub_id, r.value
+FROM (
+    SELECT r.run, n.hub_id, unnest(r.{measure})::DOUBLE AS value, generate_subscripts(r.{measure}, 1) AS position
+    FROM observation_runs AS r JOIN (SELECT name, hub_id FROM model_names WHERE hub_id IN ({among})) AS n USING (name)
+    WHERE r.run IN (SELECT run FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank))) AS r
+JOIN run_days AS d USING (run, position)
+WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND r.value IS NOT NULL
+
+-- name: observed_values
+-- Value of every entity in the snapshots to rank, as the Hub counts; runs are summed before their days are looked up.
+WITH whose AS MATERIALIZED ({members}),
+numbered AS MATERIALIZED (SELECT n.name, w.entity, w.share FROM model_names AS n JOIN whose AS w USING (hub_id))
+SELECT snapshot_id, entity, sum(value) AS value
+FROM (
+    SELECT o.snapshot_id, w.entity, sum(o.{measure} * w.share) AS value
+    FROM recent_observations AS o JOIN whose AS w USING (hub_id)
+    WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank)
+    GROUP BY ALL
+    UNION ALL
+    SELECT d.snapshot_id, r.entity, r.value
+    FROM (
+        SELECT run, position, entity, sum(count * share) AS value
+        FROM (
+            SELECT r.run, n.entity, n.share, unnest(r.{measure}) AS count, generate_subscripts(r.{measure}, 1) AS position
+            FROM observation_runs AS r JOIN numbered AS n USING (name)
+            WHERE r.run IN (SELECT run FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank)))
+        GROUP BY ALL) AS r
+    JOIN run_days AS d USING (run, position)
+    WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank))
+WHERE value IS NOT NULL
+GROUP BY ALL
 
 -- name: derivatives_counts
 -- One for each model that was known and not yet gone on the days to rank.

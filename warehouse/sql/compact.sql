@@ -1,0 +1,134 @@
+-- name: recent_snapshots
+-- Snapshots whose days are over and whose counts are plain rows still, oldest first.
+SELECT snapshot_id, day FROM (SELECT DISTINCT snapshot_id, day FROM recent_observations) WHERE day < $today ORDER BY snapshot_id;
+
+-- name: next_run
+-- A number that no run has.
+SELECT coalesce(max(run), 0) + 1 FROM run_days;
+
+-- name: number_names
+-- Give a number to every name in a snapshot that has none; in the order of creation, so that a model is found quickly.
+INSERT INTO model_names (name, hub_id, repo_id)
+SELECT (SELECT coalesce(max(name), 0) FROM model_names) + row_number() OVER (ORDER BY hub_id, repo_id), hub_id, repo_id
+FROM (SELECT DISTINCT hub_id, repo_id FROM recent_observations WHERE snapshot_id = $snapshot_id)
+ANTI JOIN model_names USING (hub_id, repo_id)
+ORDER BY hub_id, repo_id;
+
+-- name: numbers
+-- The number of every model under its name; of several the first, for what was known by name only may have had its own.
+SELECT hub_id, repo_id, min(name) AS name FROM model_names GROUP BY hub_id, repo_id
+
+-- name: close_snapshot
+-- Write a snapshot's plain rows as a run of its own, largest models first.
+INSERT INTO observation_runs (run, name, unseen, downloads_30d, downloads_all_time, likes)
+SELECT $run, n.name, NULL, [o.downloads_30d], [o.downloads_all_time], [o.likes]
+FROM recent_observations AS o JOIN ({numbers}) AS n USING (hub_id, repo_id)
+WHERE o.snapshot_id = $snapshot_id
+ORDER BY coalesce(o.downloads_all_time, 0) DESC, coalesce(o.downloads_30d, 0) DESC, n.name;
+
+-- name: insert_run_day
+-- Note which snapshot a run of one snapshot holds.
+INSERT INTO run_days (run, position, snapshot_id, day) VALUES ($run, 1, $snapshot_id, $day);
+
+-- name: forget_recent
+-- Forget the plain rows of a snapshot that is a run now.
+DELETE FROM recent_observations WHERE snapshot_id = $snapshot_id;
+
+-- name: recent_rows
+-- The plain rows of the snapshots to compare, by number.
+SELECT o.snapshot_id, n.name, o.downloads_30d, o.downloads_all_time, o.likes
+FROM recent_observations AS o JOIN ({numbers}) AS n USING (hub_id, repo_id)
+WHERE list_contains($snapshots, o.snapshot_id)
+
+-- name: run_rows
+-- The rows of the snapshots to compare, as some runs hold them.
+SELECT d.snapshot_id, r.name, r.downloads_30d[d.position] AS downloads_30d,
+    r.downloads_all_time[d.position] AS downloads_all_time, r.likes[d.position] AS likes
+FROM observation_runs AS r JOIN (SELECT * FROM run_days WHERE list_contains($runs, run)) AS d USING (run)
+WHERE list_contains($snapshots, d.snapshot_id) AND (r.unseen IS NULL OR NOT list_contains(r.unseen, d.position))
+
+-- name: checksums
+-- What shows that two copies of some snapshots are the same, whatever the order of their rows.
+SELECT snapshot_id, count(*), bit_xor(hash(name, downloads_30d, downloads_all_time, likes)),
+    count(downloads_30d), sum(downloads_30d), count(downloads_all_time), sum(downloads_all_time), count(likes), sum(likes)
+FROM ({rows}) GROUP BY snapshot_id ORDER BY snapshot_id;
+
+-- name: known_runs
+-- Every run with its snapshots, in their places.
+SELECT d.run, s.source, d.position, d.snapshot_id, d.day
+FROM run_days AS d JOIN snapshots AS s USING (snapshot_id)
+ORDER BY d.run, d.position;
+
+-- name: order_by_size
+-- Put the models of the runs to merge in the order of their size.
+CREATE OR REPLACE TEMP TABLE places AS
+SELECT name, row_number() OVER (ORDER BY size DESC, window_size DESC, name) AS place
+FROM (
+    SELECT name, coalesce(max(list_max(downloads_all_time)), 0) AS size, coalesce(max(list_max(downloads_30d)), 0) AS window_size
+    FROM observation_runs JOIN parts USING (run)
+    GROUP BY name);
+
+-- name: count_places
+-- How many models there are in the runs to merge.
+SELECT count(*) FROM places;
+
+-- name: merge_runs
+-- Write one slice of the models of some runs as one run: lists joined, what one run did not show marked as unseen.
+INSERT INTO observation_runs (run, name, unseen, downloads_30d, downloads_all_time, likes)
+WITH slice AS (SELECT name, place FROM places WHERE place > $low AND place <= $high),
+pieces AS (SELECT r.* FROM observation_runs AS r JOIN slice USING (name) WHERE r.run IN (SELECT run FROM parts)),
+joined AS (
+    SELECT s.name, s.place,
+        flatten(list(CASE
+            WHEN r.run IS NULL THEN p.positions
+            WHEN r.unseen IS NULL THEN []
+            ELSE list_filter(p.positions, lambda place: list_contains(r.unseen, p.kept[place - p.before]))
+        END ORDER BY p.before)) AS unseen,
+        flatten(list(coalesce(list_select(r.downloads_30d, p.kept), p.blank) ORDER BY p.before)) AS downloads_30d,
+        flatten(list(coalesce(list_select(r.downloads_all_time, p.kept), p.blank) ORDER BY p.before)) AS downloads_all_time,
+        flatten(list(coalesce(list_select(r.likes, p.kept), p.blank) ORDER BY p.before)) AS likes
+    FROM slice AS s CROSS JOIN parts AS p LEFT JOIN pieces AS r ON r.name = s.name AND r.run = p.run
+    GROUP BY s.name, s.place)
+SELECT $run, name, nullif(unseen, []), downloads_30d, downloads_all_time, likes
+FROM joined
+WHERE len(unseen) < len(likes)
+ORDER BY place;
+
+-- name: insert_run_days
+-- Note which snapshots a merged run holds.
+INSERT INTO run_days (run, position, snapshot_id, day)
+SELECT $run, p.before + k.position, d.snapshot_id, d.day
+FROM parts AS p
+CROSS JOIN LATERAL (SELECT unnest(p.kept) AS kept, generate_subscripts(p.kept, 1) AS position) AS k
+JOIN run_days AS d ON d.run = p.run AND d.position = k.kept
+ORDER BY 2;
+
+-- name: forget_run_rows
+-- Forget the rows of runs that were merged.
+DELETE FROM observation_runs WHERE list_contains($runs, run);
+
+-- name: forget_run_days
+-- Forget what runs that were merged held.
+DELETE FROM run_days WHERE list_contains($runs, run);
+
+-- name: forget_places
+-- Forget the order by size.
+DROP TABLE IF EXISTS places;
+
+-- name: insert_thinned
+-- Note of snapshots that their counts were given up.
+INSERT INTO thinned (snapshot_id, thinned_at) SELECT unnest($snapshots::BIGINT[]), $now;
+
+-- name: snapshots_to_thin
+-- Snapshots of weeks that were over before a day: all but the last complete one of a source and week, and those at either
+-- end of a flip or behind an alert.
+WITH old AS (
+    SELECT s.snapshot_id, s.day, s.verdict = 'complete' AND s.snapshot_id = max(s.snapshot_id) FILTER (WHERE s.verdict = 'complete')
+        OVER (PARTITION BY s.source, date_trunc('week', s.day)) AS speaks
+    FROM snapshots AS s
+    WHERE date_trunc('week', s.day) + INTERVAL 7 DAY <= $before AND s.snapshot_id IN (SELECT snapshot_id FROM run_days)),
+told AS (
+    SELECT snapshot_id FROM flips
+    UNION SELECT r.snapshot_id FROM flips AS f JOIN rankings AS r ON r.board = f.board AND r.day = f.previous_day
+    UNION SELECT snapshot_id FROM alerts)
+SELECT snapshot_id FROM old WHERE NOT coalesce(speaks, false) AND snapshot_id NOT IN (SELECT snapshot_id FROM told) ORDER BY snapshot_id;
