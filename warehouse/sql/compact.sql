@@ -27,31 +27,29 @@ WHERE o.snapshot_id = $snapshot_id
 ORDER BY coalesce(o.downloads_all_time, 0) DESC, coalesce(o.downloads_30d, 0) DESC, n.name;
 
 -- name: insert_run_day
--- Note which snapshot a run of one snapshot holds.
-INSERT INTO run_days (run, position, snapshot_id, day) VALUES ($run, 1, $snapshot_id, $day);
+-- Note which snapshot a run of one snapshot holds, and what its plain rows were.
+INSERT INTO run_days (run, position, snapshot_id, day, models, checksum)
+SELECT $run, 1, $snapshot_id, $day, count(*), coalesce(bit_xor(hash(n.name, o.downloads_30d, o.downloads_all_time, o.likes)), 0)
+FROM recent_observations AS o JOIN ({numbers}) AS n USING (hub_id, repo_id)
+WHERE o.snapshot_id = $snapshot_id;
 
 -- name: forget_recent
 -- Forget the plain rows of a snapshot that is a run now.
 DELETE FROM recent_observations WHERE snapshot_id = $snapshot_id;
 
--- name: recent_rows
--- The plain rows of the snapshots to compare, by number.
-SELECT o.snapshot_id, n.name, o.downloads_30d, o.downloads_all_time, o.likes
-FROM recent_observations AS o JOIN ({numbers}) AS n USING (hub_id, repo_id)
-WHERE list_contains($snapshots, o.snapshot_id)
-
--- name: run_rows
--- The rows of the snapshots to compare, as some runs hold them.
-SELECT d.snapshot_id, r.name, r.downloads_30d[d.position] AS downloads_30d,
-    r.downloads_all_time[d.position] AS downloads_all_time, r.likes[d.position] AS likes
-FROM observation_runs AS r JOIN (SELECT * FROM run_days WHERE list_contains($runs, run)) AS d USING (run)
-WHERE list_contains($snapshots, d.snapshot_id) AND (r.unseen IS NULL OR NOT list_contains(r.unseen, d.position))
-
--- name: checksums
--- What shows that two copies of some snapshots are the same, whatever the order of their rows.
-SELECT snapshot_id, count(*), bit_xor(hash(name, downloads_30d, downloads_all_time, likes)),
-    count(downloads_30d), sum(downloads_30d), count(downloads_all_time), sum(downloads_all_time), count(likes), sum(likes)
-FROM ({rows}) GROUP BY snapshot_id ORDER BY snapshot_id;
+-- name: falsified
+-- Snapshots of a run that it does not hold as their plain rows were.
+SELECT d.snapshot_id
+FROM run_days AS d
+LEFT JOIN (
+    SELECT position, count(*) AS models, bit_xor(hash(name, downloads_30d, downloads_all_time, likes)) AS checksum
+    FROM (
+        SELECT d.position, r.name, r.downloads_30d[d.position] AS downloads_30d,
+            r.downloads_all_time[d.position] AS downloads_all_time, r.likes[d.position] AS likes
+        FROM observation_runs AS r JOIN run_days AS d USING (run)
+        WHERE r.run = $run AND (r.unseen IS NULL OR NOT list_contains(r.unseen, d.position)))
+    GROUP BY position) AS held USING (position)
+WHERE d.run = $run AND (d.models, d.checksum) <> (coalesce(held.models, 0), coalesce(held.checksum, 0));
 
 -- name: known_runs
 -- Every run with its snapshots, in their places.
@@ -96,8 +94,8 @@ ORDER BY place;
 
 -- name: insert_run_days
 -- Note which snapshots a merged run holds.
-INSERT INTO run_days (run, position, snapshot_id, day)
-SELECT $run, p.before + k.position, d.snapshot_id, d.day
+INSERT INTO run_days (run, position, snapshot_id, day, models, checksum)
+SELECT $run, p.before + k.position, d.snapshot_id, d.day, d.models, d.checksum
 FROM parts AS p
 CROSS JOIN LATERAL (SELECT unnest(p.kept) AS kept, generate_subscripts(p.kept, 1) AS position) AS k
 JOIN run_days AS d ON d.run = p.run AND d.position = k.kept

@@ -11,12 +11,17 @@ COMMENT ON COLUMN model_names.name IS 'The number; a renamed model has several';
 COMMENT ON COLUMN model_names.hub_id IS 'The Hub''s _id';
 COMMENT ON COLUMN model_names.repo_id IS 'publisher/name at that time';
 
-CREATE TABLE run_days (run INTEGER NOT NULL, position INTEGER NOT NULL, snapshot_id BIGINT NOT NULL, day DATE NOT NULL);
+CREATE TABLE run_days (
+    run INTEGER NOT NULL, position INTEGER NOT NULL, snapshot_id BIGINT NOT NULL, day DATE NOT NULL,
+    models BIGINT NOT NULL, checksum UBIGINT NOT NULL
+);
 COMMENT ON TABLE run_days IS 'Which snapshot stands at which place of the lists of a run.';
 COMMENT ON COLUMN run_days.run IS 'Number of the run';
 COMMENT ON COLUMN run_days.position IS 'Place in the lists, from 1';
 COMMENT ON COLUMN run_days.snapshot_id IS 'The snapshot, see snapshots';
 COMMENT ON COLUMN run_days.day IS 'UTC day of the snapshot';
+COMMENT ON COLUMN run_days.models IS 'Models that the snapshot showed';
+COMMENT ON COLUMN run_days.checksum IS 'bit_xor(hash(name, downloads_30d, downloads_all_time, likes)) of its rows, as they were when they were packed';
 
 CREATE TABLE observation_runs (
     run INTEGER NOT NULL, name INTEGER NOT NULL, unseen INTEGER[],
