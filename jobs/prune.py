@@ -29,9 +29,12 @@ class Summary:
     thinned: int
     """Snapshots whose counts were given up."""
 
+    def __str__(self) -> str:
+        return f"{self.packed} snapshots packed, {self.merged} runs merged, {self.thinned} snapshots thinned out"
+
 
 def run(db: Database, *, now: datetime, keep_daily_days: int = KEEP_DAILY_DAYS) -> Summary:
-    """Pack what is over, and thin what is older than `keep_daily_days`.
+    """Pack what is over, and thin out what is older than `keep_daily_days`.
 
     What a snapshot was, the standings made of it, and the counts behind every flip and alert stay.
     """

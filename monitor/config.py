@@ -62,6 +62,7 @@ class WarehouseSettings(_Section):
 
     path: Path = Field(Path("leadchange-data/warehouse.duckdb"), description="the daemon's own file")
     publish: Path = Field(Path("leadchange-data/adoption.duckdb"), description="the copy for everybody's SQL")
+    keep_daily_days: int = Field(400, ge=31, description="days for which every snapshot's counts are kept; then weekly")
 
 
 class ScheduleSettings(_Section):
@@ -69,6 +70,7 @@ class ScheduleSettings(_Section):
 
     collect: str = Field("30 10 * * *", description="take a snapshot and judge it")
     deliver: str = Field("* * * * *", description="send what is due")
+    prune: str = Field("15 3 * * *", description="pack the counts of days that are over, give up what is not kept")
 
 
 class WebSettings(_Section):
@@ -311,7 +313,7 @@ def _with_endpoint(tables: Mapping[str, Any], environment: Mapping[str, str]) ->
 def _anchored(warehouse: WarehouseSettings, source: Path | None) -> WarehouseSettings:
     """Relative paths are relative to the file that names them."""
     folder = source.parent if source else Path()
-    return WarehouseSettings(path=folder / warehouse.path, publish=folder / warehouse.publish)
+    return warehouse.model_copy(update={"path": folder / warehouse.path, "publish": folder / warehouse.publish})
 
 
 def _registry(reader: _Reader, tables: Mapping[str, Any]) -> Registry:
@@ -358,7 +360,7 @@ def _hold_rules_against(reader: _Reader, settings: Settings, tables: Mapping[str
 
 def _hold_schedule(reader: _Reader, settings: Settings) -> None:
     """Every cron expression must say something."""
-    written = [("[schedule] collect", settings.schedule.collect), ("[schedule] deliver", settings.schedule.deliver)]
+    written = [(f"[schedule] {name}", str(cron)) for name, cron in settings.schedule]
     written += [(f"[[digest]] {digest.name!r} cron", digest.cron) for digest in settings.digests]
     for where, cron in written:
         if (problem := problem_with(cron)) is not None:

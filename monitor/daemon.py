@@ -56,6 +56,7 @@ class Daemon:
         plan: list[tuple[str, str, Callable[[App], str]]] = [
             ("collect", schedule.collect, self._collect),
             ("deliver", schedule.deliver, self._deliver),
+            ("prune", schedule.prune, lambda app: str(app.prune())),
             *(
                 (f"digest {d.name}", d.cron, lambda app, d=d: f"queued {app.digest(d)}")
                 for d in self.app.settings.digests

@@ -13,7 +13,7 @@ import polars as pl
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.message import Message, compose, summary
-from jobs import backfill, collect, deliver, detect, digest, hub
+from jobs import backfill, collect, deliver, detect, digest, hub, prune
 from monitor.config import Settings
 from warehouse import explain
 from warehouse.db import Database
@@ -90,6 +90,14 @@ class App:
             self.db, name, values, boards=settings.boards, registry=settings.registry, revision=revision
         )
         self.publish()
+        return summary
+
+    def prune(self, *, keep_daily_days: int | None = None) -> prune.Summary:
+        """Pack what is over, give up what is no longer kept, and publish if there was anything."""
+        days = self.settings.warehouse.keep_daily_days if keep_daily_days is None else keep_daily_days
+        summary = prune.run(self.db, now=self.now(), keep_daily_days=days)
+        if summary.packed or summary.merged:
+            self.publish()
         return summary
 
     def message(self, alert: Alert, also: Sequence[Alert] = ()) -> Message:

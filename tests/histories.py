@@ -1,4 +1,4 @@
-"""Histories of observations for the tests of packing and publishing: models come, go, are renamed, and are not counted."""
+"""Histories of observations for the tests of packing and publishing: models come, go, are renamed, are not counted."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def test_looks_that_come_late_are_packed_with_the_others(early: list[Look], late
         pack(db, 120)
         assert observations(db) == before
         spans = db.rows(
-            "SELECT source, date_trunc('month', d.day), count(DISTINCT run) FROM run_days AS d JOIN snapshots USING (snapshot_id) "
-            "GROUP BY ALL"
+            "SELECT source, date_trunc('month', d.day), count(DISTINCT run) "
+            "FROM run_days AS d JOIN snapshots USING (snapshot_id) GROUP BY ALL"
         )
         assert all(runs == 1 for *_, runs in spans)
 
@@ -73,7 +73,9 @@ def test_what_is_not_counted_is_not_what_is_not_seen() -> None:
     with warehouse() as db:
         keep(db, looks)
         pack(db, 60)
-        counts = "SELECT hub_id, repo_id, downloads_30d, downloads_all_time, likes FROM observations ORDER BY day, hub_id"
+        counts = (
+            "SELECT hub_id, repo_id, downloads_30d, downloads_all_time, likes FROM observations ORDER BY day, hub_id"
+        )
         assert db.rows(counts) == [
             ("a", "lab/a-a", *blank),
             ("b", "lab/b-b", 1, 2, 3),
@@ -111,7 +113,8 @@ def test_the_span_of_a_day_is_the_longest_that_is_over(day: date, today: date, s
 
 def test_more_models_than_a_slice_holds_are_merged_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[Look] = [
-        (number, "hub", {f"id{m}": ("lab/m", m, m * number, None) for m in range(number % 3, 23)}) for number in range(40)
+        (number, "hub", {f"id{m}": ("lab/m", m, m * number, None) for m in range(number % 3, 23)})
+        for number in range(40)
     ]
     monkeypatch.setattr(compact, "SLICE", 50)
     with warehouse() as db:
@@ -119,7 +122,8 @@ def test_more_models_than_a_slice_holds_are_merged_in_slices(monkeypatch: pytest
         before = observations(db)
         pack(db, 100)
         assert observations(db) == before
-        sizes = [row[0] for row in db.rows("SELECT list_max(downloads_all_time) FROM observation_runs WHERE run = (SELECT max(run) FROM run_days)")]
+        last = "(SELECT max(run) FROM run_days)"
+        sizes = db.rows(f"SELECT list_max(downloads_all_time) FROM observation_runs WHERE run = {last}")
         assert sizes == sorted(sizes, reverse=True)
 
 

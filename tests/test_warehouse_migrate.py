@@ -44,9 +44,10 @@ COLUMNS = (
     "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
     "WHERE NOT internal AND database_name = current_database()"
 )
+_OURS = "NOT internal AND database_name = current_database()"
 TABLES = (
-    "SELECT table_name, comment FROM duckdb_tables() WHERE NOT internal AND database_name = current_database() UNION ALL "
-    "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal AND database_name = current_database()"
+    f"SELECT table_name, comment FROM duckdb_tables() WHERE {_OURS} "
+    f"UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE {_OURS}"
 )
 
 

@@ -23,7 +23,8 @@ READ = """
 import json, sys
 import duckdb
 db = duckdb.connect(sys.argv[1], read_only=True)
-tables = [row[0] for row in db.execute("SELECT DISTINCT table_name FROM duckdb_columns() WHERE NOT internal ORDER BY 1").fetchall()]
+tables = db.execute("SELECT DISTINCT table_name FROM duckdb_columns() WHERE NOT internal ORDER BY 1").fetchall()
+tables = [row[0] for row in tables]
 counts = {table: db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
 leader = db.execute("SELECT arg_max(entity, value) FROM standings WHERE board = 'families'").fetchone()[0]
 comment = db.execute("SELECT comment FROM duckdb_columns() WHERE column_name = 'downloads_30d'").fetchone()[0]

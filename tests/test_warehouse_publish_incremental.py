@@ -24,7 +24,9 @@ COMMENTS = "SELECT table_name, column_name, data_type, comment FROM duckdb_colum
 def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
     """Everything published, in one order."""
     with Database.open_published(path) as published:
-        return {name: published.rows(f"FROM {name} ORDER BY ALL") for name in RELATIONS} | {"": published.rows(COMMENTS)}
+        return {name: published.rows(f"FROM {name} ORDER BY ALL") for name in RELATIONS} | {
+            "": published.rows(COMMENTS)
+        }
 
 
 def both_alike(db: Database, folder: Path) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import accumulate, pairwise
+from typing import Any
 
 import polars as pl
 
@@ -139,7 +140,13 @@ def _parts(runs: Sequence[Run], thin: frozenset[int]) -> pl.DataFrame:
         "blank": [[None] * len(places) for places in kept],
     }
     integers = pl.List(pl.Int32)
-    schema = {"run": pl.Int32, "kept": integers, "before": pl.Int32, "positions": integers, "blank": pl.List(pl.Int64)}
+    schema: dict[str, Any] = {
+        "run": pl.Int32,
+        "kept": integers,
+        "before": pl.Int32,
+        "positions": integers,
+        "blank": pl.List(pl.Int64),
+    }
     return pl.DataFrame(frame, schema=schema)
 
 

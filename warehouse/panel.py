@@ -50,12 +50,10 @@ def compared(db: Database, board: Board, sides: Iterable[Side]) -> Iterator[str]
     ends = dict(end for side in sides for end in (side.before, side.after))
     rows = {(side.before[1], side.after[1], side.entity) for side in sides}
     schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
-    members = f"SELECT * FROM ({members_sql(board)}) WHERE entity IN (SELECT entity FROM sides)"
+    members = sql("members_of_sides", members=members_sql(board))
     with (
         db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")),
-        counted(
-            db, board, days_of(db, board) | ends, sorted(ends), among=f"SELECT hub_id FROM ({members})"
-        ) as counts,
+        counted(db, board, days_of(db, board) | ends, sorted(ends), among=sql("hub_ids", members=members)) as counts,
     ):
         yield sql("ends", counts=counts, members=members)
 

@@ -3,7 +3,7 @@
 A reader of the warehouse itself would block its writer and the writer every reader; so readers get a copy. It is
 written beside its target and moved over it: who has the old one open keeps it undisturbed.
 
-A small copy is written anew. A large one begins as a copy of the last, of which only the parts that differ are replaced:
+A small copy is written anew. A large one begins as a copy of the last, of which only what differs is replaced:
 
     old file --copied--> draft --changed parts of each relation--> checkpoint --moved over--> old file
 """

@@ -25,6 +25,14 @@ SELECT flip_id, verdict, panel_holds FROM flips
 WHERE board = $board AND entity = $entity AND rival = $rival AND day <= $day
 ORDER BY day DESC LIMIT 1;
 
+-- name: members_of_sides
+-- Which models count for the entities compared.
+SELECT * FROM ({members}) WHERE entity IN (SELECT entity FROM sides)
+
+-- name: hub_ids
+-- The models of a selection of members.
+SELECT hub_id FROM ({members})
+
 -- name: ends
 -- What every model of the entities compared had at both ends, in parts; NULL where it had no known count.
 SELECT s.before_id, s.after_id, s.entity, m.hub_id,

@@ -1,0 +1,48 @@
+"""Commands that look after the warehouse itself."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from monitor.cli_common import say, settings
+
+
+def _days(text: str) -> int:
+    if not (match := re.fullmatch(r"(\d+)d?", text.strip())):
+        raise typer.BadParameter("days, such as 400d")
+    if int(match[1]) < _LEAST:
+        raise typer.BadParameter(f"at least {_LEAST} days: the verdict on a new snapshot looks back as far")
+    return int(match[1])
+
+
+_LEAST = 31
+
+
+def prune(
+    keep_daily: Annotated[
+        int | None,
+        typer.Option(
+            "--keep-daily",
+            parser=_days,
+            metavar="DAYS",
+            help="Keep every day this long, not the configured time.",
+        ),
+    ] = None,
+) -> None:
+    """Pack the counts of days that are over, and keep only one snapshot a week of what is old.
+
+    What a flip or an alert refers to is kept, and so are all standings.
+    """
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    with open_app(settings()) as application:
+        summary = application.prune(keep_daily_days=keep_daily)
+    say(str(summary))
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command()(prune)
