@@ -196,9 +196,15 @@ WHERE s.rank <= 10 ORDER BY s.board, s.rank, s.entity;
 
 -- name: described_columns
 -- Every relation and column with its comment, in order.
-SELECT c.table_name AS relation, t.comment AS meaning, c.column_name, c.data_type, c.comment
-FROM duckdb_columns() AS c JOIN duckdb_tables() AS t USING (database_name, schema_name, table_name)
-WHERE c.database_name = current_database() AND c.schema_name = 'main' ORDER BY t.table_oid, c.column_index;
+SELECT c.table_name AS relation, r.comment AS meaning, c.column_name, c.data_type, c.comment
+FROM duckdb_columns() AS c
+JOIN (
+    SELECT database_name, schema_name, table_name, table_oid, comment FROM duckdb_tables()
+    UNION ALL
+    SELECT database_name, schema_name, view_name, view_oid, comment FROM duckdb_views()) AS r
+    USING (database_name, schema_name, table_name)
+WHERE c.database_name = current_database() AND c.schema_name = 'main' AND NOT c.internal
+ORDER BY r.table_oid, c.column_index;
 
 -- name: whole_relation
 -- Everything of a relation.
