@@ -19,6 +19,7 @@ from warehouse import compact, standings
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
+from warehouse.queries import sql
 
 ROOT = Path(__file__).parent.parent
 EVERY_DAY: list[Look] = [(number, "hub", {"a": ("lab/a", number, 10 * number, 1)}) for number in range(75)]
@@ -247,3 +248,15 @@ def test_a_killed_prune_leaves_one_or_the_other(tmp_path: Path) -> None:
             assert found in (before, wanted)
     assert ends == {0, -9}
     assert found == wanted
+
+
+def test_history_by_name_is_adopted_after_it_was_packed() -> None:
+    with warehouse() as db:
+        keep(db, [(0, "weekly", {"name:lab/a-a": ("lab/a", 5, None, None)}), (40, "hub", {"a": ("lab/a", 7, 8, 9)})])
+        pack(db, 39)
+        db.execute("CREATE TEMP TABLE adopted AS SELECT 'name:lab/a-a' AS former, 'a' AS hub_id")
+        for step in ("adopt_recent", "adopt_names"):
+            db.execute(sql(step))
+        pack(db, 100)
+        assert {row[0] for row in db.rows("SELECT hub_id FROM observations")} == {"a"}
+        assert db.value("SELECT count(*) FROM observations") == 2

@@ -58,7 +58,11 @@ def adopt(db: Database, models: pl.DataFrame) -> int:
         db.execute(sql("find_adoptions"))
     adopted = int(db.value(sql("count_adoptions")))
     if adopted:
-        for step in ("adopt_observations", "adopt_versions", "adopt_days", "drop_adopted", "adopt_models"):
+        counts, others = (
+            ("adopt_recent", "adopt_names"),
+            ("adopt_versions", "adopt_days", "drop_adopted", "adopt_models"),
+        )
+        for step in counts + others:
             db.execute(sql(step))
     db.execute(sql("drop_adoptions"))
     return adopted
