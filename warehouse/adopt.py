@@ -58,11 +58,8 @@ def adopt(db: Database, models: pl.DataFrame) -> int:
         db.execute(sql("find_adoptions"))
     adopted = int(db.value(sql("count_adoptions")))
     if adopted:
-        counts, others = (
-            ("adopt_recent", "adopt_names"),
-            ("adopt_versions", "adopt_days", "drop_adopted", "adopt_models"),
-        )
-        for step in counts + others:
+        steps = ("adopt_recent", "adopt_names", "adopt_versions", "adopt_days", "drop_adopted", "adopt_models")
+        for step in steps:
             db.execute(sql(step))
     db.execute(sql("drop_adoptions"))
     return adopted

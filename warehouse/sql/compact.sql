@@ -130,11 +130,3 @@ told AS (
     UNION SELECT r.snapshot_id FROM flips AS f JOIN rankings AS r ON r.board = f.board AND r.day = f.previous_day
     UNION SELECT snapshot_id FROM alerts)
 SELECT snapshot_id FROM old WHERE NOT coalesce(speaks, false) AND snapshot_id NOT IN (SELECT snapshot_id FROM told) ORDER BY snapshot_id;
-
--- name: adopt_recent
--- Give their plain rows to the models they are of.
-UPDATE recent_observations SET hub_id = a.hub_id FROM adopted AS a WHERE recent_observations.hub_id = a.former;
-
--- name: adopt_names
--- Give their runs to the models they are of.
-UPDATE model_names SET hub_id = a.hub_id FROM adopted AS a WHERE model_names.hub_id = a.former;

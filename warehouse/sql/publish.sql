@@ -52,11 +52,11 @@ DROP TABLE IF EXISTS changed_parts;
 SELECT max(last_seen) FROM models;
 
 -- name: set_last_seen
--- Nearly every model was seen on the newest day: say so of all ...
+-- Say of every model that it was seen on the newest day: nearly all were.
 UPDATE published.models SET last_seen = $day WHERE last_seen <> $day;
 
 -- name: mend_last_seen
--- ... and then of those that were not, when they were.
+-- Say of the models that were not when they were.
 UPDATE published.models SET last_seen = m.last_seen
 FROM (SELECT hub_id, last_seen FROM models WHERE last_seen <> $day) AS m
 WHERE published.models.hub_id = m.hub_id;
