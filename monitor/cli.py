@@ -73,13 +73,13 @@ def demo(
     """The main job, offline, on recorded real history: collect, rank, detect, deliver."""
     from monitor.demo import story  # noqa: PLC0415 the recordings and the local Hub are for this command alone
 
-    story.run(directory)
+    last = story.run(directory)
     if serve:
         from monitor.web.serve import serve as serve_published  # noqa: PLC0415 the web stack
 
         web = config.WebSettings()
         say(f"dashboard at http://{web.host}:{web.port}, until Ctrl-C")
-        serve_published(directory / "adoption.duckdb", web.host, web.port)
+        serve_published(directory / "adoption.duckdb", web.host, web.port, now=lambda: last)
 
 
 @app.command()

@@ -63,8 +63,11 @@ class _Player(App):
         App.publish(self)
 
 
-def run(directory: Path) -> None:
+def run(directory: Path) -> datetime:
     """Run the demo in `directory`, which is made anew.
+
+    Returns:
+        The moment of the last recorded look: the demo's "now".
 
     Raises:
         ConfigError: the directory holds something that is no demo.
@@ -79,6 +82,7 @@ def run(directory: Path) -> None:
             _collect_days(player, hub, clock)
             player.show()
     _show(settings)
+    return clock()
 
 
 def _clear(directory: Path) -> None:
