@@ -11,7 +11,8 @@ from alerts.engine import Event
 from warehouse.records import KnownAlert
 
 SAME_STORY = timedelta(days=14)
-"""A flip found again within so many days is the one that was told, even if late data moved its day or its count.
+"""A flip found again that begins, or is confirmed, within so many days of one that was told is that one, even if late
+data moved its day or its count.
 
 What late data says about days further back than this is no news any more."""
 
@@ -104,7 +105,7 @@ def _distance(event: Event, alert: KnownAlert) -> timedelta | None:
     else:
         flips = event.kind == "FLIP" and alert.kind not in _CONTESTS.values()
         same = flips and (alert.entity, alert.rival) == (event.entity, event.rival)
-    distance = abs(event.day - alert.confirmed_day)
+    distance = min(abs(event.day - alert.confirmed_day), abs(event.since - alert.day))
     return distance if same and distance <= SAME_STORY else None
 
 

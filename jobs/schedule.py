@@ -8,6 +8,7 @@ lose a day nor run it twice, and what failed is tried again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ TRIES = 4
 
 PATIENCE = timedelta(minutes=10)
 """How long at least a job waits for a clock that was put back to reach the slot that is done."""
+
+_NAMES = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_DAYS = re.compile(r"([0-7])(?:-([0-7]))?(?:/([0-9]+))?")
 
 _LOOK_BACK = (timedelta(minutes=2), timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedelta(days=800))
 """How far back the last slot of an expression is looked for, nearest first."""
@@ -64,10 +68,24 @@ def parse(cron: str) -> CronTrigger:
     Raises:
         ScheduleError: it is none.
     """
+    *others, weekday = cron.split() or [""]
     try:
-        return CronTrigger.from_crontab(cron, timezone=UTC)
+        return CronTrigger.from_crontab(" ".join([*others, _weekday(weekday)]), timezone=UTC)
     except ValueError as error:
         raise ScheduleError(f"{cron!r} is no cron expression: {error}") from None
+
+
+def _weekday(field: str) -> str:
+    """The fifth field by names: cron counts from Sunday, which is 0 and 7, and APScheduler from Monday."""
+    days: list[str] = []
+    for part in field.split(","):
+        match = _DAYS.fullmatch(part.replace("*/", "0-6/"))
+        if match is None:
+            days.append(part)
+        else:
+            first, last, step = int(match[1]), int(match[2] or match[1]), int(match[3] or 1)
+            days += [_NAMES[day % 7] for day in range(first, last + 1, step or 1)]
+    return ",".join(days)
 
 
 def problem_with(cron: str) -> str | None:

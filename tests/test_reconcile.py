@@ -376,7 +376,8 @@ def flip(number: int, **more: object) -> Event:
 
 @pytest.mark.parametrize(("moved", "same"), [(0, True), (14, True), (-14, True), (15, False)])
 def test_a_flip_within_two_weeks_of_what_was_told_is_the_same_story(moved: int, same: bool) -> None:
-    outcome = reconcile(Past([replace(KNOWN, confirmed_day=day(30))], {"known"}), [flip(30 + moved)], {})
+    known = replace(KNOWN, day=day(28), confirmed_day=day(30))
+    outcome = reconcile(Past([known], {"known"}), [flip(30 + moved)], {})
     assert (outcome.wrong == ()) == same
     assert (outcome.new == frozenset()) == same
     assert [event.alert_id for event in outcome.events] == (["known"] if same else ["engine"])
@@ -384,7 +385,7 @@ def test_a_flip_within_two_weeks_of_what_was_told_is_the_same_story(moved: int, 
 
 
 def test_the_nearest_of_two_told_flips_is_the_same_story() -> None:
-    later = replace(KNOWN, alert_id="later", confirmed_day=day(12))
+    later = replace(KNOWN, alert_id="later", day=day(10), confirmed_day=day(12))
     outcome = reconcile(Past([KNOWN, later], {"known", "later"}), [flip(11)], {})
     assert [event.alert_id for event in outcome.events] == ["later"]
     assert [wrong.alert_id for wrong in outcome.wrong] == ["known"]

@@ -1,0 +1,350 @@
+"""The fault matrix, section B: what a clock does wrong. The clock here is driven; nothing waits."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+
+import pytest
+from races import LEAD, Race
+from spine import configure, hub, listed
+
+from jobs import collect
+from jobs.hub import HubError
+from jobs.schedule import PATIENCE, RETRY, TRIES, LastRun, due_slot, last_slot, problem_with
+from monitor import config
+from monitor.daemon import Daemon
+from monitor.health import Facts, judge
+from monitor.wiring import App, open_app
+
+MINUTE, HOUR, DAY, YEAR = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=365)
+START = datetime(2026, 5, 1, 9, 0, tzinfo=UTC)
+DAILY, EVERY_MINUTE = "30 10 * * *", "* * * * *"
+
+
+@dataclass
+class Clockwork:
+    """A daemon whose clock is set by hand and whose jobs only note when they ran."""
+
+    daemon: Daemon
+    now: datetime = START
+    ran: dict[str, list[datetime]] = field(default_factory=dict)
+    fails: Callable[[], bool] = lambda: False
+
+    def tick(self, *jobs: str) -> None:
+        """What the scheduler does every minute."""
+        for job in jobs:
+            name, cron = job.split(": ")
+            self.daemon.turn(name, cron, lambda _, name=name: self._work(name))  # type: ignore[misc]
+
+    def _work(self, name: str) -> str:
+        self.ran.setdefault(name, []).append(self.now)
+        if self.fails():
+            raise HubError("away")
+        return "done"
+
+    def pass_(self, span: timedelta, *jobs: str, step: timedelta = MINUTE) -> None:
+        """Time passes, ticking."""
+        end = self.now + span
+        while self.now < end:
+            self.now += step
+            self.tick(*jobs)
+
+    def slots(self, name: str) -> list[datetime]:
+        rows = self.daemon.app.db.rows("SELECT slot FROM job_runs WHERE job = $job ORDER BY slot", {"job": name})
+        return [slot for (slot,) in rows]
+
+
+@pytest.fixture
+def clockwork(tmp_path: Path) -> Iterator[Clockwork]:
+    settings = config.load(configure(tmp_path, "http://127.0.0.1:9"), {})
+    with open_app(settings, now=lambda: START) as app:
+        made = Clockwork(Daemon(app))
+        made.daemon.app = App(app.settings, app.db, lambda: made.now)
+        yield made
+
+
+COLLECT, DELIVER = f"collect: {DAILY}", f"deliver: {EVERY_MINUTE}"
+
+
+# B1, B2: somebody sets the clock
+
+
+def test_b1_an_hour_back_neither_stops_what_is_due_every_minute_nor_runs_the_daily_twice(clockwork: Clockwork) -> None:
+    clockwork.now = START + HOUR + 40 * MINUTE
+    clockwork.pass_(20 * MINUTE, COLLECT, DELIVER)
+    assert len(clockwork.ran["collect"]) == 1
+    before = len(clockwork.ran["deliver"])
+    clockwork.now -= HOUR
+    clockwork.pass_(PATIENCE + 5 * MINUTE, COLLECT, DELIVER)
+    assert len(clockwork.ran["deliver"]) >= before + 4
+    clockwork.pass_(2 * HOUR, COLLECT, DELIVER)
+    assert len(clockwork.ran["collect"]) == 1
+    clockwork.pass_(DAY, COLLECT, step=10 * MINUTE)
+    assert len(clockwork.ran["collect"]) == 2
+
+
+@pytest.mark.parametrize("back", [timedelta(seconds=1), 30 * timedelta(seconds=1), 5 * MINUTE])
+def test_b1_a_clock_that_is_corrected_a_little_runs_nothing_twice(clockwork: Clockwork, back: timedelta) -> None:
+    clockwork.now = START + HOUR + 30 * MINUTE
+    clockwork.tick(COLLECT, DELIVER)
+    clockwork.now -= back
+    clockwork.pass_(back + 30 * timedelta(seconds=1), COLLECT, DELIVER, step=timedelta(seconds=10))
+    assert [len(runs) for runs in clockwork.ran.values()] == [1, 1]
+
+
+@pytest.mark.parametrize("jump", [HOUR, DAY, YEAR])
+def test_b2_a_jump_ahead_runs_each_job_once(clockwork: Clockwork, jump: timedelta) -> None:
+    clockwork.pass_(2 * HOUR, COLLECT, step=10 * MINUTE)
+    before = len(clockwork.ran["collect"])
+    clockwork.now += jump
+    for _ in range(5):
+        clockwork.tick(COLLECT)
+    assert len(clockwork.ran["collect"]) == before + (jump >= DAY)
+
+
+def test_b2_after_a_year_ahead_and_back_again_the_jobs_go_on(clockwork: Clockwork) -> None:
+    clockwork.pass_(2 * HOUR, COLLECT, DELIVER)
+    clockwork.now += YEAR
+    clockwork.tick(COLLECT, DELIVER)
+    clockwork.now -= YEAR
+    collected, delivered = len(clockwork.ran["collect"]), len(clockwork.ran["deliver"])
+    clockwork.pass_(3 * DAY, COLLECT, DELIVER, step=30 * MINUTE)
+    assert len(clockwork.ran["deliver"]) >= delivered + 140
+    assert collected + 3 <= len(clockwork.ran["collect"]) <= collected + 4
+    assert max(clockwork.slots("collect")) <= clockwork.now
+
+
+def test_b2_a_snapshot_of_next_year_confirms_nothing_by_itself_and_hides_nothing_that_follows() -> None:
+    three = LEAD.model_copy(update={"confirm": 3})
+    with Race(three) as race:
+        race.on(0, A=100, B=90)
+        race.on(1, A=100, B=110)
+        race.on(366, A=100, B=111)
+        assert race.desk.got == []
+        race.on(2, A=100, B=112)
+        race.on(3, A=100, B=113)
+        assert race.desk.titles == ["B takes the lead from A on totals"]
+        for number in (4, 5, 6):
+            race.on(number, A=200, B=114)
+        assert len(race.desk.got) == 2
+
+
+def test_b2_a_snapshot_of_next_year_is_no_sign_of_health() -> None:
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+    assert judge(Facts(now, last_complete=now - DAY)).ok
+    assert judge(Facts(now, last_complete=now + HOUR)).ok
+    ahead = judge(Facts(now, last_complete=now + YEAR))
+    assert not ahead.ok
+    assert "clock" in ahead.reasons[0]
+
+
+# B3: daylight saving
+
+
+@contextmanager
+def living_in(zone: str) -> Iterator[None]:
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = zone
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.pop("TZ") if before is None else os.environ.update(TZ=before)
+        time.tzset()
+
+
+@pytest.mark.parametrize("first", [datetime(2026, 3, 7, tzinfo=UTC), datetime(2026, 10, 31, tzinfo=UTC)])
+@pytest.mark.parametrize("cron", ["30 1 * * *", "30 6 * * *"])
+def test_b3_a_day_has_one_slot_though_the_machine_moves_its_clocks(first: datetime, cron: str) -> None:
+    """New York has 01:30 twice on 2026-11-01, and 02:30 not at all on 2026-03-08."""
+    with living_in("America/New_York"):
+        moments = [first + 10 * MINUTE * number for number in range(3 * 24 * 6)]
+        slots = {last_slot(cron, moment) for moment in moments}
+    found = sorted(slot for slot in slots if slot and slot >= first)
+    assert [slot - found[0] for slot in found] == [timedelta(0), DAY, 2 * DAY]
+
+
+# B4, B5: time passes without us
+
+
+def test_b4_a_night_asleep_is_caught_up_once_and_the_gap_is_on_record(clockwork: Clockwork) -> None:
+    hourly = "collect: 0 * * * *"
+    clockwork.pass_(HOUR, hourly)
+    clockwork.now += 9 * HOUR
+    clockwork.pass_(5 * MINUTE, hourly)
+    assert len(clockwork.ran["collect"]) == 3
+    first, second, third = clockwork.slots("collect")
+    assert (second - first, third - second) == (HOUR, 9 * HOUR)
+
+
+def test_b4_nothing_is_confirmed_by_time_that_passes_unseen() -> None:
+    with Race(LEAD.model_copy(update={"confirm": 3})) as race:
+        race.on(0, A=100, B=90)
+        race.on(1, A=100, B=110)
+        race.on(90, A=100, B=110)
+        race.on(90, A=100, B=112)
+        assert race.desk.got == []
+        race.on(91, A=100, B=112)
+        assert len(race.desk.got) == 1
+
+
+def test_b5_a_job_that_takes_longer_than_its_interval_is_not_begun_twice_and_then_goes_on(clockwork: Clockwork) -> None:
+    began, release = threading.Event(), threading.Event()
+
+    def slow(_: App) -> str:
+        clockwork.ran.setdefault("collect", []).append(clockwork.now)
+        began.set()
+        release.wait(10)
+        return "done"
+
+    clockwork.now = START + 30 * timedelta(seconds=1)
+    thread = threading.Thread(target=clockwork.daemon.turn, args=("collect", EVERY_MINUTE, slow))
+    thread.start()
+    assert began.wait(10)
+    for _ in range(5):
+        clockwork.now += MINUTE
+        clockwork.daemon.turn("collect", EVERY_MINUTE, slow)
+    assert len(clockwork.ran["collect"]) == 1
+    assert "collect" in clockwork.daemon.began
+    release.set()
+    thread.join()
+    clockwork.daemon.turn("collect", EVERY_MINUTE, slow)
+    clockwork.daemon.turn("collect", EVERY_MINUTE, slow)
+    assert len(clockwork.ran["collect"]) == 2
+    assert clockwork.slots("collect") == [START, START + 5 * MINUTE]
+
+
+def test_b6_ticks_that_come_when_they_like_for_a_month_move_no_slot(clockwork: Clockwork) -> None:
+    random = Random(6)
+    end = START + 30 * DAY
+    while clockwork.now < end:
+        clockwork.now += timedelta(minutes=random.uniform(20, 90))
+        clockwork.tick(COLLECT)
+    slots = clockwork.slots("collect")
+    assert [slot.time().isoformat() for slot in slots] == ["10:30:00"] * len(slots)
+    assert {later - earlier for earlier, later in pairwise(slots)} == {DAY}
+    runs = clockwork.ran["collect"]
+    assert len({last_slot(DAILY, run) for run in runs}) == len(runs) >= 30
+
+
+# What the calendar has in store
+
+
+@pytest.mark.parametrize(
+    ("cron", "now", "slot"),
+    [
+        ("0 7 29 2 *", "2028-03-01T00:00", "2028-02-29T07:00"),
+        ("30 10 * * *", "2028-03-01T10:00", "2028-02-29T10:30"),
+        ("0 7 * * 1", "2027-01-01T00:00", "2026-12-28T07:00"),
+        ("0 7 * * mon", "2027-01-04T07:00", "2027-01-04T07:00"),
+        ("0 0 1 1 *", "2026-12-31T23:59", "2026-01-01T00:00"),
+        ("* * * * *", "2026-12-31T23:59:59", "2026-12-31T23:59"),
+        ("30 10 * * *", "2026-05-01T10:29:59", "2026-04-30T10:30"),
+    ],
+)
+def test_b7_the_last_slot_by_the_calendar(cron: str, now: str, slot: str) -> None:
+    moment = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert last_slot(cron, moment) == datetime.fromisoformat(slot).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("weekday", "names"),
+    [
+        ("1", "mon"), ("0", "sun"), ("7", "sun"), ("1-5", "mon tue wed thu fri"), ("0-6/3", "wed sat sun"),
+        ("6,0", "sat sun"), ("5-7", "fri sat sun"), ("mon,3", "mon wed"), ("*/2", "tue thu sat sun"),
+        ("*", "mon tue wed thu fri sat sun"), ("fri-sun", "fri sat sun"),
+    ],
+)  # fmt: skip
+def test_b7_weekdays_are_counted_as_cron_counts_them(weekday: str, names: str) -> None:
+    """APScheduler counts from Monday: its `1` is a Tuesday."""
+    slots = {last_slot(f"0 7 * * {weekday}", START + number * DAY) for number in range(14)}
+    found = {f"{slot:%a}".lower(): slot.weekday() for slot in slots if slot}
+    assert sorted(found, key=lambda name: found[name]) == names.split()
+
+
+def test_b7_a_moment_without_a_zone_is_a_mistake_and_not_a_guess() -> None:
+    with pytest.raises(TypeError):
+        due_slot(DAILY, datetime(2026, 5, 1, 11), LastRun(START, START, ok=True, tries=1))  # noqa: DTZ001 is the point
+
+
+def test_b7_a_moment_in_another_zone_is_the_same_moment() -> None:
+    from datetime import timezone
+
+    tokyo = (START + 2 * HOUR).astimezone(timezone(9 * HOUR))
+    assert last_slot(DAILY, tokyo) == START + HOUR + 30 * MINUTE
+
+
+@pytest.mark.parametrize("cron", ["", "61 * * * *", "* * * *", "yesterday", "0 0 31 2 *x"])
+def test_what_is_no_cron_expression_is_said(cron: str) -> None:
+    assert problem_with(cron) is not None
+
+
+def test_a_day_that_never_comes_is_never_due() -> None:
+    assert due_slot("0 0 31 2 *", START, None) is None
+
+
+# Tries
+
+
+def test_a_slot_that_failed_is_tried_again_after_half_an_hour_four_times_in_all(clockwork: Clockwork) -> None:
+    clockwork.fails = lambda: True
+    clockwork.now = START + HOUR + 29 * MINUTE
+    clockwork.pass_(20 * HOUR, COLLECT, step=5 * MINUTE)
+    runs = [run for run in clockwork.ran["collect"] if run > START + HOUR + 30 * MINUTE]
+    assert len(runs) == TRIES
+    assert all(later - earlier >= RETRY for earlier, later in pairwise(runs))
+    row = clockwork.daemon.app.db.rows("SELECT tries, ok, outcome FROM job_runs ORDER BY slot DESC LIMIT 1")
+    assert row == [(TRIES, False, "away")]
+
+
+def test_a_slot_in_which_the_daemon_died_is_tried_at_once_and_not_for_ever(clockwork: Clockwork) -> None:
+    from warehouse.runs import Runs
+
+    runs = Runs(clockwork.daemon.app.db)
+    slot = START + HOUR + 30 * MINUTE
+    clockwork.now = slot + MINUTE
+    for tries in range(1, TRIES + 1):
+        runs.begin("collect", slot, tries=tries, now=clockwork.now)
+    clockwork.tick(COLLECT)
+    assert clockwork.ran == {}
+    runs.begin("collect", slot, tries=1, now=clockwork.now)
+    clockwork.tick(COLLECT)
+    clockwork.tick(COLLECT)
+    assert len(clockwork.ran["collect"]) == 1
+
+
+# No snapshot is news too
+
+
+def test_a_collection_that_ends_in_an_error_leaves_the_judging_to_be_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that no header can carry, day after day: the rule about trouble must hear of it."""
+    trouble = '\n[[rule]]\nname = "quiet"\nboard = "families"\nwhen = "source_trouble"\nchannels = ["outbox"]\n'
+    now = [START]
+    with hub(listed(90, 50)) as local:
+        settings = config.load(configure(tmp_path, local.endpoint, more=trouble), {})
+        with open_app(settings, now=lambda: now[0]) as app:
+            daemon = Daemon(app)
+            jobs = {job.name: job for job in daemon.jobs()}
+            jobs["collect"].run()
+
+            def refuse(*_: object, **__: object) -> None:
+                raise HubError("the token holds a line break")
+
+            monkeypatch.setattr(collect, "run", refuse)
+            for number in range(1, 6):
+                now[0] = START + number * DAY
+                jobs["collect"].run()
+        mails = [file.read_text() for file in (tmp_path / "outbox").glob("*.eml")]
+    assert len(mails) == 1
+    assert "Trouble reading the source" in mails[0]
