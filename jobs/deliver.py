@@ -83,6 +83,8 @@ class _Run:
     outcomes: list[Delivery] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     silenced: int = 0
+    worded: dict[str, Message] = field(default_factory=dict)
+    """Alert id -> what is said about it, whichever channel says it: a picture takes longer than all else."""
 
     def begin(self, queue: list[Batch], *, pause: bool = False) -> None:
         """Take the first of a channel's queue that is not silenced, and send it in a thread."""
@@ -135,12 +137,13 @@ class _Run:
         if len(batch) > 1:
             return self._worded(lambda: self.wording.many(alerts), lambda: summary(alerts, now=self.now()))
         alert, delivery = alerts[0], batch[0]
-        beside = self.ledger.told_beside(alert.alert_id)
-        message = self._worded(
-            lambda: self.wording.one(alert, beside), lambda: compose(alert, also=beside, now=self.now())
-        )
+        if alert.alert_id not in self.worded:
+            beside = self.ledger.told_beside(alert.alert_id)
+            self.worded[alert.alert_id] = self._worded(
+                lambda: self.wording.one(alert, beside), lambda: compose(alert, also=beside, now=self.now())
+            )
         reply_to = self.outbox.receipt(alert.thread_of, delivery.channel) if alert.thread_of else None
-        return replace(message, settled=delivery.settled, reply_to=reply_to)
+        return replace(self.worded[alert.alert_id], settled=delivery.settled, reply_to=reply_to)
 
     def _worded(self, usual: Callable[[], Message], plain: Callable[[], Message]) -> Message:
         """The usual message; where it cannot be made, the plain one: a picture is no reason not to tell."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import sys
+import traceback
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -28,8 +30,18 @@ def _redact(_logger: object, _method: str, event: Any) -> Any:  # noqa: ANN401 s
     return redacted(event) if isinstance(event, str) else event
 
 
+def mask_tracebacks() -> None:
+    """Let what nobody caught be printed as ever, but without credentials: an error's text may quote one."""
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(redacted("".join(traceback.format_exception(kind, error, trace))))
+
+    sys.excepthook = show
+
+
 def configure(*, json_lines: bool | None = None, level: int = logging.INFO) -> None:
     """Send every log of this process to stderr; JSON lines unless stderr is a terminal, or as told."""
+    mask_tracebacks()
     json_lines = not sys.stderr.isatty() if json_lines is None else json_lines
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
