@@ -157,7 +157,7 @@ class Daemon:
     def watch(self, tick_now: Callable[[], None]) -> None:
         """Until told to stop, look after the clock and the jobs, and tell the service manager that we are alive."""
         offset = _clock_offset(self.app.now())
-        while not self.stop.wait(WATCHDOG_SECONDS):
+        while not self._stopped_within(WATCHDOG_SECONDS):
             jumped, offset = _clock_offset(self.app.now()) - offset, _clock_offset(self.app.now())
             if abs(jumped) > JUMP_SECONDS:
                 log.warning("the clock jumped by %.0f s", jumped)
@@ -167,6 +167,13 @@ class Daemon:
                 log.error("%s", reason)
             if not hung:
                 systemd.notify("WATCHDOG=1")
+
+    def _stopped_within(self, seconds: float) -> bool:
+        """Wait for `stop`, a second at a time: a signal given to another thread does not wake this one."""
+        end = time.monotonic() + seconds
+        while not self.stop.wait(1.0) and time.monotonic() < end:
+            pass
+        return self.stop.is_set()
 
     def leave(self) -> None:
         """Let running jobs end by themselves; one that does not is left where it is, and the process with it."""

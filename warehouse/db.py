@@ -307,7 +307,7 @@ def _explain(message: str, path: Path | None) -> str:
     if "version number" in message:
         return f"{path} was written by a newer DuckDB: upgrade leadchange; the file is untouched"
     if _is_full(message):
-        return f"the disk of {path} is full: nothing was written; free some space and run again"
+        return f"the disk of {path} is full; what was stored before is kept: free some space and run again"
     if _is_damage(message):
         return f"{path} is damaged or no DuckDB file: move it away, or restore a copy; nothing was overwritten"
     return f"{path}: {message.splitlines()[0]}"
