@@ -38,7 +38,7 @@ class Told:
     """From the first lead to the alert."""
     margin: float
     held: bool
-    """Not sent: the models do not bear it out."""
+    """Not sent: the models do not bear it out, or it takes back what was not sent."""
     lost_after_days: int | None
     """Days from the alert until the rival led again; None: not within the history."""
 
@@ -61,10 +61,30 @@ def run(standings: Sequence[Standing], rules: Sequence[Rule], holds: Holds = lam
     """What the rules would have said about these standings (oldest first, any boards), in order."""
     state: engine.State = {}
     found: list[Told] = []
+    races = {rule.name for rule in rules if rule.is_race}
+    said: dict[tuple[str, str], str] = {}
     for index, standing in enumerate(standings):
         state, events = engine.step(state, standing, rules)
-        found += [_told(event, standings, index, holds) for event in events if event.kind not in ("PENDING", "DROPPED")]
+        for event in events:
+            if event.kind not in ("PENDING", "DROPPED"):
+                held = event.rule in races and _held(event, holds, said)
+                found.append(_told(event, standings, index, held=held))
     return found
+
+
+def _held(event: Event, holds: Holds, said: dict[tuple[str, str], str]) -> bool:
+    """Whether a flip would not be told: the models do not bear it out, or nobody was told that its winner had lost.
+
+    `said` is who leads each slot by what was told; it is brought up to date.
+    """
+    slot = (event.rule, event.slot)
+    if event.kind == "CONTESTED":
+        return holds(event) is False
+    leader = said.setdefault(slot, event.rival if event.kind == "FLIP" else event.entity)
+    held = event.kind == "FLIP" and (holds(event) is False or leader == event.entity)
+    if not held:
+        said[slot] = event.entity
+    return held
 
 
 def sweep(
@@ -97,7 +117,7 @@ def measure(told: Sequence[Told], confirm: int, margin: float) -> Outcome:
     )
 
 
-def _told(event: Event, standings: Sequence[Standing], index: int, holds: Holds) -> Told:
+def _told(event: Event, standings: Sequence[Standing], index: int, *, held: bool) -> Told:
     first = _first_lead(event, standings, index)
     return Told(
         rule=event.rule,
@@ -109,7 +129,7 @@ def _told(event: Event, standings: Sequence[Standing], index: int, holds: Holds)
         confirmed_day=event.day,
         delay_days=(event.day - first).days,
         margin=event.margin,
-        held=holds(event) is False,
+        held=held,
         lost_after_days=_lost_after(event, standings, index),
     )
 

@@ -96,6 +96,7 @@ def run(
         ledger.retire_rules([rule.name for rule in rules])
         judged = _judge(ledger, rules, now.date())
         fresh = [item for one in judged for item in _settle(ledger, one, now)]
+        ledger.supersede([one.work.rule.name for one in judged if one.events or one.work.past.known])
         fresh += _watch_sources(ledger, rules, now)
         told = tell.run(db, fresh, {rule.name: rule for rule in rules}, {b.name: b for b in boards}, now, breaker)
         days = sum(len(one.states) for one in judged)
@@ -134,7 +135,7 @@ def _fold(ledger: Ledger, works: Iterable[_Work], known: Mapping[str, dict[str, 
     for board, group in groupby(sorted(works, key=lambda work: work.rule.board), key=lambda work: work.rule.board):
         here = list(group)
         watched = {name for work in here for name in (*work.rule.between, *_names(known.get(work.rule.name, {})))}
-        standings = ledger.standings_since(board, min(work.start for work in here), watched)
+        standings = ledger.days_since(board, min(work.start for work in here), watched)
         for work in here:
             yield _step(work, known.get(work.rule.name, {}), [day for day in standings if day.day >= work.start])
 
@@ -185,7 +186,6 @@ def _settle(ledger: Ledger, judged: _Judged, now: datetime) -> list[tell.Fresh]:
         ledger.write_alert(alert, slot=event.slot, now=now)
         if event.alert_id in outcome.new:
             fresh.append(tell.Fresh(alert, rule))
-    ledger.supersede(rule.name)
     return fresh
 
 

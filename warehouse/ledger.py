@@ -121,10 +121,14 @@ class Ledger:
         keys = {"board": board, "start": start, "depth": JUDGED_DEPTH, "watched": list(watched)}
         days: dict[date, Standing] = {}
         for day, snapshot_id, entity, value in self.db.rows(sql("standings_since"), keys):
-            standing = days.setdefault(day, Standing(board, day, snapshot_id, {}))
-            if entity is not None:
-                standing.values[entity] = value
+            days.setdefault(day, Standing(board, day, snapshot_id, {})).values[entity] = value
         return list(days.values())
+
+    def days_since(self, board: str, start: date, watched: Iterable[str] = ()) -> list[Standing]:
+        """The same with the days for which nothing could be ranked: these have been judged when they are judged."""
+        rows = self.db.rows(sql("empty_days_since"), {"board": board, "start": start})
+        empty = [Standing(board, day, snapshot_id, {}) for day, snapshot_id in rows]
+        return sorted([*self.standings_since(board, start, watched), *empty], key=lambda standing: standing.day)
 
     # Flips
 
@@ -185,8 +189,9 @@ class Ledger:
     def forget_alerts(self, alerts: Iterable[str]) -> None:
         """Forget alerts that nobody was told of, and what was queued of them."""
         ids = list(alerts)
-        self.db.execute(sql("forget_alerts"), {"alerts": ids})
-        self.unqueue(ids)
+        if ids:
+            self.db.execute(sql("forget_alerts"), {"alerts": ids})
+            self.unqueue(ids)
 
     def unqueue(self, alerts: Iterable[str]) -> None:
         """Take back what was queued of alerts that nobody was told of; the alerts stay."""
@@ -204,9 +209,10 @@ class Ledger:
         else:
             self.db.execute(sql("insert_alert"), row | {"created_at": now})
 
-    def supersede(self, rule: str) -> None:
-        """Let the last word about each slot of a rule fire, and mark those before it as reverted."""
-        self.db.execute(sql("supersede_alerts"), {"rule": rule})
+    def supersede(self, rules: Sequence[str]) -> None:
+        """Let the last word about each slot of these rules fire, and mark those before it as reverted."""
+        if rules:
+            self.db.execute(sql("supersede_alerts"), {"rules": list(rules)})
 
     def end_trouble(self, rule: str) -> None:
         """The source that a rule watches works again."""

@@ -62,14 +62,17 @@ DELETE FROM rule_states WHERE NOT list_contains($rules, rule);
 DELETE FROM alerts WHERE state = 'pending' AND NOT list_contains($rules, rule);
 
 -- name: standings_since
--- A board's values from a day on; deep down only entities that somebody watches. A day on which nothing could be ranked
--- has one row without an entity.
-SELECT day, r.snapshot_id, entity, value
-FROM rankings AS r LEFT JOIN (
-    SELECT board, day, rank, entity, value FROM standings WHERE rank <= $depth OR list_contains($watched, entity)
-) AS s USING (board, day)
-WHERE board = $board AND day >= $start
+-- A board's values from a day on; deep down only entities that somebody watches.
+SELECT day, snapshot_id, entity, value
+FROM standings
+WHERE board = $board AND day >= $start AND (rank <= $depth OR list_contains($watched, entity))
 ORDER BY day, rank, entity;
+
+-- name: empty_days_since
+-- Days for which nothing could be ranked.
+SELECT day, snapshot_id FROM rankings
+WHERE board = $board AND day >= $start AND day NOT IN (SELECT day FROM standings WHERE board = $board)
+ORDER BY day;
 
 -- name: known_alerts
 -- Alerts of the rules `judging` that are pending, or were confirmed on the first day of each or later; whether somebody was
@@ -113,18 +116,18 @@ DELETE FROM deliveries WHERE list_contains($alerts, alert_id) AND status IN ('pe
 UPDATE alerts SET state = $state WHERE list_contains($alerts, alert_id);
 
 -- name: supersede_alerts
--- Of what a rule has told about a slot the last word fires, those before it are reverted; a settled contest leaves the alert
+-- Of what rules have told about a slot the last word fires, those before it are reverted; a settled contest leaves the alert
 -- of the one who leads. What was held or taken back says nothing.
 UPDATE alerts SET state = CASE WHEN over THEN 'reverted' ELSE 'firing' END
 FROM (
     WITH words AS (
-        SELECT alert_id, slot, kind, entity, confirmed_day FROM alerts AS a
-        WHERE rule = $rule AND state IN ('firing', 'reverted', 'silenced') AND kind NOT IN ('correction', 'mass_change', 'digest')
+        SELECT alert_id, rule, slot, kind, entity, confirmed_day FROM alerts AS a
+        WHERE list_contains($rules, rule) AND state IN ('firing', 'reverted', 'silenced') AND kind NOT IN ('correction', 'mass_change', 'digest')
             AND NOT EXISTS (SELECT 1 FROM alerts AS c WHERE c.kind = 'correction' AND c.thread_of = a.alert_id)
     )
     SELECT w.alert_id, EXISTS (
         SELECT 1 FROM words AS l
-        WHERE l.slot = w.slot AND l.confirmed_day > w.confirmed_day AND w.kind <> 'settled' AND l.kind <> 'contested'
+        WHERE (l.rule, l.slot) = (w.rule, w.slot) AND l.confirmed_day > w.confirmed_day AND w.kind <> 'settled' AND l.kind <> 'contested'
             AND (l.kind <> 'settled' OR w.kind = 'contested' OR w.entity <> l.entity)
     ) AS over
     FROM words AS w
