@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from alerts.rules import Rule
-from jobs import hub
+from alerts.text import humanise
+from alerts.wording import title
+from jobs import backtest, hub
 from monitor.config import Settings
 from monitor.wiring import build
 from warehouse import identity
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
+from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
 from warehouse.registry import Proposal
 
@@ -35,7 +38,7 @@ def problems(settings: Settings) -> Findings:
         f"configuration: {settings.source or 'built-in defaults'}",
         f"registry: {len(registry.families)} families, {len(registry.publishers)} publishers to poll",
         *(f"board {board.name}: {board.definition}" for board in settings.boards),
-        *(f"rule {rule.name}: {in_words(rule)}" for rule in settings.rules),
+        *_rules(settings),
         *(_proposed(proposal) for proposal in _seen_proposals(settings)),
     ]
     wrong = [*_wrong_conditions(settings), *_wrong_channels(settings)]
@@ -73,9 +76,38 @@ def _renamed_publishers(settings: Settings) -> list[Proposal]:
     ]
 
 
+def _rules(settings: Settings) -> list[str]:
+    """What each rule will do, and when it would last have done it."""
+    said = [f"rule {rule.name}: {in_words(rule)}" for rule in settings.rules]
+    if not settings.warehouse.publish.exists():
+        return said
+    with Database.open_published(settings.warehouse.publish) as db:
+        ledger = Ledger(db)
+        return [f"{line}; {_last_fired(ledger, rule)}" for line, rule in zip(said, settings.rules, strict=True)]
+
+
+def _last_fired(ledger: Ledger, rule: Rule) -> str:
+    """When a rule would last have told something over the stored history, and what."""
+    if rule.when == "source_trouble":
+        return "its past is not kept"
+    standings = ledger.standings_since(rule.board, date.min, rule.between)
+    told = backtest.run(standings, [rule], lambda e: ledger.worth(e.board, e.entity, e.rival, e.since)[1])
+    sent = [alert for alert in told if not alert.held]
+    over = f"over {len(standings)} stored days"
+    if not sent:
+        return f"{over} it would have told nothing" if standings else "no day is stored yet"
+    kind = {"CONTESTED": "contested", "SETTLED": "settled"}.get(sent[-1].event, rule.when)
+    last = title(kind, sent[-1].entity, sent[-1].rival, rule.board)
+    often = "once" if len(sent) == 1 else f"{len(sent)} times"
+    return f"{over} it would have told {often}, last on {sent[-1].confirmed_day}: {last}"
+
+
 def in_words(rule: Rule) -> str:
     """What a rule will do, as a sentence."""
-    what = "when the lead changes" if rule.when == "lead_change" else f"when {_pair(rule)} changes order"
+    if rule.when == "source_trouble":
+        tells = ", ".join(rule.channels) or "nobody"
+        return f"tells {tells} when board {rule.board} had no complete snapshot for {rule.after_days} days"
+    what = _what(rule)
     days = (
         "on the first complete day"
         if rule.confirm == 1
@@ -83,6 +115,24 @@ def in_words(rule: Rule) -> str:
     )
     tells = ", ".join(rule.channels) or "nobody"
     return f"tells {tells} {what} on board {rule.board}, {days} by at least {rule.margin:.1%}"
+
+
+def _what(rule: Rule) -> str:
+    """What must happen."""
+    who = " or ".join(rule.between) or "anybody"
+    match rule.when:
+        case "enters_top":
+            return f"when {who} enters the first {rule.top}"
+        case "leaves_top":
+            return f"when {who} leaves the first {rule.top}"
+        case "milestone":
+            return (
+                f"when {who if rule.between else 'one of the first ten'} reaches {' or '.join(map(humanise, rule.at))}"
+            )
+        case "overtake":
+            return f"when {_pair(rule)} changes order"
+        case _:
+            return "when the lead changes"
 
 
 def _pair(rule: Rule) -> str:
