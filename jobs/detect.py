@@ -175,9 +175,10 @@ def _settle(ledger: Ledger, judged: _Judged, now: datetime) -> list[tell.Fresh]:
         if before is not None and before.state == "held" and before.why == tell.MASS_CHANGE:
             unwritten.remove(event.alert_id)
             continue
-        alert = _alert(ledger, rule, event, unwritten)
+        told = before is not None and before.told
+        alert = _alert(ledger, rule, event, unwritten, told=told)
         unwritten.remove(event.alert_id)
-        if before is not None and before.told and alert.state == "held":
+        if before is not None and told and alert.state == "held":
             # Told as a lead change, and known by now to be one of the list only.
             fresh += [] if before.correction else [_take_back(ledger, rule, before, now)]
             continue
@@ -189,15 +190,16 @@ def _settle(ledger: Ledger, judged: _Judged, now: datetime) -> list[tell.Fresh]:
     return fresh
 
 
-def _alert(ledger: Ledger, rule: Rule, event: Event, unwritten: Sequence[str]) -> Alert:
+def _alert(ledger: Ledger, rule: Rule, event: Event, unwritten: Sequence[str], *, told: bool) -> Alert:
     kind = _KINDS.get(event.kind, rule.when)
     pending = event.kind == "PENDING"
     why, holds = ledger.worth(rule.board, event.entity, event.rival, event.since) if rule.is_race else ("", None)
     # What is yet to be written anew may stand there as it was before.
-    story = (
-        [] if pending or not rule.is_race else ledger.slot_alerts(rule.name, event.slot, event.day, without=unwritten)
-    )
-    held = _held(event, rule, story, why if holds is False else "")
+    known = rule.is_race and not pending
+    story = ledger.slot_alerts(rule.name, event.slot, event.day, without=unwritten) if known else []
+    doubt = why if holds is False and event.kind in ("FLIP", "CONTESTED") else ""
+    # What was told already takes back nothing that nobody was told of, whatever the story has become since.
+    held = doubt if told else _held(event, story, doubt)
     return Alert(
         alert_id=event.alert_id,
         rule=rule.name,
@@ -222,17 +224,16 @@ def _alert(ledger: Ledger, rule: Rule, event: Event, unwritten: Sequence[str]) -
     )
 
 
-def _held(event: Event, rule: Rule, story: Sequence[SlotAlert], doubt: str) -> str:
+def _held(event: Event, story: Sequence[SlotAlert], doubt: str) -> str:
     """Why a confirmed alert is not told: the models do not bear it out, or it takes back what nobody was told."""
     if event.kind == "SETTLED":
         contest = next((past for past in reversed(story) if past.kind == "contested"), None)
         return contest.why if contest is not None and contest.state == "held" else ""
-    if event.kind != "FLIP" or doubt or not story:
-        return "" if event.kind == "PENDING" else doubt
-    said = [past for past in story if past.state != "held" and past.kind != "contested"]
-    leader = said[-1].entity if said else story[0].rival
-    if leader != event.entity:
-        return ""
+    said = [past.entity for past in story if past.state != "held" and past.kind != "contested"]
+    first = [past.rival for past in story if past.kind not in _KINDS.values()]
+    leader = next(iter(said[-1:] or first), None)
+    if event.kind != "FLIP" or doubt or leader != event.entity:
+        return doubt
     return tell.MASS_CHANGE if story[-1].why == tell.MASS_CHANGE else UNTOLD
 
 

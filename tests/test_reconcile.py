@@ -11,7 +11,9 @@ from spine import Inbox, day, moment
 
 from alerts.engine import Event
 from alerts.rules import Rule
+from jobs.detect import _held
 from jobs.reconcile import SAME_STORY, Past, reconcile
+from warehouse.ledger import SlotAlert
 from warehouse.records import KnownAlert
 
 THREE = LEAD.model_copy(update={"confirm": 3})
@@ -405,6 +407,28 @@ def test_a_contest_that_moved_by_a_day_is_the_same_contest() -> None:
 
 def test_a_rule_without_a_past_has_only_news() -> None:
     assert reconcile(Past(), [flip(1), flip(9, alert_id="other", entity="A", rival="B")], {}).new == {"engine", "other"}
+
+
+@pytest.mark.parametrize(
+    ("story", "entity", "held"),
+    [
+        ([("lead_change", "B", "A", "held")], "A", True),
+        ([("lead_change", "B", "A", "held"), ("lead_change", "A", "B", "held")], "B", False),
+        ([("lead_change", "B", "A", "held")], "C", False),
+        ([("lead_change", "B", "A", "firing")], "A", False),
+        ([("lead_change", "B", "A", "silenced")], "A", False),
+        ([("contested", "A", "B", "firing")], "B", False),
+        ([("contested", "A", "B", "firing"), ("settled", "B", "A", "firing")], "A", False),
+        ([("contested", "A", "B", "firing"), ("settled", "B", "A", "firing")], "B", True),
+        ([], "B", False),
+    ],
+)
+def test_only_who_is_thought_to_lead_already_takes_a_lead_back_in_silence(
+    story: list[tuple[str, str, str, str]], entity: str, held: bool
+) -> None:
+    told = [SlotAlert(str(number), *one, "") for number, one in enumerate(story)]
+    event = flip(20, entity=entity, rival="A" if entity != "A" else "B")
+    assert (_held(event, told, "") != "") == held
 
 
 def test_every_kind_of_rule_can_be_judged_again() -> None:
