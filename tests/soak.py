@@ -202,8 +202,8 @@ def work(folder: Path, number: int, minutes: int, watch: Watch) -> None:
 
 def _watched_send(send: Callable[..., Any], watch: Watch) -> Callable[..., Any]:
     def watched(self: Any, message: Any) -> Any:  # noqa: ANN401
+        watch.note("sending", self.name, message.alert_id)
         receipt = send(self, message)
-        watch.note("accepted", self.name, message.alert_id)
         watch.pass_("accepted")
         return receipt
 
@@ -247,7 +247,7 @@ class Result:
     repeated: dict[str, int]
     """Channel -> messages that came again."""
     promised: dict[str, int]
-    """Channel -> repeats allowed: a process died between the provider's acceptance and its own receipt."""
+    """Channel -> how often a process died between sending and writing its receipt: so often at most it may repeat."""
     unpromised: list[str]
     """Messages that came again without such a death."""
 
@@ -255,7 +255,7 @@ class Result:
         total = sum(self.kills.values())
         per_channel = [
             f"{channel}: {self.lost[channel]} lost, {self.repeated[channel]} repeated"
-            f" ({self.promised[channel]} deaths between acceptance and receipt)"
+            f" ({self.promised[channel]} deaths between sending and receipt)"
             for channel in self.lost
         ]
         return [
@@ -310,7 +310,8 @@ def _story(folder: Path, kills: int, chance: random.Random) -> Result:
 
 def _result(folder: Path, seen: Counter[str], hit: set[str], passed: Counter[tuple[str, str]], days: int) -> Result:
     got = Counter((channel, alert) for channel, alert in _lines(folder / "got.jsonl"))
-    promised = _promised(_lines(folder / "trace.jsonl"))
+    trace = _lines(folder / "trace.jsonl")
+    promised, never = _promised(trace), _sent_again_all_the_same(trace)
     expected = days - 1
     reached = {channel: sum(1 for one, _ in got if one == channel) for channel in ("hook", "bot")}
     again = {key: count - 1 for key, count in got.items() if count > 1}
@@ -327,22 +328,29 @@ def _result(folder: Path, seen: Counter[str], hit: set[str], passed: Counter[tup
         repeated={channel: sum(n for (one, _), n in again.items() if one == channel) for channel in reached},
         promised={channel: sum(n for (one, _), n in promised.items() if one == channel) for channel in reached},
         unpromised=[
-            f"{c} {alert}" for (c, alert), n in again.items() if n > (promised[c, alert] if c == "hook" else 0)
+            " ".join(key) for key, n in again.items() if key in never or n > (promised[key] if key[0] == "hook" else 0)
         ],
     )
 
 
 def _promised(trace: list[list[str]]) -> Counter[tuple[str, str]]:
-    """How often a message was accepted without its receipt being written before the next acceptance or the end."""
-    open_: Counter[tuple[str, str]] = Counter()
-    found: Counter[tuple[str, str]] = Counter()
+    """How often a process died between beginning to send a message and writing its receipt."""
+    died: Counter[tuple[str, str]] = Counter()
     for what, channel, alert in trace:
-        key = (channel, alert)
-        if what == "accepted":
-            found[key] += 1
-        elif found[key]:
-            open_[key] += 1
-    return Counter({key: count - min(count, open_[key]) for key, count in found.items()})
+        died[channel, alert] += 1 if what == "sending" else -1
+    return died
+
+
+def _sent_again_all_the_same(trace: list[list[str]]) -> set[tuple[str, str]]:
+    """Messages that were sent once more though their receipt had been written."""
+    settled = set()
+    found = set()
+    for what, channel, alert in trace:
+        if what == "settled":
+            settled.add((channel, alert))
+        elif (channel, alert) in settled:
+            found.add((channel, alert))
+    return found
 
 
 def _lines(file: Path) -> list[list[str]]:
