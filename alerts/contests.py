@@ -37,7 +37,10 @@ class Contest:
 
     def leader(self, incumbent: str | None) -> str:
         """Who has most; ties keep the incumbent, then go by name."""
-        return min(self.values, key=lambda name: (-self.values[name], name != incumbent, name))
+        most = max(self.values.values())
+        if incumbent is not None and self.values.get(incumbent) == most:
+            return incumbent
+        return min(name for name, value in self.values.items() if value == most)
 
     def other(self, entity: str, incumbent: str) -> str:
         """Whom an event about `entity` is measured against: the incumbent, or who comes next when that is itself."""

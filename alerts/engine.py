@@ -117,7 +117,8 @@ def _judge(slots: Mapping[str, Slot], standing: Standing, rule: Rule) -> tuple[M
         slot, found = _contest(slots.get(contest.key), contest, standing, rule, newcomer=bool(slots))
         if slot is not None:
             new[contest.key] = slot
-        events += [event for event in found if contest.tells(event.kind, event.entity)]
+        if found:
+            events += [event for event in found if contest.tells(event.kind, event.entity)]
     return new, [_named(event, standing) for event in events]
 
 
