@@ -132,6 +132,7 @@ def test_every_file_of_a_channel_is_registered() -> None:
         "secrets",
         "mailserver",
         "mailform",
+        "mailsettings",
         "deadline",
         "guard",
         "poster",

@@ -27,8 +27,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.channels import ChannelError
-from alerts.channels.mail import Mail, MailSettings
+from alerts.channels.mail import Mail
 from alerts.channels.mailform import build
+from alerts.channels.mailsettings import MailSettings
 from alerts.message import CHART_CID
 from alerts.text import plain
 from warehouse.errors import LeadchangeError

@@ -28,7 +28,8 @@ from test_alerts_channels_slack_bot import CHANNEL, TOKEN, Workspace
 
 from alerts.channels import Channel, ChannelError, Receipt
 from alerts.channels.console import Console, ConsoleSettings
-from alerts.channels.mail import Mail, MailSettings
+from alerts.channels.mail import Mail
+from alerts.channels.mailsettings import MailSettings
 from alerts.channels.slack import Slack, SlackSettings
 from alerts.channels.slack_bot import SlackBot, SlackBotSettings
 from alerts.channels.webhook import Webhook, WebhookSettings

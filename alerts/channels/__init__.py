@@ -12,7 +12,8 @@ from alerts.channels.apprise_ import AppriseChannel, AppriseSettings
 from alerts.channels.base import Channel, ChannelError, ChannelSettings, Receipt, Reconciling
 from alerts.channels.console import Console, ConsoleSettings
 from alerts.channels.folder import Folder, FolderSettings
-from alerts.channels.mail import Mail, MailSettings
+from alerts.channels.mail import Mail
+from alerts.channels.mailsettings import MailSettings
 from alerts.channels.memory import Memory, MemorySettings
 from alerts.channels.slack import Slack, SlackSettings
 from alerts.channels.slack_bot import SlackBot, SlackBotSettings

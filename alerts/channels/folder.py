@@ -8,8 +8,9 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from alerts.channels import mail, mailform, slackwire
+from alerts.channels import mailform, slackwire
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt
+from alerts.channels.mailsettings import MailSettings
 from alerts.message import Message
 
 
@@ -26,7 +27,7 @@ class Folder:
     def __init__(self, settings: FolderSettings) -> None:
         self.name = settings.name
         self._path = settings.path.expanduser()
-        self._mail = mail.MailSettings.model_validate(
+        self._mail = MailSettings.model_validate(
             {"name": self.name, "host": "localhost", "from": "leadchange@localhost", "to": ["folder@localhost"]}
         )
 

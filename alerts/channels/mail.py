@@ -3,60 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import SecretStr
 
-from alerts.channels.base import ChannelError, ChannelSettings, Receipt, is_loopback
+from alerts.channels.base import ChannelError, Receipt
 from alerts.channels.mailform import build
 from alerts.channels.mailserver import SECONDS, Server
+from alerts.channels.mailsettings import MailSettings
 from alerts.channels.secrets import SecretError, read_secret
 from alerts.message import Message
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-MailAddress = Annotated[
-    str, StringConstraints(pattern=rf"^{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", max_length=254)
-]
-"""A bare address, `desk@example.org`: no name before it, no angle brackets."""
-
 _PORTS = {"starttls": 587, "implicit": 465, "none": 25}
-_URL = r"^https://[!-;=?-~]{1,500}$"
-
-
-class MailSettings(ChannelSettings):
-    """Keys of a `type = "email"` channel."""
-
-    type: Literal["email"] = "email"
-    host: str = Field(min_length=1)
-    port: int | None = Field(default=None, ge=1, le=65535)
-    username: str | None = Field(default=None, pattern=r"^[!-~]+$")
-    password_env: str | None = None
-    password_file: Path | None = None
-    sender: MailAddress = Field(alias="from")
-    to: tuple[MailAddress, ...] = Field(min_length=1)
-    tls: Literal["starttls", "implicit", "none"] = "starttls"
-    timeout: float = Field(default=30, gt=0, le=300)
-    """Seconds for each answer of the server."""
-    ca_file: Path | None = None
-    """A PEM file to trust, not the system's."""
-    unsubscribe_url: str | None = Field(default=None, pattern=_URL)
-    """Where a POST ends the subscription, as RFC 8058 has it; without one a mail to the sender asks for that."""
-
-    @property
-    def domain(self) -> str:
-        """The sender's domain, in whose name identifiers are made."""
-        return self.sender.rpartition("@")[2]
-
-    @model_validator(mode="after")
-    def _consistent(self) -> MailSettings:
-        if self.tls == "none" and not is_loopback(self.host):
-            raise ValueError('tls = "none" is for a loopback host only; use "starttls" or "implicit"')
-        if self.password_env and self.password_file:
-            raise ValueError("give either password_env or password_file")
-        if bool(self.username) != bool(self.password_env or self.password_file):
-            raise ValueError("username and a password (password_env or password_file) go together")
-        return self
 
 
 class Mail:

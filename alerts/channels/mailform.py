@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from alerts.message import CHART_CID, NAMESPACE, Message
 
 if TYPE_CHECKING:
-    from alerts.channels.mail import MailSettings
+    from alerts.channels.mailsettings import MailSettings
 
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]{3,300}>")
 

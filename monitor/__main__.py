@@ -1,0 +1,5 @@
+"""`python -m monitor` is `leadchange`, for those whose PATH does not have it."""
+
+from monitor.cli import main
+
+main()
