@@ -140,7 +140,7 @@ def test_every_file_of_a_channel_is_registered() -> None:
         "slack_api",
     }
     files = {path.stem for path in Path(alerts.channels.__file__).parent.glob("*.py")} - helpers
-    assert files == {settings.__module__.rpartition(".")[2] for settings, _ in CHANNELS.values()}
+    assert files == {channel.__module__.rpartition(".")[2] for _, channel in CHANNELS.values()}
 
 
 @pytest.mark.parametrize("kind", CHANNELS)

@@ -192,7 +192,7 @@ def test_a_byte_now_and_then_ends_at_the_deadline(open_webhook: Callable[..., We
     with dripping() as port:
         started = time.monotonic()
         failure = refused(open_webhook(f"http://127.0.0.1:{port}{PATH}", allow_private=True))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 8
     assert failure.uncertain
 
 

@@ -84,6 +84,9 @@ class LocalHub:
         """Old name -> new name, of repositories (`show` finds those by `_id`) and of publishers."""
         self.latency_seconds = latency_seconds
         self.requests = 0
+        self.most_at_once = 0
+        """Requests that it was thinking about at one moment, at most."""
+        self._thinking = 0
         self.endpoint = ""
         self._users = frozenset(users)
         self._token = token
@@ -140,8 +143,11 @@ class LocalHub:
     def _guarded(self, answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             self.requests += 1
+            self._thinking += 1
+            self.most_at_once = max(self.most_at_once, self._thinking)
             if self.latency_seconds:
                 await asyncio.sleep(self.latency_seconds)
+            self._thinking -= 1
             granted, limits = self._window.take()
             response = next(filter(None, (fault(request) for fault in self.faults)), None)
             response = response or self._refusal(request, granted=granted) or answer(request)
