@@ -285,7 +285,7 @@ def _usage(error: Exception) -> str | None:
         return None
     message = str(describe())
     # A command group named without a command answers with its whole help.
-    return message if message.startswith("Usage: ") else message.replace("\n", " ")
+    return message if message.startswith("Usage: ") else message.replace("\n", " ").replace("Value error, ", "")
 
 
 def main() -> None:

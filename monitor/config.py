@@ -345,17 +345,16 @@ def _with_defaults(defaults: Sequence[Named], own: Sequence[Named]) -> tuple[Nam
 
 
 def _hold_rules_against(reader: _Reader, settings: Settings, tables: Mapping[str, Any]) -> None:
-    """Every rule must watch a board and tell a channel that exist."""
+    """Every rule and digest must name boards and channels that exist; also one that is wrong in other ways."""
     boards = _names(tables, "board") | {board.name for board in settings.boards}
     channels = _names(tables, "channel") | {channel.name for channel in settings.channels}
-    told: list[tuple[str, tuple[str, ...], tuple[str, ...]]]
-    told = [(f"[[rule]] {rule.name!r}", (rule.board,), rule.channels) for rule in settings.rules]
-    told += [(f"[[digest]] {digest.name!r}", digest.boards, digest.channels) for digest in settings.digests]
-    for where, its_boards, its_channels in told:
-        for board in set(its_boards) - boards:
-            reader.complain(where, str(NotKnownError("board", board, boards)))
-        for channel in set(its_channels) - channels:
-            reader.complain(where, str(NotKnownError("channel", channel, channels)))
+    references = (("board", "board", boards), ("boards", "board", boards), ("channels", "channel", channels))
+    for kind in ("rule", "digest"):
+        for entry in _entries(tables, kind):
+            for key, named, known in references:
+                for name in dict.fromkeys(_texts(entry.get(key))):
+                    if name not in known:
+                        reader.complain(f"[[{kind}]] {entry.get('name')!r}", str(NotKnownError(named, name, known)))
 
 
 def _hold_schedule(reader: _Reader, settings: Settings) -> None:
@@ -369,10 +368,19 @@ def _hold_schedule(reader: _Reader, settings: Settings) -> None:
 
 def _names(tables: Mapping[str, Any], kind: str) -> set[str]:
     """Names as written, of entries that could not be read too: one mistake is not reported as two."""
+    return {str(entry.get("name")) for entry in _entries(tables, kind)}
+
+
+def _entries(tables: Mapping[str, Any], kind: str) -> list[dict[str, Any]]:
+    """The `[[kind]]` tables as written."""
     entries = tables.get(kind, [])
-    return (
-        {str(entry.get("name")) for entry in entries if isinstance(entry, dict)} if isinstance(entries, list) else set()
-    )
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _texts(value: object) -> list[str]:
+    """The texts in what stands for a name or a list of names."""
+    found = value if isinstance(value, list) else [value]
+    return [name for name in found if isinstance(name, str)]
 
 
 def _named(kind: str, name: str, entries: Sequence[Named]) -> Named:

@@ -98,6 +98,16 @@ def test_one_broken_entry_is_not_reported_twice(tmp_path: Path) -> None:
     assert not [line for line in said if "[[rule]]" in line]
 
 
+def test_an_entry_that_is_wrong_in_three_ways_is_three_lines(tmp_path: Path) -> None:
+    """A key that nobody knows does not hide that the board and the channel are not there either."""
+    said = mistakes(tmp_path, "[[rule]]\nname = 'r'\nboard = 'famlies'\nchannels = ['consol']\nconfrim = 2\n")
+    assert sorted(line.removeprefix("leadchange.toml: [[rule]] 'r': ") for line in said) == [
+        "confrim: unknown key; did you mean 'confirm'?",
+        "no board is called 'famlies'; did you mean 'families'?",
+        "no channel is called 'consol'; did you mean 'console'?",
+    ]
+
+
 @pytest.mark.parametrize("text", ["[hub\n", "a = 1\na = 2\n", "\x00"])
 def test_what_is_no_toml_is_one_line(tmp_path: Path, text: str) -> None:
     assert "no valid TOML" in one_mistake(tmp_path, text)
