@@ -14,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from monitor import cli_backfill, cli_daemon, cli_history, cli_rules, cli_share, cli_warehouse, config
+from monitor import cli_backfill, cli_backtest, cli_daemon, cli_history, cli_rules, cli_share, cli_warehouse, config
 from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
 from monitor.config import ConfigError
 from monitor.output import Format, print_rows, sparkline
@@ -35,6 +35,7 @@ backfill = typer.Typer(help="Import history.", no_args_is_help=True, rich_markup
 app.add_typer(alerts, name="alerts")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(backfill, name="backfill")
+cli_backtest.register(app)
 cli_rules.register(app, alerts, deliveries)
 cli_daemon.register(app)
 cli_warehouse.register(app)

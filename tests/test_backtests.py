@@ -156,6 +156,22 @@ def test_a_rule_that_would_have_said_nothing_is_not_drawn(run: Callable[..., Don
     assert done.out == "the rules would have said nothing\n"
 
 
+def test_a_sweep_is_a_grid_for_people_and_rows_for_programs(run: Callable[..., Done]) -> None:
+    import json
+
+    grid = run("backtest", "--sweep", "--rule", "monthly-lead").out.splitlines()
+    assert "monthly-lead on monthly; now confirm = 3, margin = 1.0%" in grid
+    by_confirm = {line.split()[0]: line for line in grid if line.strip()[:1].isdigit()}
+    assert "3, 1 lost, 0 d" in by_confirm["1"]
+    assert by_confirm["3"].split("  ")[-1].strip() == "1, 61 d"
+    rows = json.loads(run("backtest", "--sweep", "--rule", "monthly-lead", "--format", "json").out)
+    assert {"rule": "monthly-lead", "confirm": 1, "margin": 0.01, "reverted_90": 1}.items() <= rows[1].items()
+
+
+def test_a_sweep_of_a_rule_that_would_have_said_nothing_says_so(run: Callable[..., Done]) -> None:
+    assert "country-lead: nothing, whatever its confirm and margin" in run("backtest", "--sweep").out
+
+
 # What check says of rules
 
 
