@@ -251,6 +251,58 @@ def test_a_description_that_changed_moves_a_model_into_the_history_of_its_condit
     assert standing(db, "mit", 0) == {"Alpha": 3}
 
 
+MODELS = Board(name="models", entity="model")
+
+
+def test_of_many_places_the_first_are_kept_and_all_who_share_the_last(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "KEPT", 2)
+    counts = {"alpha/a": 50, "alpha/b": 30, "beta/a": 30, "beta/b": 20, "gamma/a": 10}
+    look(db, 0, [model(name, count) for name, count in counts.items()], MODELS)
+
+    kept = db.rows("SELECT entity, rank, share FROM standings ORDER BY rank, entity")
+    assert [row[:2] for row in kept] == [("alpha/a", 1), ("alpha/b", 2), ("beta/a", 2)]
+    assert kept[0][2] == pytest.approx(50 / 140), "shares are of the whole"
+
+
+def test_who_comes_from_below_the_places_that_are_kept_had_no_rank(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "KEPT", 2)
+    for number, last in enumerate((1, 100)):
+        look(db, number, [model("alpha/a", 50), model("alpha/b", 30), model("beta/a", last)], MODELS)
+
+    ranks = "SELECT entity, rank, previous_rank FROM standings WHERE day = $day ORDER BY rank"
+    assert db.rows(ranks, {"day": day(1)}) == [("beta/a", 1, None), ("alpha/a", 2, 1)]
+
+
+def test_days_are_ranked_a_few_at_a_time_to_the_same_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    boards = [MODELS, Board(name="publishers", entity="publisher"), OWN]
+    for number in range(7):
+        look(db, number, [model("alpha/a", 50 - number), model("beta/a", 46 + number), model("gamma/a", 48)], *boards)
+    before = everything(db)
+    monkeypatch.setattr(standings, "_AT_ONCE", 6)
+    with db.transaction():
+        for table in ("standings", "rankings", "boards"):
+            db.execute(f"DELETE FROM {table}")
+        rank.run(db, boards, REGISTRY)
+
+    assert everything(db) == before
+
+
+def test_who_is_renamed_far_below_has_no_day_ranked_again(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standings, "KEPT", 1)
+    first, low = model("alpha/a", 50), model("alpha/low", 3, hub_id="low")
+    look(db, 0, [first, low], MODELS)
+    look(db, 1, [first, model("alpha/other", 3, hub_id="low")], MODELS)
+    with db.transaction():
+        assert rank.run(db, [MODELS], REGISTRY).boards == {}
+    look(db, 2, [model("alpha/b", 50, hub_id="id:alpha/a"), low], MODELS)
+
+    assert standing(db, "models", 0) == {"alpha/b": 50}, "who stands on the board takes its history along"
+
+
 def test_a_board_that_is_gone_leaves_nothing(db: Database) -> None:
     look(db, 0, WORLD, OWN)
     with db.transaction():

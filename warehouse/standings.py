@@ -28,6 +28,12 @@ _ENTITIES = {"family": "family", "publisher": "publisher", "country": "country",
 _ROOTS = {"publisher": "split_part(root_repo_id, '/', 1)", "model": "root_repo_id"}
 """Whom a derivative counts for, where that is not its family: entity -> expression over models."""
 
+KEPT = 50_000
+"""Places of a board's day that are kept, ties at the last included: of millions of models most never lead anything."""
+
+_AT_ONCE = 6_000_000
+"""Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
+
 
 def refresh(db: Database, board: Board, fingerprint: str) -> date | None:
     """Bring one board up to date; the first day whose standing is new, None when nothing was to do.
@@ -35,18 +41,31 @@ def refresh(db: Database, board: Board, fingerprint: str) -> date | None:
     Run inside a transaction.
     """
     same = _made_alike(db, board, fingerprint)
-    _declare(db, board, fingerprint)
     chosen = days_of(db, board)
     start = _first_difference(dict(db.rows(sql("ranked_days"), {"board": board.name})) if same else {}, chosen)
-    if start is None:
-        return None
-    for query in ("delete_standings", "delete_rankings"):
-        db.execute(sql(query), {"board": board.name, "start": start, "anew": not same})
-    wanted = sorted(day for day in chosen if day >= start)
+    if start is not None:
+        for query in ("delete_standings", "delete_rankings"):
+            db.execute(sql(query), {"board": board.name, "start": start, "anew": not same})
+        wanted = sorted(day for day in chosen if day >= start)
+        step = _days_at_once(db, board)
+        for first in range(0, len(wanted), step):
+            _rank(db, board, chosen, wanted[first : first + step])
+    # Last, for what stands on the board decides whose members matter.
+    _declare(db, board, fingerprint)
+    return start
+
+
+def _rank(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) -> None:
+    """Rank some days, oldest first; the day before the first of them stands already."""
     with counted(db, board, chosen, wanted) as counts:
         db.execute(sql("insert_rankings"), {"board": board.name})
-        db.execute(sql("rank_board", values=values_sql(board, counts)), {"board": board.name})
-    return start
+        db.execute(sql("rank_board", values=values_sql(board, counts), kept=str(KEPT)), {"board": board.name})
+
+
+def _days_at_once(db: Database, board: Board) -> int:
+    """How many days are ranked at once: all of them, where entities are few."""
+    many = board.series is None and board.entity in ("publisher", "model")
+    return max(1, _AT_ONCE // (int(db.value(sql("count_models"))) or 1)) if many else _AT_ONCE
 
 
 def days_of(db: Database, board: Board) -> Days:
@@ -72,10 +91,17 @@ def _made_alike(db: Database, board: Board, fingerprint: str) -> bool:
 
 
 def _members_until(db: Database, board: Board, until: date | None) -> str | None:
-    """Fingerprint of which models, first seen up to a day, count for whom."""
+    """Fingerprint of which models, first seen up to a day, count for whom.
+
+    Where not every entity can be kept, it is of those who stand on the board: among millions somebody is renamed every
+    day, which is no reason to rank all days again for entities that none of them shows.
+    """
     if board.series is not None:
         return None
-    found = db.value(sql("members_fingerprint", members=members_sql(board, "first_seen <= $until")), {"until": until})
+    members, keys = members_sql(board, "first_seen <= $until"), {"until": until}
+    deep = board.entity in ("publisher", "model") and db.value(sql("count_members", members=members), keys) > KEPT
+    whose = sql("who_stands", board=_literal(board.name)) if deep else "true"
+    found = db.value(sql("members_fingerprint", members=members, whose=whose), keys)
     return None if found is None else str(found)
 
 

@@ -28,7 +28,7 @@ SELECT max(first_seen) FROM models;
 
 -- name: members_fingerprint
 -- Which models, first seen up to a day, count for whom, as one number; whatever the order.
-SELECT bit_xor(hash(hub_id, entity, share)) FROM ({members});
+SELECT bit_xor(hash(hub_id, entity, share)) FROM ({members}) WHERE {whose};
 
 -- name: delete_board
 -- Forget a definition before it is written anew.
@@ -150,17 +150,34 @@ FROM ({counts}) AS c JOIN ({members}) AS b USING (hub_id)
 GROUP BY ALL
 
 -- name: rank_board
--- Rank the values of every day to rank, with share of the total and the rank of the day before.
+-- Rank the values of every day to rank, with share of the total and the rank of the day before; no deeper than is kept.
 INSERT INTO standings (board, day, snapshot_id, rank, entity, value, share, previous_rank)
-WITH entity_values AS ({values}),
-ranked AS (
-    SELECT d.day, d.previous_day, d.snapshot_id, v.entity, v.value,
-        rank() OVER (PARTITION BY d.day ORDER BY v.value DESC) AS rank,
-        v.value / nullif(sum(v.value) OVER (PARTITION BY d.day), 0) AS share
+WITH entity_values AS MATERIALIZED ({values}),
+days AS (
+    SELECT d.day, d.previous_day, d.snapshot_id, sum(v.value) AS total, list_min(max(v.value, {kept})) AS least
     FROM entity_values AS v JOIN days_to_rank AS d USING (snapshot_id)
+    GROUP BY ALL
+),
+ranked AS MATERIALIZED (
+    SELECT d.day, d.previous_day, d.snapshot_id, v.entity, v.value, v.value / nullif(d.total, 0) AS share,
+        rank() OVER (PARTITION BY d.day ORDER BY v.value DESC) AS rank
+    FROM entity_values AS v JOIN days AS d USING (snapshot_id)
+    WHERE v.value >= d.least
 )
 SELECT $board, r.day, r.snapshot_id, r.rank, r.entity, r.value, r.share, coalesce(p.rank, s.rank)
 FROM ranked AS r
 LEFT JOIN ranked AS p ON p.day = r.previous_day AND p.entity = r.entity
 LEFT JOIN standings AS s ON s.board = $board AND s.day = r.previous_day AND s.entity = r.entity
 ORDER BY r.day, r.rank, r.entity;
+
+-- name: who_stands
+-- Whether an entity stands on a board on any day, as a condition.
+entity IN (SELECT entity FROM standings WHERE board = {board})
+
+-- name: count_members
+-- How many models count for anybody.
+SELECT count(*) FROM ({members});
+
+-- name: count_models
+-- How many models are known.
+SELECT count(*) FROM models;
