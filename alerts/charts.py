@@ -24,6 +24,9 @@ Row = tuple[date, str, float]
 
 Axis = Literal["zero", "near", "log"]
 
+_YEARS = 200
+"""Days from which on a date needs its year."""
+
 # Okabe and Ito's colours, which colour-blind people tell apart, darkened where they were too light for text on white.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#b4508f", "#a8740a", "#2f8fcb", "#4d4d4d", "#7b3294", "#8c510a", "#01665e")
 
@@ -95,11 +98,11 @@ def race_chart(
     labels = _labels(known, scale, gap=(_LABEL + 4) / height)
     plot = width - 84 - max(len(label["text"]) for label in labels) * _LABEL * 0.58
     x = alt.X("day:T", title=None, axis=_time_axis(first, last), scale=alt.Scale(domain=[_at(first), _at(last)]))
-    y = alt.Y("value:Q", title=None, axis=_count_axis(), scale=scale.altair())
+    y = alt.Y("value:Q", title=None, axis=_count_axis(scale), scale=scale.altair())
     colour = _colour([name for _, name, _ in known])
     layers = [
         *_shades([day for day in suspect if first <= day <= last], x),
-        *(_flip_mark(flip, x, early=(flip - first) * 4 < last - first) if flip and first <= flip <= last else ()),
+        *(_flip_mark(flip, x, first, last) if flip and first <= flip <= last else ()),
         _lines(known).encode(x=x, y=y, color=colour),
         _ends(labels).encode(x=x, y=y, color=colour),
     ]
@@ -133,6 +136,17 @@ class _Heights:
         if self.log:
             return float(self.low * (self.high / self.low) ** share)
         return self.low + share * (self.high - self.low)
+
+    def magnitudes(self) -> list[float]:
+        """Values for a logarithmic axis: 1, 3, 10, 30; 1, 2, 5, 10 where that would be too few."""
+        powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        found: list[float] = []
+        for steps in ((1, 3), (1, 2, 5), range(1, 10)):
+            values = [step * 10.0**power for power in powers for step in steps]
+            found = [value for value in values if self.low <= value <= self.high]
+            if len(found) >= 3:
+                break
+        return found
 
     def altair(self) -> alt.Scale:
         kind: Any = "log" if self.log else "linear"
@@ -209,9 +223,11 @@ def _shades(days: list[date], x: alt.X) -> list[alt.Chart]:
     return [band.mark_rect(color="#9ca3af", opacity=0.25, clip=True)] if days else []
 
 
-def _flip_mark(day: date, x: alt.X, *, early: bool) -> list[alt.Chart]:
+def _flip_mark(day: date, x: alt.X, first: date, last: date) -> list[alt.Chart]:
     """A line through the day; its note stands to the right of it when there is no room to the left."""
-    data = alt.InlineData(values=[{"day": _at(day), "text": f"since {day.day} {day:%b}"}])
+    early = (day - first) * 4 < last - first
+    year = f" {day.year}" if (last - first).days > _YEARS else ""
+    data = alt.InlineData(values=[{"day": _at(day), "text": f"since {day.day} {day:%b}{year}"}])
     rule = alt.Chart(data).encode(x=x).mark_rule(color=_FAINT, strokeDash=[4, 4])
     note = alt.Chart(data).encode(x=x, y=alt.value(0), text="text:N")
     align: Any = "left" if early else "right"
@@ -221,15 +237,16 @@ def _flip_mark(day: date, x: alt.X, *, early: bool) -> list[alt.Chart]:
 def _time_axis(first: date, last: date) -> alt.Axis:
     """About six ticks, on days that exist: Vega would put several on one day when there are few."""
     span = (last - first).days
-    if span > 200:
+    if span > _YEARS:
         return alt.Axis(format="%b %Y", tickCount=6, labelOverlap=True, **_AXIS)
     days = [first + timedelta(days=offset) for offset in range(0, span + 1, span // 6 + 1)]
     ticks = [alt.DateTime(year=day.year, month=day.month, date=day.day) for day in days]
     return alt.Axis(format="%-d %b", values=ticks, **_AXIS)
 
 
-def _count_axis() -> alt.Axis:
-    return alt.Axis(labelExpr=_COUNTS, tickCount=5, domain=False, ticks=False, gridColor=_GRID, labelPadding=10)
+def _count_axis(scale: _Heights) -> alt.Axis:
+    ticks: dict[str, Any] = {"values": scale.magnitudes()} if scale.log else {"tickCount": 5}
+    return alt.Axis(labelExpr=_COUNTS, domain=False, ticks=False, gridColor=_GRID, labelPadding=10, **ticks)
 
 
 def _title(title: str, subtitle: str, width: int) -> alt.TitleParams:

@@ -111,3 +111,25 @@ def test_labels_keep_their_distance_and_their_order(heights: list[float]) -> Non
 
 def test_labels_with_room_stay_where_their_lines_end() -> None:
     assert charts._spread([0.1, 0.5, 0.9], 0.05) == [0.1, 0.5, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ((80_000, 300_000_000), [1e5, 3e5, 1e6, 3e6, 1e7, 3e7, 1e8, 3e8]),
+        ((9_000, 40_000), [1e4, 2e4, 5e4]),
+        ((40, 41), [30, 40, 50, 60]),
+    ],
+)
+def test_a_logarithmic_axis_counts_in_round_magnitudes(values: tuple[float, float], ticks: list[float]) -> None:
+    rows = [(date(2026, 1, 1 + n), "Qwen", value) for n, value in enumerate(values)]
+    drawn = charts.race_chart(rows, axis="log").to_dict()
+    axes = [layer["encoding"]["y"]["axis"] for layer in drawn["layer"] if "axis" in layer["encoding"].get("y", {})]
+    assert [axis["values"] for axis in axes] == [ticks] * len(axes)
+    assert axes
+
+
+def test_the_mark_of_a_flip_names_its_year_where_the_race_goes_over_years() -> None:
+    days = [date(2025, 1, 1), date(2025, 4, 30), date(2026, 1, 1)]
+    assert "since 30 Apr 2025" in str(charts.race_chart([(day, "Qwen", 1) for day in days], flip=days[1]).to_dict())
+    assert "'since 30 Apr'" in str(charts.race_chart([(day, "Qwen", 1) for day in days[:2]], flip=days[1]).to_dict())
