@@ -254,7 +254,7 @@ class HubClient:
 
 
 def _open(settings: HubSettings, token: str | None) -> httpx.AsyncClient:
-    headers = {"user-agent": f"leadchange/{version('leadchange')}", "accept": "application/json"}
+    headers = {"user-agent": _user_agent(), "accept": "application/json"}
     if token is not None:
         # Checked here, for a later complaint about a header would quote it.
         if not (token.isascii() and token.isprintable() and token) or " " in token:
@@ -264,6 +264,12 @@ def _open(settings: HubSettings, token: str | None) -> httpx.AsyncClient:
         return httpx.AsyncClient(headers=headers, timeout=settings.timeout_seconds, verify=certificates())
     except (ValueError, ImportError, httpx.InvalidURL) as error:
         raise HubError(f"the proxy named in the environment cannot be used: {error}") from None
+
+
+@functools.cache
+def _user_agent() -> str:
+    """Looked up once: it is read from a file."""
+    return f"leadchange/{version('leadchange')}"
 
 
 @functools.cache

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any, Self
 
 import polars as pl
-from spine import Inbox, day, moment
+from spine import Inbox, day, moment, warehouse
 
 from alerts.message import compose, summary
 from alerts.rules import Rule
 from jobs import backfill, deliver, detect
 from warehouse.boards import Board
-from warehouse.db import Database
-from warehouse.migrate import migrate
 from warehouse.registry import Registry
 
 BOARD = Board(name="totals", entity="publisher", measure="series:totals")
@@ -38,17 +36,12 @@ class Race:
         self.breaker = breaker
         self.path = path
         self.desk = Inbox()
-        self.db = self._open()
-
-    def _open(self) -> Database:
-        db = Database.open(self.path) if self.path else Database.in_memory()
-        migrate(db, now=moment(0))
-        return db
+        self.db = warehouse(self.path)
 
     def reopen(self) -> None:
         """End the process, as far as the warehouse can tell, and begin another."""
         self.db.close()
-        self.db = self._open()
+        self.db = warehouse(self.path)
 
     def __enter__(self) -> Self:
         return self

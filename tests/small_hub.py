@@ -12,7 +12,6 @@ from jobs import rank
 from warehouse import store
 from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.migrate import migrate
 from warehouse.records import HubModel, Listing, Parent, Snapshot, Verdict
 from warehouse.registry import Family, Registry
 
@@ -51,12 +50,6 @@ def model(repo_id: str, count: int | None, *, hub_id: str | None = None, created
         }
         | more
     )
-
-
-def warehouse() -> Database:
-    db = Database.in_memory()
-    migrate(db, now=moment(0))
-    return db
 
 
 def look(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +87,25 @@ def head(snapshot_id: int, number: int = 0, *, models: int = 0, **more: object) 
 
 def warehouse(path: Path | None = None) -> Database:
     """A warehouse of this version's schema; in memory unless a path is given."""
-    db = Database.open(path) if path else Database.in_memory()
-    migrate(db, now=moment(0))
+    if path:
+        if not path.exists():
+            shutil.copy(migrated(), path)
+        return Database.open(path)
+    db = Database.in_memory()
+    db.execute(f"ATTACH '{migrated()}' AS migrated (READ_ONLY)")
+    db.execute("COPY FROM DATABASE migrated TO memory")
+    db.execute("DETACH migrated")
     return db
+
+
+@cache
+def migrated() -> Path:
+    """A new warehouse, to be copied: making one takes longer than most tests."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    with Database.open(folder / "migrated.duckdb") as db:
+        migrate(db, now=moment(0))
+    return folder / "migrated.duckdb"
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from datetime import UTC, date
 
 import polars as pl
 import pytest
-from small_hub import REGISTRY, warehouse
+from small_hub import REGISTRY
+from spine import warehouse
 
 from jobs import rank
 from monitor.demo.recordings import DATA, snapshots

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_hub import START, day, look, model, series, warehouse
+from small_hub import START, day, look, model, series
+from spine import warehouse
 
 from warehouse.boards import Board
 from warehouse.db import Database

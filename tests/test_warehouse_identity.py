@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import pytest
 import small_hub
 import spine
-from small_hub import REGISTRY, look, model, standing, warehouse
+from small_hub import REGISTRY, look, model, standing
+from spine import warehouse
 
 from alerts.rules import Rule
 from monitor.demo.hub import LocalHub

@@ -7,15 +7,14 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from spine import warehouse
 
 from warehouse import movement, store
 from warehouse.db import Database
-from warehouse.migrate import migrate
 from warehouse.movement import Point, covered, growth, guarded, steps
 from warehouse.records import HubModel, Snapshot
 
 START = date(2026, 1, 1)
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def day(number: int) -> date:
@@ -187,8 +186,7 @@ def test_days_count_as_covered_from_the_first_whole_span_on() -> None:
 
 @pytest.fixture
 def db() -> Iterable[Database]:
-    with Database.in_memory() as database:
-        migrate(database, now=NOW)
+    with warehouse() as database:
         yield database
 
 
@@ -235,8 +233,7 @@ looks = st.dictionaries(
 def test_all_models_at_once_are_measured_as_the_definition_says(
     counts: dict[int, dict[str, int | None]], created: dict[str, date], span: int
 ) -> None:
-    with Database.in_memory() as database:
-        migrate(database, now=NOW)
+    with warehouse() as database:
         chosen = kept(database, dict(sorted(counts.items())), created)
         found = in_bulk(database, chosen, list(chosen), span)
     expected = {}

@@ -3,7 +3,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from small_hub import day, flips, look, model, series, warehouse
+from small_hub import day, flips, look, model, series
+from spine import warehouse
 
 from warehouse.boards import Board
 from warehouse.db import Database

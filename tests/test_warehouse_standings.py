@@ -8,7 +8,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_hub import REGISTRY, START, day, look, model, moment, series, standing, warehouse
+from small_hub import REGISTRY, START, day, look, model, moment, series, standing
+from spine import warehouse
 
 from jobs import rank
 from warehouse import standings, store

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from small_hub import day, look, model, series, warehouse
+from small_hub import day, look, model, series
+from spine import warehouse
 
 from warehouse.boards import Board
 from warehouse.db import Database

@@ -15,6 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
@@ -55,6 +56,30 @@ _SORTS: dict[str, Callable[[HubModel], Any]] = {
 def hub_id(repo_id: str) -> str:
     """An `_id` for a repository that has none on record: 24 hex digits, always the same for the same name."""
     return hashlib.sha1(repo_id.encode(), usedforsecurity=False).hexdigest()[:24]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, ended at once: that one looks every 100 ms whether it is to end, and then waits for as long again."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        await super().startup(sockets)
+
+    async def main_loop(self) -> None:
+        while not self._ended.is_set():
+            await self.on_tick(0)  # the date of the answers
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), timeout=1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in (*self.servers, *(sockets or ())):
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+    def end(self) -> None:
+        """Stop listening, hang up, give up what is being answered; for another thread."""
+        self._loop.call_soon_threadsafe(self._ended.set)
 
 
 class LocalHub:
@@ -115,7 +140,7 @@ class LocalHub:
         # asyncio does this only where the socket names its protocol; without it every answer waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        self._server = uvicorn.Server(
+        self._server = _Server(
             uvicorn.Config(
                 self._app(), log_config=None, log_level="critical", access_log=False, lifespan="off", ws="none",
                 timeout_graceful_shutdown=0,
@@ -128,7 +153,7 @@ class LocalHub:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        self._server.should_exit = True
+        self._server.end()
         self._thread.join()
 
     def _app(self) -> Starlette:
