@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
-import polars as pl
 from hypothesis import strategies as st
 from spine import head
 
 from warehouse import store
 from warehouse.db import Database
-from warehouse.queries import sql
+from warehouse.records import HubModel
 
 START = date(2026, 1, 26)
 """A Monday; the month ends within the first week."""
@@ -36,9 +35,7 @@ def keep(db: Database, looks: Sequence[Look], first: int = 1) -> None:
         snapshot_id = int(day.strftime("%Y%m%d")) * 10**9 + place
         with db.transaction():
             one = head(snapshot_id, models=len(shown), day=day, source=source)
-            store.write_snapshot(db, one, pl.DataFrame(schema=store.MODEL_SCHEMA))
-            with db.view_of("incoming", _frame(shown)):
-                db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
+            store.write_snapshot(db, one, store.model_frame(_models(shown)))
 
 
 def observations(db: Database, where: str = "true") -> list[tuple[object, ...]]:
@@ -46,7 +43,8 @@ def observations(db: Database, where: str = "true") -> list[tuple[object, ...]]:
     return db.rows(f"SELECT * FROM observations WHERE {where} ORDER BY ALL")
 
 
-def _frame(shown: Mapping[str, Seen]) -> pl.DataFrame:
-    rows = [(hub_id, f"{seen[0]}-{hub_id}", *seen[1:]) for hub_id, seen in shown.items()]
-    counters = dict.fromkeys(("downloads_30d", "downloads_all_time", "likes"), pl.Int64)
-    return pl.DataFrame(rows, schema={"hub_id": pl.String, "repo_id": pl.String} | counters, orient="row")
+def _models(shown: Mapping[str, Seen]) -> list[HubModel]:
+    return [
+        HubModel(hub_id, f"{name}-{hub_id}", name.partition("/")[0], *counts)
+        for hub_id, (name, *counts) in shown.items()
+    ]

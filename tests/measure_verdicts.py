@@ -25,7 +25,6 @@ from monitor.demo.generator import GeneratedHub, Population
 from warehouse import history, store, verdict
 from warehouse.db import Database
 from warehouse.migrate import migrate
-from warehouse.queries import sql
 from warehouse.records import Snapshot
 
 SOURCE = "generated"
@@ -101,9 +100,7 @@ class Watcher:
         judged = verdict.of_table(models.height, before)
         snapshot_id = store.next_snapshot_id(self.db, now)
         head = Snapshot(snapshot_id, SOURCE, now, day, judged.verdict, judged.reason, models.height)
-        store.write_snapshot(self.db, head, models.clear(), measured=judged.measured)
-        with self.db.view_of("incoming", models):
-            self.db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
+        store.write_snapshot(self.db, head, models, measured=judged.measured)
         return judged, list(json.loads(json.dumps(judged.measured)).get("findings", ()))
 
     def forget(self, before: date) -> None:

@@ -11,7 +11,6 @@ from spine import head, model, warehouse
 
 from warehouse import history, store, verdict
 from warehouse.db import Database
-from warehouse.queries import sql
 from warehouse.records import HubModel, Listing, Walk
 from warehouse.verdict import Judgement
 
@@ -40,9 +39,7 @@ class Source:
             head(store.next_snapshot_id(self.db, now), models=models.height),
             taken_at=now, day=day, verdict=judged.verdict, verdict_reason=judged.reason,
         )  # fmt: skip
-        store.write_snapshot(self.db, snapshot, models.clear(), listings=walk.listings, measured=judged.measured)
-        with self.db.view_of("incoming", models):
-            self.db.execute(sql("insert_observations"), {"snapshot_id": snapshot.snapshot_id, "day": snapshot.day})
+        store.write_snapshot(self.db, snapshot, models, listings=walk.listings, measured=judged.measured)
         return judged
 
     def findings(self) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 from past import PUBLISHERS, START, datasets, days, facts, fill, listed, repositories, settings, uploads, verdicts
-from spine import BOARDS, REGISTRY, hub, look, model, warehouse
+from spine import BOARDS, REGISTRY, day, head, hub, look, model, warehouse
 from starlette.responses import Response
 
 from jobs import backfill, backfill_plan, own_files, rank, sources
@@ -22,6 +23,7 @@ from jobs.own_files import HistoryError
 from monitor.demo import dataset_files, faults
 from monitor.demo.dataset_files import HUB_STATS, MODEL_PULSE, WEEKLY, parquet
 from monitor.demo.datasets import LocalDatasets, Revision
+from warehouse import store
 from warehouse.db import Database
 from warehouse.errors import NotKnownError
 
@@ -57,8 +59,8 @@ def test_every_day_becomes_a_snapshot_with_its_source_revision_and_verdict(db: D
 
 def test_counts_are_those_of_the_day_and_null_before_they_were_recorded(db: Database, local: LocalDatasets) -> None:
     fill(db, local)
-    for number, (day, frame) in enumerate(days(5)):
-        found = db.frame("FROM observations WHERE day = $day ORDER BY repo_id", {"day": day})
+    for number, (shown, frame) in enumerate(days(5)):
+        found = db.frame("FROM observations WHERE day = $day ORDER BY repo_id", {"day": shown})
         wanted = frame.sort("repo_id")
         assert found["downloads_30d"].to_list() == wanted["downloads_30d"].to_list()
         assert found["likes"].to_list() == wanted["likes"].to_list()
@@ -420,6 +422,18 @@ def test_history_is_adopted_when_a_look_shows_its_id(db: Database) -> None:
     assert db.value("SELECT count(*) FROM models") == 3
     again = see(db, 1, model("alpha-lab/a", hub_id="65a", created_at=BORN), model("gamma/c", hub_id="65c"))
     assert "joined" not in again.snapshot.verdict_reason
+
+
+def test_a_model_known_twice_under_one_name_is_counted_once_in_later_looks(db: Database) -> None:
+    known = model("alpha-lab/a", hub_id="65a", created_at=BORN)
+    see(db, 0, known)
+    with db.transaction():
+        strange = replace(known, hub_id="name:alpha-lab/a", created_at=None)
+        store.write_snapshot(db, head(7, -30, source="archive"), store.model_frame([strange]))
+    see(db, 1, known)
+    see(db, 2, replace(known, license="mit"))
+    counted = db.rows("SELECT day, hub_id, repo_id FROM observations ORDER BY day")
+    assert counted == [(day(number), "65a", "alpha-lab/a") for number in (-30, 0, 1, 2)]
 
 
 def test_history_from_before_a_model_was_created_is_not_its_own(db: Database) -> None:

@@ -255,8 +255,7 @@ def test_history_by_name_is_adopted_after_it_was_packed() -> None:
         keep(db, [(0, "weekly", {"name:lab/a-a": ("lab/a", 5, None, None)}), (40, "hub", {"a": ("lab/a", 7, 8, 9)})])
         pack(db, 39)
         db.execute("CREATE TEMP TABLE adopted AS SELECT 'name:lab/a-a' AS former, 'a' AS hub_id")
-        for step in ("adopt_recent", "adopt_names"):
-            db.execute(sql(step))
+        db.execute(sql("adopt_names"))
         pack(db, 100)
         assert {row[0] for row in db.rows("SELECT hub_id FROM observations")} == {"a"}
         assert db.value("SELECT count(*) FROM observations") == 2

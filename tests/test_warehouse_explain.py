@@ -142,11 +142,12 @@ def test_it_takes_less_than_a_second_on_twenty_thousand_models_and_a_month_of_da
     db.execute("DELETE FROM recent_observations")
     db.execute("DELETE FROM models")
     db.execute("DELETE FROM snapshots")
+    db.execute("INSERT INTO model_names SELECT 1000 + i, 'id' || i, 'x/' || i FROM range(20000) AS r(i)")
     for number in range(30):
         keys = {"n": number, "day": day(number), "at": START + timedelta(days=number)}
         db.execute("INSERT INTO snapshots SELECT $n, 'hub', $at, $day, 'complete', '', 0, 0, 0, NULL, NULL", keys)
         db.execute(
-            "INSERT INTO recent_observations SELECT $n, $day, 'id' || i, 'x/' || i, 1, "
+            "INSERT INTO recent_observations SELECT $n, $day, 1000 + i, 1, "
             "1000 + $n * CASE WHEN i % 2 = 0 THEN 10 ELSE $n END, 1 FROM range(20000) AS r(i)",
             {"n": number, "day": day(number)},
         )

@@ -121,3 +121,24 @@ def test_a_migration_that_fails_half_way_leaves_nothing_of_itself(
     with Database.open(path) as db:
         assert db.rows(TABLES) == before
         assert db.value("SELECT max(version) FROM schema_migrations") == len(migrations())
+
+
+def test_a_warehouse_whose_counts_carried_names_answers_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "w.duckdb"
+    with monkeypatch.context() as before, Database.open(path) as db:
+        before.setattr(migrating, "migrations", lambda: migrations()[:4])
+        migrate(db, now=moment(0))
+        db.execute("INSERT INTO model_names VALUES (1, 'a', 'lab/a')")
+        db.execute("INSERT INTO run_days VALUES (1, 1, 7, DATE '2026-05-01', 1, 0)")
+        db.execute("INSERT INTO observation_runs VALUES (1, 1, NULL, [5], [NULL], [0])")
+        db.execute(
+            "INSERT INTO recent_observations VALUES (8, DATE '2026-05-02', 'a', 'lab/a', 6, NULL, 0), "
+            "(8, DATE '2026-05-02', 'b', 'lab/b', NULL, 9, 1), (9, DATE '2026-05-03', 'b', 'lab/b-new', 1, 9, 1)"
+        )
+        seen = db.rows("FROM observations ORDER BY ALL")
+    with Database.open(path) as db:
+        assert migrate(db, now=moment(1)) == ["numbers"]
+        assert db.rows("FROM observations ORDER BY ALL") == seen
+        assert db.rows("FROM model_names ORDER BY ALL")[1:] == [(2, "b", "lab/b"), (3, "b", "lab/b-new")]

@@ -338,13 +338,14 @@ def test_three_hundred_thousand_models_are_ranked_within_seconds(db: Database) -
     own = ids.rank("ordinal") <= 1000
     frame = pl.DataFrame({"hub_id": ids, "repo_id": "x/" + ids, "count": pl.int_range(size, eager=True), "own": own})
     with db.view_of("made", frame):
+        db.execute("INSERT INTO model_names SELECT count, hub_id, repo_id FROM made")
         for number in range(2):
             db.execute(
                 "INSERT INTO snapshots SELECT $n, 'hub', $at, $day, 'complete', '', 0, 0, 0, NULL, NULL",
                 {"n": number, "at": moment(8 * number), "day": day(8 * number)},
             )
             db.execute(
-                "INSERT INTO recent_observations SELECT $n, $day, hub_id, repo_id, count, count, 1 FROM made",
+                "INSERT INTO recent_observations SELECT $n, $day, count, count, count, 1 FROM made",
                 {"n": number, "day": day(8 * number)},
             )
         db.execute(

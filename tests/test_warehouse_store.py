@@ -126,14 +126,6 @@ def test_how_complete_each_listing_was_is_kept() -> None:
     assert kept == [("a-user", 0, None, 1, None), ("alpha-lab", 1, 1, 0, None), ("beta-ai", 0, 5, 0, "listed 0 of 5")]
 
 
-def test_the_sizes_of_the_last_complete_look_are_what_a_listing_is_held_against() -> None:
-    with warehouse() as db:
-        write(db, 0, listed(2, 1))
-        store.write_snapshot(db, head(9, 1, verdict="partial", taken_at=moment(1)), store.model_frame(listed(2, 1)[:1]))
-        assert store.listed_before(db, "hub") == {"alpha-lab": 1, "beta-ai": 1, "gamma": 1}
-        assert store.listed_before(db, "elsewhere") == {}
-
-
 # Models
 
 
@@ -171,6 +163,17 @@ def test_a_description_is_written_only_when_it_changed() -> None:
         write(db, 4, [replace(plain, gated="manual", parents=(Parent("merge", "x/y"),))])
         versions = db.rows("SELECT gated, len(parents) FROM model_versions ORDER BY snapshot_id")
     assert versions == [(None, None), ("manual", None), ("manual", 1)]
+
+
+def test_a_description_is_compared_in_full_when_its_number_says_that_it_may_be_another() -> None:
+    plain = model("alpha-lab/alpha-1", 5, parents=(Parent("merge", "x/y"),))
+    with warehouse() as db:
+        write(db, 0, [plain])
+        known = db.rows("FROM models")
+        db.execute("UPDATE models SET digest = 7")  # as if another DuckDB had another hash
+        write(db, 0, [plain], hour=15)
+        assert db.rows("FROM models") == known
+        assert db.value("SELECT count(*) FROM model_versions") == 1
 
 
 def test_a_model_that_is_gone_keeps_its_place_and_the_day_it_was_seen_last() -> None:
@@ -317,15 +320,18 @@ def merged(known: Known | None, number: int, seen: HubModel) -> Known:
 @given(st.lists(a_look, min_size=1, max_size=8))
 def test_what_is_known_of_a_model_follows_from_all_looks_at_it(looks: list[tuple[int, Any]]) -> None:
     expected: dict[str, Known] = {}
+    counted = []
     with warehouse() as db:
         for number, shown in looks:
             models = [
-                model(repo_id, hub_id=hub_id, license=license_, created_at=moment(0) if dated else None)
-                for hub_id, (repo_id, license_, dated) in shown.items()
+                model(repo_id, place, hub_id=hub_id, license=license_, created_at=moment(0) if dated else None)
+                for place, (hub_id, (repo_id, license_, dated)) in enumerate(shown.items())
             ]
-            write(db, number, models)
+            snapshot_id = write(db, number, models)
             for seen in models:
                 expected[seen.hub_id] = merged(expected.get(seen.hub_id), number, seen)
+                counted.append((snapshot_id, seen.hub_id, seen.repo_id, seen.downloads_30d))
+        observed = db.rows("SELECT snapshot_id, hub_id, repo_id, downloads_30d FROM observations ORDER BY ALL")
         rows = db.records("SELECT *, coalesce(former_names, []) AS former FROM models")
     found = {
         row["hub_id"]: {
@@ -335,4 +341,5 @@ def test_what_is_known_of_a_model_follows_from_all_looks_at_it(looks: list[tuple
         }
         for row in rows
     }  # fmt: skip
+    assert observed == sorted(counted)
     assert found == expected

@@ -58,7 +58,7 @@ def adopt(db: Database, models: pl.DataFrame) -> int:
         db.execute(sql("find_adoptions"))
     adopted = int(db.value(sql("count_adoptions")))
     if adopted:
-        steps = ("adopt_recent", "adopt_names", "adopt_versions", "adopt_days", "drop_adopted", "adopt_models")
+        steps = ("adopt_names", "adopt_versions", "adopt_days", "drop_adopted", "adopt_models")
         for step in steps:
             db.execute(sql(step))
     db.execute(sql("drop_adoptions"))

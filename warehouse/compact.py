@@ -92,10 +92,8 @@ def merge_spans(db: Database, today: date, thin: Collection[int] = (), *, now: d
 def _close(db: Database, snapshot_id: int, day: date) -> None:
     """One snapshot's plain rows into a run of its own."""
     run = int(db.value(sql("next_run")))
-    db.execute(sql("number_names"), {"snapshot_id": snapshot_id})
-    db.execute(sql("close_snapshot", numbers=sql("numbers")), {"run": run, "snapshot_id": snapshot_id})
-    of_day = {"run": run, "snapshot_id": snapshot_id, "day": day}
-    db.execute(sql("insert_run_day", numbers=sql("numbers")), of_day)
+    db.execute(sql("close_snapshot"), {"run": run, "snapshot_id": snapshot_id})
+    db.execute(sql("insert_run_day"), {"run": run, "snapshot_id": snapshot_id, "day": day})
     _require_true(db, run)
     db.execute(sql("forget_recent"), {"snapshot_id": snapshot_id})
 

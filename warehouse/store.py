@@ -79,15 +79,24 @@ def write_snapshot(
 
 
 def _write_models(db: Database, snapshot: Snapshot, models: pl.DataFrame) -> None:
-    """Counts as they are; descriptions where they changed, which is a small part of a day's."""
-    keys: dict[str, object] = {"snapshot_id": snapshot.snapshot_id}
-    seen: dict[str, object] = {"day": snapshot.day}
+    """Descriptions where they changed, which is a small part of a day's; counts as they are."""
+    keys = {"snapshot_id": snapshot.snapshot_id, "day": snapshot.day}
     with db.view_of("incoming", models):
-        db.execute(sql("insert_observations"), keys | seen)
-        db.execute(sql("insert_model_versions"), keys)
+        db.execute(sql("find_described"))
+        if db.value(sql("count_described")):
+            _describe(db, snapshot)
+        db.execute(sql("insert_observations", numbers=sql("numbers")), keys)
+        db.execute(sql("forget_described"))
         # What is known is compared with the day it was seen last, so that day is noted after the descriptions.
-        for step in ("describe_again", "fill_gaps", "note_seen", "insert_models"):
-            db.execute(sql(step), seen)
+        db.execute(sql("note_seen"), {"day": snapshot.day})
+
+
+def _describe(db: Database, snapshot: Snapshot) -> None:
+    """Take in what may be new about models: the rows of `described`."""
+    db.execute(sql("number_names"))
+    db.execute(sql("insert_model_versions"), {"snapshot_id": snapshot.snapshot_id})
+    for step in ("describe_again", "fill_gaps", "insert_models"):
+        db.execute(sql(step, numbers=sql("numbers")), {"day": snapshot.day})
 
 
 def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
@@ -147,11 +156,6 @@ def write_registry(db: Database, registry: Registry) -> bool:
         db.execute(sql("clear_families"))
         db.execute(sql("fill_families"))
     return True
-
-
-def listed_before(db: Database, source: str) -> dict[str, int]:
-    """Publisher -> how many of its models the last complete snapshot of `source` saw."""
-    return dict(db.rows(sql("previous_listing_sizes"), {"source": source}))
 
 
 def write_series(db: Database, name: str, values: pl.DataFrame, *, revision: str) -> int:

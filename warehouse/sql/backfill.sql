@@ -72,12 +72,8 @@ QUALIFY count(*) OVER (PARTITION BY former) = 1;
 -- How many there are.
 SELECT count(*) FROM adopted;
 
--- name: adopt_recent
--- Give their plain rows to the models they are of.
-UPDATE recent_observations SET hub_id = a.hub_id FROM adopted AS a WHERE recent_observations.hub_id = a.former;
-
 -- name: adopt_names
--- Give their runs to the models they are of.
+-- Give their counts to the models they are of.
 UPDATE model_names SET hub_id = a.hub_id FROM adopted AS a WHERE model_names.hub_id = a.former;
 
 -- name: adopt_versions

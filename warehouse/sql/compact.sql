@@ -6,32 +6,20 @@ SELECT snapshot_id, day FROM (SELECT DISTINCT snapshot_id, day FROM recent_obser
 -- A number that no run has.
 SELECT coalesce(max(run), 0) + 1 FROM run_days;
 
--- name: number_names
--- Give a number to every name in a snapshot that has none; in the order of creation, so that a model is found quickly.
-INSERT INTO model_names (name, hub_id, repo_id)
-SELECT (SELECT coalesce(max(name), 0) FROM model_names) + row_number() OVER (ORDER BY hub_id, repo_id), hub_id, repo_id
-FROM (SELECT DISTINCT hub_id, repo_id FROM recent_observations WHERE snapshot_id = $snapshot_id)
-ANTI JOIN model_names USING (hub_id, repo_id)
-ORDER BY hub_id, repo_id;
-
--- name: numbers
--- The number of every model under its name; of several the first, for what was known by name only may have had its own.
-SELECT hub_id, repo_id, min(name) AS name FROM model_names GROUP BY hub_id, repo_id
-
 -- name: close_snapshot
 -- Write a snapshot's plain rows as a run of its own, largest models first.
 INSERT INTO observation_runs (run, name, unseen, downloads_30d, downloads_all_time, likes)
-SELECT $run, n.name, NULL, [o.downloads_30d], [o.downloads_all_time], [o.likes]
-FROM recent_observations AS o JOIN ({numbers}) AS n USING (hub_id, repo_id)
-WHERE o.snapshot_id = $snapshot_id
-ORDER BY coalesce(o.downloads_all_time, 0) DESC, coalesce(o.downloads_30d, 0) DESC, n.name;
+SELECT $run, name, NULL, [downloads_30d], [downloads_all_time], [likes]
+FROM recent_observations
+WHERE snapshot_id = $snapshot_id
+ORDER BY coalesce(downloads_all_time, 0) DESC, coalesce(downloads_30d, 0) DESC, name;
 
 -- name: insert_run_day
 -- Note which snapshot a run of one snapshot holds, and what its plain rows were.
 INSERT INTO run_days (run, position, snapshot_id, day, models, checksum)
-SELECT $run, 1, $snapshot_id, $day, count(*), coalesce(bit_xor(hash(n.name, o.downloads_30d, o.downloads_all_time, o.likes)), 0)
-FROM recent_observations AS o JOIN ({numbers}) AS n USING (hub_id, repo_id)
-WHERE o.snapshot_id = $snapshot_id;
+SELECT $run, 1, $snapshot_id, $day, count(*), coalesce(bit_xor(hash(name, downloads_30d, downloads_all_time, likes)), 0)
+FROM recent_observations
+WHERE snapshot_id = $snapshot_id;
 
 -- name: forget_recent
 -- Forget the plain rows of a snapshot that is a run now.

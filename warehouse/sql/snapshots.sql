@@ -8,14 +8,41 @@ INSERT INTO snapshots (snapshot_id, source, taken_at, day, verdict, verdict_reas
 VALUES ($snapshot_id, $source, $taken_at, $day, $verdict, $verdict_reason, $models, $requests, $seconds, $revision, $measured);
 
 -- name: insert_observations
--- Write a snapshot's counts.
-INSERT INTO recent_observations (snapshot_id, day, hub_id, repo_id, downloads_30d, downloads_all_time, likes)
-SELECT $snapshot_id, $day, hub_id, repo_id, downloads_30d, downloads_all_time, likes FROM incoming;
+-- Write a snapshot's counts, under the number of each model's present name, or of the name that was described just now.
+INSERT INTO recent_observations (snapshot_id, day, name, downloads_30d, downloads_all_time, likes)
+SELECT $snapshot_id, $day, coalesce(n.name, m.number), i.downloads_30d, i.downloads_all_time, i.likes
+FROM incoming AS i LEFT JOIN ({numbers}) AS n USING (hub_id) LEFT JOIN models AS m USING (hub_id);
 
 -- name: insert_listings
 -- Write how complete each publisher's listing was.
 INSERT INTO listings (snapshot_id, publisher, listed, num_models, rejected, problem)
 SELECT $snapshot_id, publisher, listed, num_models, rejected, problem FROM incoming_listings;
+
+-- name: find_described
+-- Models whose description is not known to be the one last seen: new, changed, listed again, or of an older look. To
+-- compare one number each spares comparing everything, which took longer than writing the counts.
+CREATE OR REPLACE TEMP TABLE described AS
+SELECT *
+FROM (
+    SELECT * EXCLUDE (downloads_30d, downloads_all_time, likes),
+        hash(repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, disabled, parents) AS digest
+    FROM incoming)
+ANTI JOIN models USING (hub_id, digest);
+
+-- name: count_described
+-- How many there are.
+SELECT count(*) FROM described;
+
+-- name: number_names
+-- Give a number to every name that has none; in the order of creation, so that a model is found quickly.
+INSERT INTO model_names (name, hub_id, repo_id)
+SELECT (SELECT coalesce(max(name), 0) FROM model_names) + row_number() OVER (ORDER BY hub_id, repo_id), hub_id, repo_id
+FROM described ANTI JOIN model_names USING (hub_id, repo_id)
+ORDER BY hub_id, repo_id;
+
+-- name: numbers
+-- The number of every name described; of several the first, for what was known by name only may have had its own.
+SELECT hub_id, min(name) AS name FROM described JOIN model_names USING (hub_id, repo_id) GROUP BY hub_id
 
 -- name: insert_model_versions
 -- Write the descriptions that are new or changed.
@@ -23,7 +50,7 @@ INSERT INTO model_versions
     (snapshot_id, hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, disabled, parents)
 SELECT $snapshot_id, i.hub_id, i.repo_id, i.publisher, i.created_at, i.parameters, i.pipeline_tag, i.library, i.license,
     i.gated, i.disabled, i.parents
-FROM incoming AS i LEFT JOIN models AS m USING (hub_id)
+FROM described AS i LEFT JOIN models AS m USING (hub_id)
 WHERE m.hub_id IS NULL OR (i.repo_id, i.publisher, i.created_at, i.parameters, i.pipeline_tag, i.library, i.license, i.gated,
         i.disabled, i.parents)
     IS DISTINCT FROM (m.repo_id, m.publisher, m.created_at, m.parameters, m.pipeline_tag, m.library, m.license, m.gated,
@@ -34,19 +61,14 @@ WHERE m.hub_id IS NULL OR (i.repo_id, i.publisher, i.created_at, i.parameters, i
 UPDATE models SET
     repo_id = i.repo_id, publisher = i.publisher, created_at = coalesce(i.created_at, models.created_at),
     parameters = i.parameters, pipeline_tag = i.pipeline_tag, library = i.library, license = i.license, gated = i.gated,
-    disabled = i.disabled, parents = i.parents, gone_on = NULL,
+    disabled = i.disabled, parents = i.parents, gone_on = NULL, digest = i.digest, number = i.name,
     former_names = CASE
         WHEN i.repo_id = models.repo_id THEN models.former_names
         ELSE list_sort(list_distinct(list_filter(
             list_append(coalesce(models.former_names, []), models.repo_id), lambda name: name <> i.repo_id)))
     END
-FROM incoming AS i
-WHERE models.hub_id = i.hub_id AND models.last_seen <= $day
-    AND (models.gone_on IS NOT NULL
-        OR (i.repo_id, i.publisher, coalesce(i.created_at, models.created_at), i.parameters, i.pipeline_tag, i.library,
-            i.license, i.gated, i.disabled, i.parents)
-        IS DISTINCT FROM (models.repo_id, models.publisher, models.created_at, models.parameters, models.pipeline_tag,
-            models.library, models.license, models.gated, models.disabled, models.parents));
+FROM (SELECT * FROM described JOIN ({numbers}) USING (hub_id)) AS i
+WHERE models.hub_id = i.hub_id AND models.last_seen <= $day;
 
 -- name: fill_gaps
 -- Learn from an older look what is not known: when a model was created, and what it was called then.
@@ -56,9 +78,22 @@ UPDATE models SET
         WHEN i.repo_id = models.repo_id THEN models.former_names
         ELSE list_sort(list_distinct(list_append(coalesce(models.former_names, []), i.repo_id)))
     END
-FROM incoming AS i
+FROM described AS i
 WHERE models.hub_id = i.hub_id AND models.last_seen > $day
     AND (i.repo_id <> models.repo_id OR (models.created_at IS NULL AND i.created_at IS NOT NULL));
+
+-- name: insert_models
+-- Write the models that were never seen before.
+INSERT INTO models (hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, first_seen,
+    last_seen, disabled, parents, digest, number)
+SELECT hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, $day, $day, disabled, parents,
+    digest, name
+FROM described AS i JOIN ({numbers}) USING (hub_id)
+WHERE NOT EXISTS (SELECT 1 FROM models AS m WHERE m.hub_id = i.hub_id);
+
+-- name: forget_described
+-- Forget the working copy.
+DROP TABLE described;
 
 -- name: note_seen
 -- Note the day on which models were seen.
@@ -66,16 +101,9 @@ UPDATE models SET first_seen = least(models.first_seen, $day), last_seen = great
 FROM (SELECT hub_id FROM incoming) AS i
 WHERE models.hub_id = i.hub_id AND NOT ($day BETWEEN models.first_seen AND models.last_seen);
 
--- name: insert_models
--- Write the models that were never seen before.
-INSERT INTO models (hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, first_seen,
-    last_seen, disabled, parents)
-SELECT hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, $day, $day, disabled, parents
-FROM incoming WHERE NOT EXISTS (SELECT 1 FROM models AS m WHERE m.hub_id = incoming.hub_id);
-
 -- name: note_gone
--- Date the end of models that a complete look at their publisher no longer shows.
-UPDATE models SET gone_on = $day
+-- Date the end of models that a complete look at their publisher no longer shows; should one come back, that is to be seen.
+UPDATE models SET gone_on = $day, digest = NULL
 WHERE gone_on IS NULL AND last_seen < $day
     AND lower(publisher) IN (SELECT lower(publisher) FROM incoming_listings WHERE problem IS NULL);
 
@@ -110,14 +138,6 @@ FROM attributed AS a
 WHERE models.hub_id = a.hub_id
     AND (models.family, models.relation, models.root_repo_id, models.own, models.depth)
         IS DISTINCT FROM (a.family, a.relation, a.root_repo_id, a.own, a.depth);
-
--- name: previous_listing_sizes
--- How many models of each publisher the last complete snapshot of a source saw.
-SELECT m.publisher, count(*)
-FROM observations AS o JOIN models AS m USING (hub_id)
-WHERE o.snapshot_id = (
-    SELECT arg_max(snapshot_id, (taken_at, snapshot_id)) FROM snapshots WHERE source = $source AND verdict = 'complete')
-GROUP BY m.publisher;
 
 -- name: clear_families
 -- Make room for the registry as configured now.

@@ -86,26 +86,26 @@ GROUP BY ALL
 -- name: observed_counts
 -- What each of some models had in the snapshots to rank, as the Hub counts; not where the Hub did not say. Asked of plain
 -- rows and runs themselves, so that of millions of models only these are looked at.
-SELECT snapshot_id, hub_id, {measure}::DOUBLE AS value
-FROM recent_observations
-WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND {measure} IS NOT NULL AND hub_id IN ({among})
+WITH numbered AS MATERIALIZED (SELECT name, hub_id FROM model_names WHERE hub_id IN ({among}))
+SELECT o.snapshot_id, n.hub_id, o.{measure}::DOUBLE AS value
+FROM recent_observations AS o JOIN numbered AS n USING (name)
+WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND o.{measure} IS NOT NULL
 UNION ALL
 SELECT d.snapshot_id, r.hub_id, r.value
 FROM (
     SELECT r.run, n.hub_id, unnest(r.{measure})::DOUBLE AS value, generate_subscripts(r.{measure}, 1) AS position
-    FROM observation_runs AS r JOIN (SELECT name, hub_id FROM model_names WHERE hub_id IN ({among})) AS n USING (name)
+    FROM observation_runs AS r JOIN numbered AS n USING (name)
     WHERE r.run IN (SELECT run FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank))) AS r
 JOIN run_days AS d USING (run, position)
 WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND r.value IS NOT NULL
 
 -- name: observed_values
 -- Value of every entity in the snapshots to rank, as the Hub counts; runs are summed before their days are looked up.
-WITH whose AS MATERIALIZED ({members}),
-numbered AS MATERIALIZED (SELECT n.name, w.entity, w.share FROM model_names AS n JOIN whose AS w USING (hub_id))
+WITH numbered AS MATERIALIZED (SELECT n.name, w.entity, w.share FROM model_names AS n JOIN ({members}) AS w USING (hub_id))
 SELECT snapshot_id, entity, sum(value) AS value
 FROM (
-    SELECT o.snapshot_id, w.entity, sum(o.{measure} * w.share) AS value
-    FROM recent_observations AS o JOIN whose AS w USING (hub_id)
+    SELECT o.snapshot_id, n.entity, sum(o.{measure} * n.share) AS value
+    FROM recent_observations AS o JOIN numbered AS n USING (name)
     WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank)
     GROUP BY ALL
     UNION ALL
