@@ -225,15 +225,15 @@ def _queues(deliveries: Sequence[Delivery], now: datetime, *, patient: bool) -> 
     for delivery in deliveries:
         if delivery.channel in blocked:
             continue
-        if not _is_due(delivery, now, patient=patient):
+        if not is_due(delivery, now, patient=patient):
             blocked.add(delivery.channel)
         else:
             due[delivery.channel].append(delivery)
     return {name: _batches(queue, now) for name, queue in due.items()}
 
 
-def _is_due(delivery: Delivery, now: datetime, *, patient: bool) -> bool:
-    """Whether its time has come; a time that nobody would have set was written by a clock that was wrong."""
+def is_due(delivery: Delivery, now: datetime, *, patient: bool = True) -> bool:
+    """Whether a delivery's time has come; a time that nobody would have set was written by a clock that was wrong."""
     wait_ = due_at(delivery, patient=patient) - now
     return wait_ <= timedelta(0) or wait_ > 2 * LONGEST_WAIT
 

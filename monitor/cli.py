@@ -16,6 +16,7 @@ import typer
 
 from monitor import cli_backfill, cli_backtest, cli_daemon, cli_history, cli_rules, cli_share, cli_warehouse, config
 from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
+from monitor.clock import utc_now
 from monitor.config import ConfigError
 from monitor.output import Format, print_rows, sparkline
 from warehouse.errors import LeadchangeError
@@ -229,7 +230,7 @@ def list_deliveries(context: typer.Context, form: FormatOption = Format.table) -
 def send_test(channel: Annotated[str, typer.Argument(metavar="CHANNEL")]) -> None:
     """Send a marked test message through one channel."""
     from alerts.message import test_message  # noqa: PLC0415 the wording
-    from monitor.wiring import build, utc_now  # noqa: PLC0415 the whole application
+    from monitor.wiring import build  # noqa: PLC0415 the whole application
 
     receipt = build(settings().channel(channel)).send(test_message(channel, utc_now()))
     say(f"{channel} took the test message{f' ({receipt.id})' if receipt.id else ''}")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from monitor.cli_common import FormatOption, reading
 from monitor.output import Format, print_rows
-from warehouse import explain as explaining
-from warehouse import when as dating
+
+if TYPE_CHECKING:  # polars, which the program's other commands can do without
+    from warehouse.explain import Explanation
+    from warehouse.when import Dated, Passage
 
 
 def explain(
@@ -17,6 +19,8 @@ def explain(
     form: FormatOption = Format.table,
 ) -> None:
     """Why it flipped: what moved the gap, by kind of models and by name."""
+    from warehouse import explain as explaining  # noqa: PLC0415 polars
+
     with reading() as published:
         found = explaining.of_flip(published.db, flip_id)
     if form is Format.table:
@@ -28,7 +32,7 @@ def explain(
 _ROW = ("kind", "name", "entity", "models", "before", "after", "change", "rival_change", "gap_change")
 
 
-def _tell(found: explaining.Explanation) -> None:
+def _tell(found: Explanation) -> None:
     typer.echo(f"{found.board}: {found.entity} passed {found.rival} on {found.day}; {found.verdict}.")
     typer.echo(found.definition)
     typer.echo(
@@ -41,7 +45,7 @@ def _tell(found: explaining.Explanation) -> None:
         print_rows(_mover_rows(found), ["name", "entity", "kind", "before", "after", "gap_change"], Format.table)
 
 
-def _part_rows(found: explaining.Explanation) -> list[dict[str, Any]]:
+def _part_rows(found: Explanation) -> list[dict[str, Any]]:
     """Every part, and their sum."""
     parts = [
         _row("part", part.name, models=part.models, change=part.change, rival_change=part.rival_change,
@@ -52,7 +56,7 @@ def _part_rows(found: explaining.Explanation) -> list[dict[str, Any]]:
     return [*parts, _row("total", "change of the gap", gap_change=found.gap - found.gap_before, **sums)]
 
 
-def _mover_rows(found: explaining.Explanation) -> list[dict[str, Any]]:
+def _mover_rows(found: Explanation) -> list[dict[str, Any]]:
     return [
         _row(mover.part, mover.repo_id, entity=mover.entity, before=mover.before, after=mover.after,
              gap_change=mover.gap_change)
@@ -70,6 +74,8 @@ def when(
     form: FormatOption = Format.table,
 ) -> None:
     """When A passed B, under every definition that there is data for."""
+    from warehouse import when as dating  # noqa: PLC0415 polars
+
     with reading() as published:
         found = dating.crossings(published.db, one, other)
     rows = [_dated_row(dated) for dated in found]
@@ -84,7 +90,7 @@ def when(
         typer.echo(f"\n{dating.in_one_line(one, other, found)}")
 
 
-def _dated_row(dated: dating.Dated) -> dict[str, Any]:
+def _dated_row(dated: Dated) -> dict[str, Any]:
     crossing, board = dated.crossing, dated.board
     first, good = crossing.first, crossing.for_good
     return {
@@ -107,7 +113,7 @@ def _dated_row(dated: dating.Dated) -> dict[str, Any]:
     }
 
 
-def _in_words(dated: dating.Dated) -> dict[str, str | None]:
+def _in_words(dated: Dated) -> dict[str, str | None]:
     """The days of a table's row as ranges: after the one day, by the other at the latest."""
     crossing = dated.crossing
     return {
@@ -117,7 +123,7 @@ def _in_words(dated: dating.Dated) -> dict[str, str | None]:
     }
 
 
-def _range(passage: dating.Passage | None) -> str | None:
+def _range(passage: Passage | None) -> str | None:
     if passage is None:
         return None
     return f"{passage.after} .. {passage.by}" if passage.after else f"from the first day, {passage.by}"

@@ -13,6 +13,7 @@ from alerts import rule_tests
 from jobs import tell
 from monitor import config
 from monitor.cli_common import FormatOption, reading, say, settings
+from monitor.clock import utc_now
 from monitor.output import Format, print_rows
 from warehouse.outbox import Outbox, silence_id
 from warehouse.records import Silence
@@ -59,7 +60,7 @@ def silence_add(
     ] = None,
 ) -> None:
     """Mute alerts by rule, board or entity until an end."""
-    from monitor.wiring import open_app, utc_now  # noqa: PLC0415 the whole application
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
 
     chosen = settings()
     _known(chosen, rule, board)

@@ -21,7 +21,7 @@ from alerts.channels.console import ConsoleSettings
 from alerts.channels.secrets import read_secret
 from alerts.rules import Rule
 from jobs.digest import Digest
-from jobs.hub import HubSettings
+from jobs.hub_http import HubSettings
 from jobs.schedule import problem_with
 from warehouse.boards import Board
 from warehouse.errors import LeadchangeError, NotKnownError, nearest

@@ -1,35 +1,43 @@
-"""The daemon: build, start, wait for a signal, stop in reverse."""
+"""The daemon: build, start, wait for a signal, stop in reverse.
+
+It stays small because it does nothing itself: it serves the published file, and starts a process for each job that is
+due. Only that process has the warehouse open, for as long as the job takes.
+"""
 
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import FrameType
 
-from jobs.hub import WalkCancelled
+from jobs.deliver import is_due
 from jobs.schedule import Job, LastRun, due_slot, ticking
 from monitor import systemd
+from monitor.apart import OPEN, Answer, Apart, Task
+from monitor.clock import utc_now
 from monitor.config import Settings
 from monitor.health import Facts, Health, judge
-from monitor.wiring import App, open_app, utc_now
-from warehouse.errors import LeadchangeError, WarehouseDeadError, WarehouseError
-from warehouse.reading import Reading
-from warehouse.runs import Runs
+from monitor.web.published import Published
+from warehouse.errors import WarehouseError
+from warehouse.holding import held
+from warehouse.outbox import Outbox
 
 log = logging.getLogger("leadchange")
 
 MARGIN_SECONDS = 120.0
-"""What a job may take beyond the deadline of its parts before it is called hung."""
+"""What a job may take beyond the deadline of its parts before it is called hung, and ended."""
+
+LONG_SECONDS = 3600.0
+"""What a job without such a deadline may take."""
 
 GRACE_SECONDS = 4.0
-"""What running jobs have to end in after SIGTERM."""
+"""What a running job has to end in after SIGTERM."""
 
 JUMP_SECONDS = 30.0
 """What the wall clock may go astray between two looks before the jobs are ticked anew."""
@@ -40,133 +48,117 @@ WATCHDOG_SECONDS = 20.0
 
 @dataclass
 class Daemon:
-    """The running jobs, over one open application."""
+    """What is due, what is running, and how both are doing."""
 
-    app: App
+    settings: Settings
+    now: Callable[[], datetime]
+    published: Published
+    last: dict[str, LastRun | None] = field(default_factory=dict)
+    """Job -> its last run, as the warehouse has it: here only to spare a process for what is not due."""
     stop: threading.Event = field(default_factory=threading.Event)
-    began: dict[str, float] = field(default_factory=dict)
-    dead: bool = False
-    """The warehouse has to be closed and opened again."""
-    turns: dict[str, threading.Lock] = field(default_factory=dict)
-    """Held by the thread that runs a job."""
+    running: dict[str, Apart] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)
+    """Job -> why its last run was ended; until one ends by itself."""
+    desk: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a job has the warehouse."""
+    unsure: bool = False
+    """A job did not end well: the published file may not show what the outbox holds."""
 
     def jobs(self) -> list[Job]:
         """What is done when: the whole daemon in one list."""
-        schedule = self.app.settings.schedule
-        plan: list[tuple[str, str, Callable[[App], str]]] = [
-            ("collect", schedule.collect, self._collect),
-            ("deliver", schedule.deliver, self._deliver),
-            ("prune", schedule.prune, lambda app: str(app.prune())),
-            *(
-                (f"digest {d.name}", d.cron, lambda app, d=d: f"queued {app.digest(d)}")
-                for d in self.app.settings.digests
-            ),
-        ]
-        return [Job(name, cron, lambda n=name, c=cron, w=work: self.turn(n, c, w)) for name, cron, work in plan]  # type: ignore[misc]
+        schedule = self.settings.schedule
+        plan = {
+            "collect": schedule.collect,
+            "deliver": schedule.deliver,
+            "prune": schedule.prune,
+            **{f"digest {wanted.name}": wanted.cron for wanted in self.settings.digests},
+        }
+        return [Job(name, cron, lambda n=name, c=cron: self.turn(n, c)) for name, cron in plan.items()]  # type: ignore[misc]
 
-    def turn(self, name: str, cron: str, work: Callable[[App], str]) -> None:
-        """Run a job if its slot is due, in this thread, on a connection of its own; note what came of it."""
-        # Whoever closes the warehouse sets `stop`, then waits until nobody is in here: a thread that comes later sees
-        # it and never touches the warehouse, which would end in an abort.
-        turn = self.turns.setdefault(name, threading.Lock())
-        if not turn.acquire(blocking=False):
-            return
-        self.began[name] = time.monotonic()
-        try:
-            if not self.stop.is_set():
-                self._turn(name, cron, work)
-        finally:
-            self.began.pop(name, None)
-            turn.release()
-
-    def _turn(self, name: str, cron: str, work: Callable[[App], str]) -> None:
-        with self.app.db.cursor() as connection:
-            app = replace(self.app, db=connection)
-            runs = Runs(connection)
-            last = runs.last(name)
-            slot = due_slot(cron, app.now(), LastRun(*last) if last else None)
-            if slot is None:
+    def turn(self, name: str, cron: str) -> None:
+        """Run a job if its slot is due and there is anything to do, once nobody else has the warehouse."""
+        with self.desk:
+            slot = due_slot(cron, self.now(), self.last.get(name))
+            if slot is None or self.stop.is_set() or (name == "deliver" and not self.anything_to_deliver()):
                 return
-            tries = last[3] + 1 if last and last[0] == slot else 1
-            runs.begin(name, slot, tries=tries, now=app.now())
-            ok, outcome = self._attempt(name, work, app)
-            runs.end(name, slot, now=app.now(), ok=ok, outcome=outcome)
+            self._note(name, slot, self.ask(name, cron))
 
-    def _attempt(self, name: str, work: Callable[[App], str], app: App) -> tuple[bool, str]:
-        """Do the work; whatever it raises is noted and logged, and never ends the scheduler."""
+    def ask(self, name: str, cron: str = "") -> Answer | None:
+        """Let a process do a job; None when it died or had to be ended."""
+        apart = self.running[name] = Apart(Task(self.settings, name, cron, self.now()))
+        if self.stop.is_set():
+            apart.ask_to_end()
         try:
-            outcome = work(app)
-        except WalkCancelled:
-            return False, "stopped"
-        except WarehouseDeadError as error:
-            log.exception("%s: the warehouse is opened again", name)
-            self.dead = True
-            self.stop.set()
-            return False, str(error).splitlines()[0]
-        except LeadchangeError as error:
-            log.error("%s: %s", name, error)  # noqa: TRY400 what a user can mend needs no traceback
-            return False, str(error).splitlines()[0]
-        except Exception as error:
-            log.exception("%s failed", name)
-            return False, f"bug: {type(error).__name__}"
-        else:
-            log.info("%s: %s", name, outcome)
-            return True, outcome
+            return apart.answer(self.limit(name))
+        finally:
+            del self.running[name]
 
-    def _collect(self, app: App) -> str:
-        """Take a snapshot, judge it, and tell at once; when none comes, that may be what a rule waits for."""
+    def _note(self, name: str, slot: datetime, answer: Answer | None) -> None:
+        """Keep what came of a job; one that did not end by itself is tried again as one that failed."""
+        self.unsure = answer is None or not answer.done
+        if answer is not None and answer.problem is None:
+            self.last[name] = answer.last
+            self.ended.pop(name, None)
+            return
+        if self.stop.is_set():
+            return
+        before = self.last.get(name)
+        tries = before.tries + 1 if before and before.slot == slot else 1
+        self.last[name] = LastRun(slot, self.now(), ok=False, tries=tries)
+        self.ended[name] = str(answer.problem) if answer else f"{name} had to be ended, or died"
+        log.error("%s: %s", name, self.ended[name])
+
+    def limit(self, name: str) -> float:
+        """Seconds that a job may take."""
+        return self.settings.hub.deadline_seconds + MARGIN_SECONDS if name in ("collect", "deliver") else LONG_SECONDS
+
+    def anything_to_deliver(self) -> bool:
+        """Whether a message is due; seldom one is, and a process every minute would be a waste."""
+        if self.unsure:
+            return True
         try:
-            snapshot = app.collect(stop=self.stop).snapshot
-        except (WalkCancelled, WarehouseError):
-            raise
-        except Exception:
-            self._judge(app)
-            raise
-        self._judge(app)
-        if snapshot.verdict in ("partial", "failed"):
-            raise LeadchangeError(f"{snapshot.verdict}: {snapshot.verdict_reason}")
-        return f"{snapshot.verdict}: {snapshot.verdict_reason}"
-
-    def _judge(self, app: App) -> None:
-        """Judge what is there, and tell."""
-        app.detect()
-        app.deliver(stop=self.stop)
-
-    def _deliver(self, app: App) -> str:
-        """Send what is due; what is due is seldom anything."""
-        if not app.has_open_deliveries():
-            return "nothing to send"
-        summary = app.deliver(stop=self.stop)
-        return f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused, {summary.waiting} waiting"
+            with self.published.browsing() as browsing:
+                return any(is_due(delivery, self.now()) for delivery in Outbox(browsing.db).open())
+        except WarehouseError:
+            return True
 
     def health(self) -> Health:
         """How the daemon is doing now."""
-        with self.app.db.cursor() as connection:
-            last_complete, oldest = Reading(connection).freshness()
-        moment = time.monotonic()
-        limit = self.app.settings.hub.deadline_seconds + MARGIN_SECONDS
-        facts = Facts(
-            now=self.app.now(),
-            last_complete=last_complete,
-            oldest_open_delivery=oldest,
-            running_seconds={name: moment - began for name, began in dict(self.began).items()},
-            deadline_seconds={"collect": limit, "deliver": limit},
+        try:
+            with self.published.browsing() as browsing:
+                last_complete, oldest = browsing.freshness()
+        except WarehouseError as error:
+            return Health(False, (str(error),), None)
+        running = {name: apart.seconds for name, apart in dict(self.running).items()}
+        return judge(
+            Facts(
+                now=self.now(),
+                last_complete=last_complete,
+                oldest_open_delivery=oldest,
+                running_seconds=running,
+                deadline_seconds={name: self.limit(name) for name in running},
+                ended=dict(self.ended),
+            )
         )
-        return judge(facts)
 
     def watch(self, tick_now: Callable[[], None]) -> None:
         """Until told to stop, look after the clock and the jobs, and tell the service manager that we are alive."""
-        offset = _clock_offset(self.app.now())
+        offset = _clock_offset(self.now())
         while not self._stopped_within(WATCHDOG_SECONDS):
-            jumped, offset = _clock_offset(self.app.now()) - offset, _clock_offset(self.app.now())
+            jumped, offset = _clock_offset(self.now()) - offset, _clock_offset(self.now())
             if abs(jumped) > JUMP_SECONDS:
                 log.warning("the clock jumped by %.0f s", jumped)
                 tick_now()
-            hung = [reason for reason in self.health().reasons if "should have ended" in reason]
-            for reason in hung:
-                log.error("%s", reason)
-            if not hung:
+            if not self._overdue():
                 systemd.notify("WATCHDOG=1")
+
+    def _overdue(self) -> bool:
+        """Whether a job is running that should have been ended: then something is wrong with us."""
+        running = dict(self.running)
+        overdue = [name for name, apart in running.items() if apart.seconds > self.limit(name) + GRACE_SECONDS]
+        for name in overdue:
+            log.error("%s should have ended", name)
+        return bool(overdue)
 
     def _stopped_within(self, seconds: float) -> bool:
         """Wait for `stop`, a second at a time: a signal given to another thread does not wake this one."""
@@ -176,15 +168,13 @@ class Daemon:
         return self.stop.is_set()
 
     def leave(self) -> None:
-        """Let running jobs end by themselves; one that does not is left where it is, and the process with it."""
+        """Let a running job end by itself; one that does not in time is ended. What it committed is kept."""
         self.stop.set()
-        end = time.monotonic() + GRACE_SECONDS
-        while self.began and time.monotonic() < end:
-            time.sleep(0.02)
-        if self.began:
-            log.error("%s would not end; what is committed is kept", ", ".join(self.began))
-            logging.shutdown()
-            os._exit(1)
+        running = dict(self.running)
+        for apart in running.values():
+            apart.ask_to_end()
+        for apart in running.values():
+            apart.end(GRACE_SECONDS)
 
 
 def run(settings: Settings, *, serve: bool = True, now: Callable[[], datetime] = utc_now) -> None:
@@ -193,26 +183,29 @@ def run(settings: Settings, *, serve: bool = True, now: Callable[[], datetime] =
     Raises:
         WarehouseError: another process holds the warehouse, or it is damaged.
     """
-    while _session(settings, serve=serve, now=now):
-        log.warning("everything is closed; opening the warehouse again")
-
-
-def _session(settings: Settings, *, serve: bool, now: Callable[[], datetime]) -> bool:
-    """From opening the warehouse to closing it; whether it is to be opened again."""
     with ExitStack() as stack:
-        daemon = Daemon(stack.enter_context(open_app(settings, now=now)))
+        stack.enter_context(held(settings.warehouse.path))
+        daemon = Daemon(settings, now, Published(settings.warehouse.publish))
         stack.enter_context(_signals_set(daemon.stop))
-        daemon.app.publish()
+        daemon.last = dict(_opened(daemon))
         if serve:
-            stack.enter_context(_dashboard(daemon, settings))
+            stack.enter_context(_dashboard(daemon))
         tick_now = stack.enter_context(ticking(daemon.jobs()))
         stack.callback(daemon.leave)
         systemd.notify("READY=1")
         log.info("watching %s for %d families", settings.hub.endpoint, len(settings.registry.polled))
         daemon.watch(tick_now)
-        if not daemon.dead:
-            systemd.notify("STOPPING=1")
-    return daemon.dead
+        systemd.notify("STOPPING=1")
+
+
+def _opened(daemon: Daemon) -> Mapping[str, LastRun | None]:
+    """Have the warehouse brought to this version and published; what was done when."""
+    answer = daemon.ask(OPEN)
+    if answer is None:
+        raise WarehouseError(f"{daemon.settings.warehouse.path} could not be opened; the log says why")
+    if answer.problem is not None:
+        raise answer.problem
+    return answer.known
 
 
 def once(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> str:
@@ -221,6 +214,8 @@ def once(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> str:
     Raises:
         LeadchangeError: whatever went wrong, with its exit code.
     """
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application; the daemon itself needs none of it
+
     with open_app(settings, now=now) as app:
         snapshot = app.collect().snapshot
         app.detect()
@@ -249,10 +244,10 @@ def _signals_set(stop: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _dashboard(daemon: Daemon, settings: Settings) -> Iterator[None]:
+def _dashboard(daemon: Daemon) -> Iterator[None]:
     """The dashboard, reading the published file, in threads of its own."""
     from monitor.web.serve import serving  # noqa: PLC0415 the web stack is for the daemon alone
 
-    with serving(settings, health=daemon.health) as address:
+    with serving(daemon.settings, daemon.published, health=daemon.health, now=daemon.now) as address:
         log.info("dashboard at %s", address)
         yield

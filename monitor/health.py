@@ -29,6 +29,8 @@ class Facts:
     """Job -> for how long it has been running, by the monotonic clock."""
     deadline_seconds: Mapping[str, float] = field(default_factory=dict)
     """Job -> how long it may run."""
+    ended: Mapping[str, str] = field(default_factory=dict)
+    """Job -> why it did not end by itself when it last ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +57,5 @@ def judge(facts: Facts) -> Health:
     for job, seconds in facts.running_seconds.items():
         if seconds > facts.deadline_seconds.get(job, float("inf")):
             reasons.append(f"{job} has been running for {seconds:.0f} s and should have ended")
+    reasons += facts.ended.values()
     return Health(not reasons, tuple(reasons), facts.last_complete)

@@ -7,27 +7,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 import polars as pl
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.message import Message, compose, summary
 from jobs import backfill, collect, deliver, detect, digest, hub, prune
+from monitor.clock import utc_now
 from monitor.config import Settings
 from warehouse import explain
 from warehouse.db import Database
-from warehouse.errors import LeadchangeError
+from warehouse.errors import LeadchangeError, WarehouseBusyError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
-from warehouse.outbox import Outbox
 from warehouse.publish import publish
 from warehouse.records import Alert, Listing
-
-
-def utc_now() -> datetime:
-    """The clock. Nothing below this room reads one."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +123,6 @@ class App:
         """What is said about many alerts at once."""
         return summary(alerts, link=self._link("flips"), now=self.now())
 
-    def has_open_deliveries(self) -> bool:
-        """Whether anything waits in the outbox."""
-        return bool(Outbox(self.db).open())
-
     def write(self, change: Callable[[Database], None]) -> None:
         """Change the warehouse in one transaction and publish."""
         with self.db.transaction():
@@ -144,15 +135,25 @@ class App:
 
 
 @contextmanager
-def open_app(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> Iterator[App]:
-    """Open the warehouse of `settings`, at the schema of this version.
+def open_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, patience: float = 0.0) -> Iterator[App]:
+    """Open the warehouse of `settings`, at the schema of this version; wait `patience` seconds for who else has it.
 
     Raises:
         WarehouseError: it is locked, damaged, or newer than this program.
     """
-    with Database.open(settings.warehouse.path) as db:
+    with _opened(settings, time.monotonic() + patience) as db:
         migrate(db, now=now())
         yield App(settings, db, now)
+
+
+def _opened(settings: Settings, until: float) -> Database:
+    while True:
+        try:
+            return Database.open(settings.warehouse.path)
+        except WarehouseBusyError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 def build(channel: ChannelSettings) -> Channel:

@@ -20,9 +20,12 @@ from spine import configure, hub, listed
 from jobs import collect
 from jobs.hub import HubError
 from jobs.schedule import PATIENCE, RETRY, TRIES, LastRun, due_slot, last_slot, problem_with
-from monitor import config
+from monitor import config, daemon
+from monitor.apart import Answer, Task
 from monitor.daemon import Daemon
 from monitor.health import Facts, judge
+from monitor.job import Work
+from monitor.web.published import Published
 from monitor.wiring import App, open_app
 
 MINUTE, HOUR, DAY, YEAR = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=365)
@@ -32,9 +35,9 @@ DAILY, EVERY_MINUTE = "30 10 * * *", "* * * * *"
 
 @dataclass
 class Clockwork:
-    """A daemon whose clock is set by hand and whose jobs only note when they ran."""
+    """The daemon's jobs, with a clock that is set by hand; they only note when they ran."""
 
-    daemon: Daemon
+    app: App
     now: datetime = START
     ran: dict[str, list[datetime]] = field(default_factory=dict)
     fails: Callable[[], bool] = lambda: False
@@ -43,7 +46,7 @@ class Clockwork:
         """What the scheduler does every minute."""
         for job in jobs:
             name, cron = job.split(": ")
-            self.daemon.turn(name, cron, lambda _, name=name: self._work(name))  # type: ignore[misc]
+            Work(self.app).turn(name, cron, lambda name=name: self._work(name))  # type: ignore[misc]
 
     def _work(self, name: str) -> str:
         self.ran.setdefault(name, []).append(self.now)
@@ -59,7 +62,7 @@ class Clockwork:
             self.tick(*jobs)
 
     def slots(self, name: str) -> list[datetime]:
-        rows = self.daemon.app.db.rows("SELECT slot FROM job_runs WHERE job = $job ORDER BY slot", {"job": name})
+        rows = self.app.db.rows("SELECT slot FROM job_runs WHERE job = $job ORDER BY slot", {"job": name})
         return [slot for (slot,) in rows]
 
 
@@ -67,8 +70,8 @@ class Clockwork:
 def clockwork(tmp_path: Path) -> Iterator[Clockwork]:
     settings = config.load(configure(tmp_path, "http://127.0.0.1:9"), {})
     with open_app(settings, now=lambda: START) as app:
-        made = Clockwork(Daemon(app))
-        made.daemon.app = App(app.settings, app.db, lambda: made.now)
+        made = Clockwork(app)
+        made.app = App(app.settings, app.db, lambda: made.now)
         yield made
 
 
@@ -197,30 +200,44 @@ def test_b4_nothing_is_confirmed_by_time_that_passes_unseen() -> None:
         assert len(race.desk.got) == 1
 
 
-def test_b5_a_job_that_takes_longer_than_its_interval_is_not_begun_twice_and_then_goes_on(clockwork: Clockwork) -> None:
-    began, release = threading.Event(), threading.Event()
+@dataclass
+class Slow:
+    """Instead of a process: takes as long as one lets it."""
 
-    def slow(_: App) -> str:
-        clockwork.ran.setdefault("collect", []).append(clockwork.now)
-        began.set()
-        release.wait(10)
-        return "done"
+    clockwork: Clockwork
+    task: Task
+    began: threading.Event = field(default_factory=threading.Event)
+    release: threading.Event = field(default_factory=threading.Event)
 
+    def answer(self, _seconds: float) -> Answer:
+        self.clockwork.ran.setdefault(self.task.job, []).append(self.clockwork.now)
+        self.began.set()
+        self.release.wait(10)
+        return Work(self.clockwork.app).turn(self.task.job, self.task.cron, lambda: "done")
+
+
+def test_b5_a_job_that_takes_longer_than_its_interval_is_not_begun_twice_and_then_goes_on(
+    clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Slow] = []
+    monkeypatch.setattr(daemon, "Apart", lambda task: begun.append(Slow(clockwork, task)) or begun[-1])
+    settings = clockwork.app.settings
+    running = Daemon(settings, lambda: clockwork.now, Published(settings.warehouse.publish))
     clockwork.now = START + 30 * timedelta(seconds=1)
-    thread = threading.Thread(target=clockwork.daemon.turn, args=("collect", EVERY_MINUTE, slow))
-    thread.start()
-    assert began.wait(10)
-    for _ in range(5):
+    ticks = [threading.Thread(target=running.turn, args=("collect", EVERY_MINUTE)) for _ in range(6)]
+    ticks[0].start()
+    while not (begun and begun[0].began.wait(0.01)):
+        assert ticks[0].is_alive()
+    for tick in ticks[1:]:
         clockwork.now += MINUTE
-        clockwork.daemon.turn("collect", EVERY_MINUTE, slow)
-    assert len(clockwork.ran["collect"]) == 1
-    assert "collect" in clockwork.daemon.began
-    release.set()
-    thread.join()
-    clockwork.daemon.turn("collect", EVERY_MINUTE, slow)
-    clockwork.daemon.turn("collect", EVERY_MINUTE, slow)
-    assert len(clockwork.ran["collect"]) == 2
-    assert clockwork.slots("collect") == [START, START + 5 * MINUTE]
+        tick.start()
+    assert list(running.running) == ["collect"]
+    begun[0].release.set()
+    while any(tick.is_alive() for tick in ticks):
+        begun[-1].release.set()
+        ticks[-1].join(0.01)
+    assert clockwork.slots("collect") == [START + 5 * MINUTE]
+    assert [slow.task.job for slow in begun] == ["collect"]
 
 
 def test_b6_ticks_that_come_when_they_like_for_a_month_move_no_slot(clockwork: Clockwork) -> None:
@@ -302,14 +319,14 @@ def test_a_slot_that_failed_is_tried_again_after_half_an_hour_four_times_in_all(
     runs = [run for run in clockwork.ran["collect"] if run > START + HOUR + 30 * MINUTE]
     assert len(runs) == TRIES
     assert all(later - earlier >= RETRY for earlier, later in pairwise(runs))
-    row = clockwork.daemon.app.db.rows("SELECT tries, ok, outcome FROM job_runs ORDER BY slot DESC LIMIT 1")
+    row = clockwork.app.db.rows("SELECT tries, ok, outcome FROM job_runs ORDER BY slot DESC LIMIT 1")
     assert row == [(TRIES, False, "away")]
 
 
 def test_a_slot_in_which_the_daemon_died_is_tried_at_once_and_not_for_ever(clockwork: Clockwork) -> None:
     from warehouse.runs import Runs
 
-    runs = Runs(clockwork.daemon.app.db)
+    runs = Runs(clockwork.app.db)
     slot = START + HOUR + 30 * MINUTE
     clockwork.now = slot + MINUTE
     for tries in range(1, TRIES + 1):
@@ -334,9 +351,8 @@ def test_a_collection_that_ends_in_an_error_leaves_the_judging_to_be_done(
     with hub(listed(90, 50)) as local:
         settings = config.load(configure(tmp_path, local.endpoint, more=trouble), {})
         with open_app(settings, now=lambda: now[0]) as app:
-            daemon = Daemon(app)
-            jobs = {job.name: job for job in daemon.jobs()}
-            jobs["collect"].run()
+            work = Work(app)
+            work.turn("collect", DAILY)
 
             def refuse(*_: object, **__: object) -> None:
                 raise HubError("the token holds a line break")
@@ -344,7 +360,7 @@ def test_a_collection_that_ends_in_an_error_leaves_the_judging_to_be_done(
             monkeypatch.setattr(collect, "run", refuse)
             for number in range(1, 6):
                 now[0] = START + number * DAY
-                jobs["collect"].run()
+                work.turn("collect", DAILY)
         mails = [file.read_text() for file in (tmp_path / "outbox").glob("*.eml")]
     assert len(mails) == 1
     assert "Trouble reading the source" in mails[0]

@@ -12,10 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from spine import listed
 
+from monitor.apart import OPEN
+from monitor.clock import utc_now
+from monitor.config import load
+from monitor.daemon import Daemon
 from monitor.demo.hub import LocalHub
+from monitor.web.published import Published
 from warehouse.db import Database
 
 LEADCHANGE = str(Path(sys.executable).parent / "leadchange")
@@ -55,9 +61,9 @@ def config(tmp_path: Path, hub: LocalHub) -> Path:
 
 
 @contextmanager
-def daemon(config: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+def daemon(config: Path, *command: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [LEADCHANGE, "--config", str(config), "run", "--no-web"],
+        [LEADCHANGE, "--config", str(config), *(command or ("run", "--no-web"))],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -70,7 +76,7 @@ def daemon(config: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def until(condition: object, seconds: float = 20.0) -> None:
+def until(condition: object, seconds: float = 60.0) -> None:
     assert callable(condition)
     end = time.monotonic() + seconds
     while not condition():
@@ -121,17 +127,79 @@ def test_a_second_daemon_says_which_process_holds_the_warehouse(config: Path) ->
     with daemon(config) as first:
         until(lambda: snapshots(config) != [])
         with daemon(config) as second:
-            assert second.wait(20) == 5
+            assert second.wait(60) == 5
             message = second.stderr.read() if second.stderr else ""
         assert f"in use by process {first.pid}" in message
         assert len(message.splitlines()) == 1
+
+
+def test_between_its_jobs_other_commands_have_the_warehouse(config: Path) -> None:
+    with daemon(config) as process:
+        until(lambda: snapshots(config) != [])
+        command = [LEADCHANGE, "--config", str(config), "silence", "add", "--board", "families"]
+        more = ["--author", "desk", "--reason", "a launch"]
+        until(lambda: subprocess.run([*command, *more], capture_output=True, check=False).returncode == 0)
+        assert process.poll() is None
+
+
+def test_a_collection_that_outlives_its_daemon_ends_by_itself_and_the_next_daemon_goes_on(
+    config: Path, hub: LocalHub
+) -> None:
+    hub.latency_seconds = 30.0
+    with daemon(config) as process:
+        until(lambda: hub.requests > 0)
+        process.kill()
+        process.wait()
+    hub.latency_seconds = 0.0
+    with daemon(config) as process:
+        until(lambda: snapshots(config) == [("complete", 2)])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+
+
+def test_a_job_that_hangs_is_ended_and_said_until_one_ends_by_itself(
+    config: Path, hub: LocalHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(config, {})
+    monkeypatch.setattr(Daemon, "limit", lambda self, name: 3.0 if hub.latency_seconds else 60.0)
+    running = Daemon(settings, utc_now, Published(settings.warehouse.publish))
+    running.last = dict(running.ask(OPEN).known)  # type: ignore[union-attr]
+    hub.latency_seconds = 30.0
+    running.turn("collect", "* * * * *")
+    assert running.running == {}
+    assert "collect had to be ended, or died" in running.health().reasons
+    assert snapshots(config) == []
+    running.turn("collect", "* * * * *")
+    assert hub.requests == (asked := hub.requests)
+    hub.latency_seconds, running.last = 0.0, {}
+    running.turn("collect", "* * * * *")
+    assert hub.requests > asked
+    assert snapshots(config) == [("complete", 2)]
+    assert running.health().reasons == ()
+
+
+def test_with_the_dashboard_up_it_is_small_after_its_first_collection(config: Path) -> None:
+    """What a job took is given back: polars, Arrow, the Hub's client and the warehouse itself live in its process."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config.write_text(config.read_text() + f"\n[web]\nport = {port}\n")
+    with daemon(config, "run") as process:
+        until(lambda: snapshots(config) != [])
+        until(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200)
+        assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+        assert resident_megabytes(process.pid) < 200
+
+
+def resident_megabytes(pid: int) -> float:
+    """What a process has in memory, the parts of its libraries that others use too included."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def test_it_tells_systemd_that_it_is_ready_and_that_it_stops(config: Path, tmp_path: Path) -> None:
     address = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(address))
-        listener.settimeout(20)
+        listener.settimeout(60)
         with daemon(config, NOTIFY_SOCKET=str(address)) as process:
             assert listener.recv(100) == b"READY=1"
             process.send_signal(signal.SIGTERM)

@@ -23,6 +23,7 @@ from web_world import HOSTILE, NASTY, World, hostile, now, one_look, small, susp
 from monitor.health import Health
 from monitor.web import bundle, statics
 from monitor.web.app import create_app
+from monitor.web.published import Published
 from warehouse.sandbox import Limits
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -33,7 +34,7 @@ EMPTY_PAGES = ["/", "/flips", "/sql", "/docs", "/flips.atom", "/metrics", "/open
 @contextmanager
 def served(published: Path, **settings: Any) -> Iterator[httpx.Client]:  # noqa: ANN401 as create_app takes them
     """A client of the dashboard on a real socket."""
-    app = create_app(published, **({"now": now} | settings))
+    app = create_app(Published(published), **({"now": now} | settings))
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
     )

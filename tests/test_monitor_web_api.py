@@ -18,6 +18,7 @@ from test_monitor_web import served
 from web_world import World, hostile, now, small
 
 from monitor.web.app import create_app
+from monitor.web.published import Published
 from warehouse.publish import RELATIONS
 
 TABLES = [
@@ -40,7 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
 
 
 def description(folder: Path) -> Any:  # noqa: ANN401 schemathesis names no type for it
-    app = create_app(small(World(folder)).publish(), now=now)
+    app = create_app(Published(small(World(folder)).publish()), now=now)
     # The cache and the guard are no part of the description.
     app.user_middleware.clear()
     return schemathesis.openapi.from_asgi("/openapi.json", app)

@@ -22,9 +22,9 @@ from starlette.responses import JSONResponse, Response
 
 from alerts.channels import slack
 from monitor import cli, logs
-from monitor.daemon import Daemon
 from monitor.demo.hub import LocalHub
-from monitor.wiring import App, open_app
+from monitor.job import Work
+from monitor.wiring import open_app
 from warehouse.db import Database
 
 HUB_TOKEN = "hf_ThisIsTheTokenOfTheHub"
@@ -243,14 +243,14 @@ def test_the_daemon_logs_no_secret(world: World, capsys: pytest.CaptureFixture[s
     world.hub.faults.append(careless)
     logs.configure(json_lines=True, level=logging.DEBUG)
     with open_app(config.load(world.file), now=lambda: moment(2)) as app:
-        daemon = Daemon(app)
-        for job in daemon.jobs():
-            job.run()
+        work = Work(app)
+        for name in work.plan():
+            work.turn(name, "* * * * *")
 
-        def bug(_: App) -> str:
+        def bug() -> str:
             raise ValueError(f"https://hooks.slack.com/services/{SLACK_PATH} and Bearer {HUB_TOKEN} and {BOT_TOKEN}")
 
-        daemon.turn("bug", "* * * * *", bug)
+        work.turn("bug", "* * * * *", bug)
     logged = capsys.readouterr().err
     assert "bug failed" in logged
     assert "[secret]" in logged

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
-from warehouse.errors import QueryRefusedError, WarehouseDeadError, WarehouseError
+from warehouse.errors import QueryRefusedError, WarehouseBusyError, WarehouseDeadError, WarehouseError
 
 if TYPE_CHECKING:  # imported where they are used: together they take longer than most commands
     import polars as pl
@@ -186,6 +186,14 @@ class Database:
         finally:
             self._connection.unregister(name)
 
+    @contextmanager
+    def rows_as(self, name: str, rows: Sequence[Row], schema: Mapping[str, type]) -> Iterator[None]:
+        """Let SQL read these rows under `name` within the block; `schema` has a column's Python type."""
+        import polars as pl  # noqa: PLC0415 see TYPE_CHECKING above
+
+        with self.view_of(name, pl.DataFrame(rows, schema=schema, orient="row")):
+            yield
+
     def checkpoint(self) -> None:
         """Move what the write-ahead log holds into the file itself."""
         self.execute("CHECKPOINT")
@@ -285,7 +293,8 @@ def _errors_become_ours(path: Path | None) -> Iterator[None]:
     try:
         yield
     except (duckdb.IOException, duckdb.SerializationException) as error:
-        raise WarehouseError(_explain(str(error), path)) from None
+        kind = WarehouseBusyError if _HOLDER.search(str(error)) else WarehouseError
+        raise kind(_explain(str(error), path)) from None
     except duckdb.FatalException as error:
         raise WarehouseDeadError(f"{path} had to be closed: {_first_line(error)}; committed data is kept") from error
     except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
@@ -299,9 +308,9 @@ def _errors_become_ours(path: Path | None) -> Iterator[None]:
 
 def _explain(message: str, path: Path | None) -> str:
     """DuckDB's message about a file, as what happened and what to do."""
-    if holder := re.search(r"Conflicting lock is held in (.+?) \(PID (\d+)\)", message):
+    if holder := _HOLDER.search(message):
         return (
-            f"{path} is in use by process {holder[2]} ({holder[1]}): stop it, or read the published file "
+            f"{path} is in use by process {holder[2]} ({holder[1]}): wait for it, stop it, or read the published file "
             "(`leadchange sql`, `leadchange board`)"
         )
     if "version number" in message:
@@ -311,6 +320,10 @@ def _explain(message: str, path: Path | None) -> str:
     if _is_damage(message):
         return f"{path} is damaged or no DuckDB file: move it away, or restore a copy; nothing was overwritten"
     return f"{path}: {message.splitlines()[0]}"
+
+
+_HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
+"""What DuckDB says about who has a file."""
 
 
 def _is_full(message: str) -> bool:

@@ -7,6 +7,7 @@ LeadchangeError
 ├── HubError             jobs: the Hub could not be read                           exit 3
 ├── ChannelError         alerts: a channel refused or could not be reached         exit 4
 └── WarehouseError       warehouse: the file is locked, damaged or from elsewhere  exit 5
+    ├── WarehouseBusyError   warehouse: another process has it
     └── WarehouseDeadError   warehouse: close it and open it again
 """
 
@@ -34,6 +35,10 @@ class WarehouseError(LeadchangeError):
     """The warehouse is locked, damaged, or written by something newer."""
 
     exit_code = 5
+
+
+class WarehouseBusyError(WarehouseError):
+    """Another process has the warehouse open."""
 
 
 class WarehouseDeadError(WarehouseError):

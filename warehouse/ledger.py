@@ -10,8 +10,6 @@ from dataclasses import asdict, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-import polars as pl
-
 from warehouse.db import Database
 from warehouse.flips import Day
 from warehouse.queries import sql
@@ -73,8 +71,7 @@ class Ledger:
 
     def unjudged(self, watching: Sequence[tuple[str, str, str]]) -> dict[str, Unjudged]:
         """Rule -> what it has to judge, of rules given as (name, board, fingerprint)."""
-        frame = pl.DataFrame(watching, schema=["rule", "board", "fingerprint"], orient="row")
-        with self.db.view_of("watching", frame):
+        with self.db.rows_as("watching", watching, {"rule": str, "board": str, "fingerprint": str}):
             rows = self.db.rows(sql("unjudged", counted=_COUNTED))
         return {rule: Unjudged(start, last, other) for rule, start, last, other in rows}
 
@@ -85,8 +82,7 @@ class Ledger:
     @contextmanager
     def judging(self, starts: Iterable[tuple[str, str, date]]) -> Iterator[None]:
         """Within the block the questions about rules are about these: (rule, board, first day to judge)."""
-        schema = {"rule": pl.String, "board": pl.String, "start": pl.Date}
-        with self.db.view_of("judging", pl.DataFrame(list(starts), schema=schema, orient="row")):
+        with self.db.rows_as("judging", list(starts), {"rule": str, "board": str, "start": date}):
             yield
 
     def states_before(self) -> dict[str, dict[str, Any]]:
@@ -99,16 +95,9 @@ class Ledger:
 
     def write_states(self, states: Sequence[RuleState]) -> None:
         """Write what the engine knows after each day judged."""
-        schema = {
-            "rule": pl.String,
-            "board": pl.String,
-            "day": pl.Date,
-            "snapshot_id": pl.Int64,
-            "fingerprint": pl.String,
-            "state": pl.String,
-        }
+        schema = {"rule": str, "board": str, "day": date, "snapshot_id": int, "fingerprint": str, "state": str}
         rows = [(*state[:-1], json.dumps(state.slots)) for state in states]
-        with self.db.view_of("incoming_states", pl.DataFrame(rows, schema=schema, orient="row")):
+        with self.db.rows_as("incoming_states", rows, schema):
             self.db.execute(sql("insert_rule_states", counted=_COUNTED))
 
     def retire_rules(self, rules: Sequence[str]) -> None:

@@ -29,6 +29,11 @@ class Runs:
             self.db.execute(sql("begin_run"), {"job": job, "slot": slot, "tries": tries, "now": now})
             self.db.execute(sql("prune_runs"), {"before": now - KEPT})
 
+    def forget(self, job: str, slot: datetime) -> None:
+        """Take back that a slot was begun."""
+        with self.db.transaction():
+            self.db.execute(sql("forget_run"), {"job": job, "slot": slot})
+
     def end(self, job: str, slot: datetime, *, now: datetime, ok: bool, outcome: str) -> None:
         """Note what came of a try."""
         with self.db.transaction():

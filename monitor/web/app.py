@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import jinja2
 from fastapi import FastAPI, Request
@@ -38,7 +37,7 @@ _TITLES = {
 
 
 def create_app(
-    published: Path,
+    published: Published,
     *,
     now: Callable[[], datetime],
     health: Callable[[], Health] | None = None,
@@ -50,7 +49,7 @@ def create_app(
     """The dashboard of a published file, as an ASGI application.
 
     Args:
-        published: the file; it may be missing, and may be replaced at any time.
+        published: the file, which may be missing, and may be replaced at any time.
         now: the clock.
         health: what the daemon says of itself; without it, the file alone is judged.
         token: asked for on every path but `/healthz`, as a bearer or as the password of HTTP Basic.
@@ -58,7 +57,7 @@ def create_app(
         limits: what one query on `/sql` may use.
         collectors: more metrics for `/metrics`.
     """
-    site = Site(Published(published), now, health, public_url, limits)
+    site = Site(published, now, health, public_url, limits)
     pages = templates(site)
     desk = Desk(site)
     app = FastAPI(

@@ -16,6 +16,7 @@ import altair as alt
 
 from alerts.charts import PALETTE
 from alerts.text import humanise, percent, plain
+from monitor.web.races import Race
 from warehouse.browsing import Line
 
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -38,18 +39,6 @@ THEMES = {
     "light": Theme("#16191d", "#5b6470", "#e6e8ec", "#8b95a3", PALETTE),
     "dark": Theme("#e9ebee", "#9aa4b2", "#2a2f37", "#6b7686", _DARK),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Race:
-    """What a chart is about."""
-
-    board: str
-    names: Sequence[str]
-    """Whose lines, in the order of their colours."""
-    lines: Sequence[Line]
-    unjudged: Sequence[dict[str, Any]] = ()
-    flips: Sequence[dict[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)

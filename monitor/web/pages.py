@@ -9,7 +9,7 @@ import jinja2
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from monitor.web import charts, looking_back, races, words
+from monitor.web import races, words
 from monitor.web.site import Site
 from monitor.web.view import render
 from warehouse.browsing import Browsing, Filter
@@ -133,6 +133,8 @@ class Pages:
 
     def flip_page(self, request: Request, flip_id: str) -> HTMLResponse:
         """One flip, to be quoted."""
+        from monitor.web import looking_back  # noqa: PLC0415 see chart
+
         with self.site.published.browsing() as browsing:
             flip = known_flip(browsing, flip_id)
             return self.page(
@@ -161,6 +163,9 @@ class Pages:
         self, name: str, kind: Literal["race", "bump", "shares"], theme: Theme = "light", axis: Axis = "linear"
     ) -> Response:
         """The specification of a chart of a board."""
+        # Here, not above: with Altair and polars the process would have 80 MB more before anybody looks.
+        from monitor.web import charts  # noqa: PLC0415
+
         race = races.of(self.site.published, leader_of(self.site.leaders(), name), kind)
         if kind == "race":
             return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))
@@ -169,6 +174,8 @@ class Pages:
 
     def duel_chart(self, flip_id: str, theme: Theme = "light", axis: Axis = "linear") -> Response:
         """The specification of the chart of a flip."""
+        from monitor.web import charts  # noqa: PLC0415 see chart
+
         with self.site.published.browsing() as browsing:
             race = races.duel(browsing, known_flip(browsing, flip_id))
         return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))

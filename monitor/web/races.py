@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -11,10 +11,9 @@ from markupsafe import Markup
 
 from alerts.text import humanise, percent
 from monitor.web import svg
-from monitor.web.charts import Race
 from monitor.web.published import Published
 from monitor.web.view import entity_name
-from warehouse.browsing import Browsing, Filter
+from warehouse.browsing import Browsing, Filter, Line
 
 Leader = dict[str, Any]
 
@@ -22,6 +21,18 @@ PLACES = {"race": 8, "bump": 10, "shares": 7}
 """How many lines each kind of chart has."""
 
 _MARKS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """What a chart is about."""
+
+    board: str
+    names: Sequence[str]
+    """Whose lines, in the order of their colours."""
+    lines: Sequence[Line]
+    unjudged: Sequence[dict[str, Any]] = ()
+    flips: Sequence[dict[str, Any]] = ()
 
 
 def of(published: Published, leader: Leader, kind: str) -> Race:

@@ -6,23 +6,20 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import uvicorn
 
+from monitor.clock import utc_now
 from monitor.config import Settings
 from monitor.health import Health
 from monitor.web.app import create_app
+from monitor.web.published import Published
 from warehouse.errors import LeadchangeError
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5
-
-
-def utc_now() -> datetime:
-    """The clock, for those who bring none."""
-    return datetime.now(UTC)
 
 
 def serve(published: Path, host: str = "127.0.0.1", port: int = 8765, *, now: Callable[[], datetime] = utc_now) -> None:
@@ -31,7 +28,7 @@ def serve(published: Path, host: str = "127.0.0.1", port: int = 8765, *, now: Ca
     Raises:
         LeadchangeError: the address is taken.
     """
-    server = _server(create_app(published, now=now), host, port)
+    server = _server(create_app(Published(published), now=now), host, port)
     try:
         server.run()
     except SystemExit:
@@ -40,7 +37,11 @@ def serve(published: Path, host: str = "127.0.0.1", port: int = 8765, *, now: Ca
 
 @contextmanager
 def serving(
-    settings: Settings, *, health: Callable[[], Health] | None = None, now: Callable[[], datetime] = utc_now
+    settings: Settings,
+    published: Published,
+    *,
+    health: Callable[[], Health] | None = None,
+    now: Callable[[], datetime] = utc_now,
 ) -> Iterator[str]:
     """The dashboard of `settings`, in threads of its own within the block; its address.
 
@@ -49,11 +50,11 @@ def serving(
     """
     web = settings.web
     app = create_app(
-        settings.warehouse.publish,
+        published,
         now=now,
         health=health,
-        token=getattr(web, "token", None),
-        public_url=getattr(web, "public_url", None),
+        token=web.token,
+        public_url=web.public_url or None,
     )
     server = _server(app, web.host, web.port)
     thread = threading.Thread(target=_run, args=(server,), name="dashboard", daemon=True)

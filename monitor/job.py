@@ -1,0 +1,158 @@
+"""The daemon's jobs, each run in a process of its own: what it took is given back when it ends.
+
+    monitor.apart --Task--> python -m monitor.job --Answer--> monitor.apart
+
+What is due is a row of the warehouse, so that a restart, a sleeping laptop and a clock that was set lose nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from multiprocessing.connection import Connection
+
+from jobs.digest import Digest
+from jobs.hub import WalkCancelled
+from jobs.schedule import LastRun, due_slot
+from monitor import logs
+from monitor.apart import OPEN, Answer, Task
+from monitor.wiring import App, open_app
+from warehouse.errors import LeadchangeError, WarehouseError
+from warehouse.runs import Runs
+
+log = logging.getLogger("leadchange")
+
+PATIENCE_SECONDS = 60.0
+"""How long a job waits for a command that has the warehouse."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """The jobs, over one open application."""
+
+    app: App
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def plan(self) -> dict[str, Callable[[], str]]:
+        """Job -> what it does, and says of it."""
+        return {
+            "collect": self._collect,
+            "deliver": self._deliver,
+            "prune": lambda: str(self.app.prune()),
+            **{f"digest {wanted.name}": partial(self._digest, wanted) for wanted in self.app.settings.digests},
+        }
+
+    def turn(self, name: str, cron: str, work: Callable[[], str] | None = None) -> Answer:
+        """Run a job if its slot is due, and note what came of it."""
+        runs = Runs(self.app.db)
+        last = _last(runs, name)
+        slot = due_slot(cron, self.app.now(), last)
+        if slot is None:
+            return Answer(last, done=False)
+        tries = last.tries + 1 if last and last.slot == slot else 1
+        runs.begin(name, slot, tries=tries, now=self.app.now())
+        try:
+            ok, outcome = self._attempt(name, work or self.plan()[name])
+        except WalkCancelled:
+            # Not a failure, which would wait for its next try: whoever starts us again wants it done.
+            runs.forget(name, slot)
+            return Answer(last, done=False)
+        runs.end(name, slot, now=self.app.now(), ok=ok, outcome=outcome)
+        return Answer(LastRun(slot, self.app.now(), ok=ok, tries=tries), done=ok)
+
+    def _attempt(self, name: str, work: Callable[[], str]) -> tuple[bool, str]:
+        """Do the work; whatever it raises is noted and logged."""
+        try:
+            outcome = work()
+        except WalkCancelled:
+            raise
+        except LeadchangeError as error:
+            log.error("%s: %s", name, error)  # noqa: TRY400 what a user can mend needs no traceback
+            return False, str(error).splitlines()[0]
+        except Exception as error:
+            log.exception("%s failed", name)
+            return False, f"bug: {type(error).__name__}"
+        else:
+            log.info("%s: %s", name, outcome)
+            return True, outcome
+
+    def _collect(self) -> str:
+        """Take a snapshot, judge it, and tell at once; when none comes, that may be what a rule waits for."""
+        try:
+            snapshot = self.app.collect(stop=self.stop).snapshot
+        except (WalkCancelled, WarehouseError):
+            raise
+        except Exception:
+            self._judge()
+            raise
+        self._judge()
+        if snapshot.verdict in ("partial", "failed"):
+            raise LeadchangeError(f"{snapshot.verdict}: {snapshot.verdict_reason}")
+        return f"{snapshot.verdict}: {snapshot.verdict_reason}"
+
+    def _digest(self, wanted: Digest) -> str:
+        """Queue a summary."""
+        return f"queued {self.app.digest(wanted)}"
+
+    def _judge(self) -> None:
+        """Judge what is there, and tell."""
+        self.app.detect()
+        self.app.deliver(stop=self.stop)
+
+    def _deliver(self) -> str:
+        """Send what is due."""
+        summary = self.app.deliver(stop=self.stop)
+        return f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused, {summary.waiting} waiting"
+
+
+def _last(runs: Runs, name: str) -> LastRun | None:
+    found = runs.last(name)
+    return LastRun(*found) if found else None
+
+
+def perform(task: Task, stop: threading.Event, now: Callable[[], datetime]) -> Answer:
+    """Do what a task says, on a warehouse that is open for it alone.
+
+    Raises:
+        WarehouseError: another process holds the warehouse, or it is damaged.
+    """
+    with open_app(task.settings, now=now, patience=PATIENCE_SECONDS) as app:
+        if task.job != OPEN:
+            return Work(app, stop).turn(task.job, task.cron)
+        app.publish()
+        return Answer(None, done=True, known={name: _last(Runs(app.db), name) for name in Work(app).plan()})
+
+
+def main(connection: Connection) -> None:
+    """Take a task, do it, answer; end early on SIGTERM, on SIGINT, and when whoever asked is gone."""
+    task: Task = connection.recv()
+    logs.configure()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    threading.Thread(target=_set_when_gone, args=(connection, stop), daemon=True).start()
+    began = time.monotonic()
+    try:
+        answer = perform(task, stop, lambda: task.now + timedelta(seconds=time.monotonic() - began))
+    except LeadchangeError as error:
+        answer = Answer(None, done=False, problem=error)
+    with contextlib.suppress(OSError):
+        connection.send(answer)
+
+
+def _set_when_gone(connection: Connection, stop: threading.Event) -> None:
+    """Nothing more is sent to us: what comes is the end of who asked."""
+    with contextlib.suppress(OSError, EOFError):
+        connection.poll(None)
+    stop.set()
+
+
+if __name__ == "__main__":
+    main(Connection(0))
