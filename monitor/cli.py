@@ -19,6 +19,7 @@ from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading,
 from monitor.clock import utc_now
 from monitor.config import ConfigError
 from monitor.output import Format, print_rows, sparkline
+from monitor.tracebacks import mask_tracebacks
 from warehouse.errors import LeadchangeError
 
 app = typer.Typer(
@@ -292,4 +293,5 @@ def _usage(error: Exception) -> str | None:
 
 def main() -> None:
     """The console script."""
+    mask_tracebacks()
     sys.exit(run(sys.argv[1:]))

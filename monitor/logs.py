@@ -3,40 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
-import traceback
-from types import TracebackType
 from typing import Any
 
 import structlog
 
-_SECRETS = re.compile(
-    r"hooks\.slack(?:-gov)?\.com/(?:services|workflows)/[^\s\"']+"
-    r"|xox[abeprs]-[\w-]+"
-    r"|hf_[A-Za-z0-9]{8,}"
-    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"
-    r"|(?i:bearer)\s+[\w.~+/=-]+"
-)
-
-
-def redacted(text: str) -> str:
-    """The text with everything that looks like a credential masked."""
-    return _SECRETS.sub("[secret]", text)
-
+from alerts.masking import masked
+from monitor.tracebacks import mask_tracebacks
 
 def _redact(_logger: object, _method: str, event: Any) -> Any:  # noqa: ANN401 structlog's own signature
     """Mask credentials in the finished line, tracebacks included."""
-    return redacted(event) if isinstance(event, str) else event
-
-
-def mask_tracebacks() -> None:
-    """Let what nobody caught be printed as ever, but without credentials: an error's text may quote one."""
-
-    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        sys.stderr.write(redacted("".join(traceback.format_exception(kind, error, trace))))
-
-    sys.excepthook = show
+    return masked(event) if isinstance(event, str) else event
 
 
 def configure(*, json_lines: bool | None = None, level: int = logging.INFO) -> None:

@@ -9,6 +9,7 @@ import base64
 import json
 import logging
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -26,6 +27,8 @@ from monitor.demo.hub import LocalHub
 from monitor.job import Work
 from monitor.wiring import open_app
 from warehouse.db import Database
+
+ROOT = Path(__file__).parent.parent
 
 HUB_TOKEN = "hf_ThisIsTheTokenOfTheHub"
 SLACK_PATH = "T00SLACK0/B00SLACK0/theSlackWebhookSecret"
@@ -296,3 +299,29 @@ def test_a_traceback_that_nobody_caught_is_printed_without_secrets(capsys: pytes
         root.handlers, root.level = handlers, level
     said = capsys.readouterr().err
     assert "ValueError: POST [secret] with [secret]" in said.replace("https://", "")
+
+
+BUG = """
+import sys
+from alerts.channels import webhook
+from monitor import cli
+
+def careless(self, message):
+    raise RuntimeError(f"cannot post to {self._url.get_secret_value()} for {vars(self)}") from KeyError(
+        str(self._secret.get_secret_value()))
+
+webhook.Webhook.send = careless
+sys.argv = ["leadchange", *sys.argv[1:]]
+cli.main()
+"""
+
+
+def test_a_bug_on_the_command_line_keeps_its_traceback_and_shows_no_secret(world: World) -> None:
+    """The text of the error, and of the one that caused it, quote a webhook's URL and its signing secret."""
+    command = [sys.executable, "-c", BUG, "--config", str(world.file), "send-test", "hook"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=120)
+    assert done.returncode == 1
+    assert "KeyError: '[secret]'" in done.stderr
+    assert "RuntimeError: cannot post to [secret]" in done.stderr
+    assert "in send_test" in done.stderr
+    assert leaks(done.stdout + done.stderr) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from alerts.masking import remember
 from alerts.text import plain
 from warehouse.errors import LeadchangeError
 
@@ -42,6 +43,7 @@ def read_secret(env: str | None, file: Path | None, what: str) -> SecretStr:
         raise SecretError(f"the {what} is missing: {place} is not set or empty")
     if not value.isprintable():
         raise SecretError(f"the {what} is unusable: {place} holds more than one line, or control characters")
+    remember(value)
     return SecretStr(value)
 
 
