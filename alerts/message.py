@@ -25,6 +25,9 @@ SUMMARY_LIMIT = 10
 NAMESPACE = uuid.UUID("6f0d8a52-54b5-5d0e-9d0b-0c7f5a3c1e77")
 """Root of every identifier derived from alerts: summaries, Message-IDs."""
 
+SILENCE_OVER = "silence_over"
+"""The kind of an alert that stands for those that a silence muted, and that it tells when that is over."""
+
 _SENTENCE = 400
 
 Occasion = Literal["outage", "silence"]
@@ -74,12 +77,15 @@ def compose(
 
     Args:
         alert: what to tell.
-        also: alerts that this one tells beside its own, each in a line: a family's flip inside its country's.
+        also: alerts that this one tells beside its own, each in a line: a family's flip inside its country's; when
+            it stands for what a silence muted, those.
         link: leads to more.
         picture: a PNG.
         now: dates the mail; the alert's day when None.
         reply_to: the channel's receipt for the message to continue.
     """
+    if alert.kind == SILENCE_OVER and also:
+        return summary(also, occasion="silence", link=link, now=now, alert_id=alert.alert_id)
     about, inner = clean(alert), [clean(one) for one in also]
     content = Content(
         headline=headline(about),
@@ -122,6 +128,7 @@ def summary(
     occasion: Occasion = "outage",
     link: str | None = None,
     now: datetime | None = None,
+    alert_id: str = "",
 ) -> Message:
     """Several alerts as one message, newest first; past `SUMMARY_LIMIT` of them the rest is counted.
 
@@ -130,6 +137,7 @@ def summary(
         occasion: `outage`: the channel is back after it could not be reached; `silence`: one has ended.
         link: leads to more.
         now: dates the mail; the last alert's day when None.
+        alert_id: what it is known by; one that follows from its alerts when empty.
 
     Raises:
         ValueError: there is no alert to summarise.
@@ -150,7 +158,7 @@ def summary(
     identity = uuid.uuid5(NAMESPACE, " ".join([occasion, *sorted(alert.alert_id for alert in newest)]))
     return from_content(
         content,
-        alert_id=f"sum-{identity.hex[:8]}",
+        alert_id=alert_id or f"sum-{identity.hex[:8]}",
         day=last,
         at=now or _midnight(last),
         thread="summary",
@@ -237,6 +245,7 @@ def from_content(
 __all__ = [
     "CHART_CID",
     "NAMESPACE",
+    "SILENCE_OVER",
     "SUMMARY_LIMIT",
     "TITLE_LIMIT",
     "Message",

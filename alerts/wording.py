@@ -33,6 +33,7 @@ _KICKERS = {
     "correction": "Correction",
     "revert": "Reverted",
     "mass_change": "Held back",
+    "silence_over": "Summary",
 }
 
 
@@ -88,6 +89,7 @@ _HEADLINES: dict[str, Callable[[str, str, str, float | None], str]] = {
     "settled": lambda who, _, where, n: f"{where} has settled: {who} leads after {_times(n, 'lead change')}",
     "correction": lambda who, whom, where, _: f"Correction: what was said about {_both(who, whom)} on {where}",
     "revert": lambda who, whom, where, _: f"Reverted: {who} is ahead of {whom or 'its rival'} again on {where}",
+    "silence_over": lambda who, *_: f"Changed while silenced: {who}",
     "mass_change": lambda who, _, __, n: (
         f"Mass change: {_times(n, 'alert') if n else who or 'many alerts'} from one snapshot are held"
     ),

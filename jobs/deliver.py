@@ -5,37 +5,34 @@
 A delivery that is `sending` and has no lease in force is open: its sender died between taking it and writing its
 receipt, or could not hear whether the provider took it. A channel that can look (`reconcile`) is asked; otherwise the
 message goes out again, with the same alert id. That is the only way in which a message repeats.
+
+A channel that is refused itself (its token is invalid, its webhook is gone) is asked once an hour, and what waits for
+it is held; the fallback channel tells it meanwhile. As soon as it takes a message it gets what it refused, too.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import traceback
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from typing import Literal
 
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
-from alerts.message import Message, compose, summary
+from alerts.message import SILENCE_OVER, Message, compose, summary
+from jobs import afterwards
+from jobs.turns import LONGEST_WAIT, Batch, queues
 from warehouse.db import Database
 from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox, silenced_by
-from warehouse.records import Alert, ChannelHealth, Delivery
+from warehouse.records import Alert, ChannelHealth, Delivery, Silence
 
 LEASE = timedelta(minutes=5)
 """Longer than any channel takes for one message."""
-
-LONGEST_WAIT = timedelta(days=1)
-"""However long a provider asks to be left alone."""
-
-LONGEST_BACKOFF = timedelta(hours=1)
-
-OUTAGE = timedelta(hours=72)
-"""What has waited longer than this comes as one summary, not as a flood."""
 
 FALLBACK = "console"
 """The channel, where it is configured, that is told what another one refused for good."""
@@ -61,16 +58,15 @@ class Summary:
     waiting: int
     problems: tuple[str, ...]
     silenced: int = 0
-
-
-Batch = list[Delivery]
-"""Deliveries of one channel that go out as one message; nearly always one."""
+    held: int = 0
+    """Of those waiting, the ones whose channel refuses everything."""
 
 
 @dataclass
 class _Run:
     """One run over the outbox."""
 
+    db: Database
     outbox: Outbox
     ledger: Ledger
     channels: Mapping[str, Channel]
@@ -121,24 +117,40 @@ class _Run:
         """The deliveries of a batch that nobody has muted; the others are over."""
         loud = []
         for delivery in batch:
-            silence = silenced_by(self.ledger.alert(delivery.alert_id), self.outbox.silences(), self.now())
+            alert = self.ledger.alert(delivery.alert_id)
+            if alert.kind == SILENCE_OVER:
+                loud += [delivery] if self._tells_anything(delivery) else []
+                continue
+            silence = silenced_by(alert, self.outbox.silences(), self.now())
             if silence is None:
                 loud.append(delivery)
-                continue
-            why = f"silenced by {silence.author} until {silence.ends_at:%Y-%m-%d %H:%M}: {silence.reason}"
-            muted = replace(delivery, status="dead", last_error=why)
-            self.outbox.settle(muted, self.outbox.health(delivery.channel))
-            self.ledger.set_state([delivery.alert_id], "silenced")
-            self.silenced += 1
+            else:
+                self._mute(delivery, silence)
         return loud
 
+    def _mute(self, delivery: Delivery, silence: Silence) -> None:
+        """Note that a delivery is not sent, by whose wish, and whether it is told afterwards."""
+        why = f"silenced by {silence.author} until {silence.ends_at:%Y-%m-%d %H:%M}: {silence.reason}"
+        muted = replace(delivery, status="dead", last_error=why, told_in="" if silence.afterwards else None)
+        self.outbox.settle(muted, self.outbox.health(delivery.channel))
+        self.ledger.set_state([delivery.alert_id], "silenced")
+        self.silenced += 1
+
+    def _tells_anything(self, delivery: Delivery) -> bool:
+        """Whether anything is left of what was muted; when all is muted anew, or forgotten, the message is dropped."""
+        if afterwards.still_to_tell(self.db, delivery, now=self.now()):
+            return True
+        dropped = replace(delivery, status="dead", last_error="nothing of it is left to tell")
+        self.outbox.settle(dropped, self.outbox.health(delivery.channel))
+        return False
+
     def _message(self, batch: Batch) -> Message:
-        alerts = [self.ledger.alert(delivery.alert_id) for delivery in batch]
         if len(batch) > 1:
+            alerts = [one for delivery in batch for one in told_by(self.db, delivery)]
             return self._worded(lambda: self.wording.many(alerts), lambda: summary(alerts, now=self.now()))
-        alert, delivery = alerts[0], batch[0]
-        if alert.alert_id not in self.worded:
-            beside = self.ledger.told_beside(alert.alert_id)
+        delivery = batch[0]
+        alert, *beside = told_by(self.db, delivery)
+        if alert.alert_id not in self.worded or alert.kind == SILENCE_OVER:
             self.worded[alert.alert_id] = self._worded(
                 lambda: self.wording.one(alert, beside), lambda: compose(alert, also=beside, now=self.now())
             )
@@ -169,13 +181,15 @@ class _Run:
             receipt = Receipt()
         else:
             settled = [_taken(delivery, receipt, moment) for delivery in batch]
-            health = replace(health, failing_since=None, failures=0, last_error=None, last_sent_at=moment)
+            if health.refused_since is not None:
+                self.outbox.readmit(health.channel)
+            health = ChannelHealth(health.channel, last_sent_at=moment)
         for delivery in settled:
             self.outbox.settle(delivery, health, receipt=receipt.id)
             if delivery.status == "dead" and FALLBACK in self.channels:
                 self.outbox.queue(delivery.alert_id, FALLBACK, moment)
         self.outcomes += settled
-        if settled[0].status in ("sent", "dead"):
+        if settled[0].status in ("sent", "dead") and health.refused_since is None:
             self.begin(queue, pause=True)
 
 
@@ -202,69 +216,53 @@ def run(
         stop: set from another thread: what is being sent is finished, nothing new is taken.
     """
     outbox = Outbox(db)
-    queues = _queues(outbox.open(), now(), patient=patient)
-    missing = sorted(queues.keys() - channels.keys())
+    afterwards.queue(db, now=now())
+    if FALLBACK in channels:
+        outbox.queue_instead(FALLBACK, now())
+    refusing = {health.channel: health for health in outbox.refusing()}
+    waiting = queues(outbox.open(), now(), patient=patient, refusing=refusing)
+    missing = sorted(waiting.keys() - channels.keys())
     problems = [f"{name}: no working channel of this name is configured; its alerts wait" for name in missing]
-    with ThreadPoolExecutor(max_workers=max(len(queues), 1), thread_name_prefix="deliver") as pool:
+    with ThreadPoolExecutor(max_workers=max(len(waiting), 1), thread_name_prefix="deliver") as pool:
         stop = stop or threading.Event()
-        work = _Run(outbox, Ledger(db), channels, wording, now, sleep, stop, pool, problems=problems)
-        for name in queues.keys() & channels.keys():
-            work.begin(queues[name])
+        work = _Run(db, outbox, Ledger(db), channels, wording, now, sleep, stop, pool, problems=problems)
+        for name in waiting.keys() & channels.keys():
+            work.begin(waiting[name])
         while work.running:
             for future in wait(work.running, return_when=FIRST_COMPLETED).done:
                 work.finish(future)
     sent, dead = (sum(o.status == status for o in work.outcomes) for status in ("sent", "dead"))
-    failed, waiting = len(work.outcomes) - sent - dead, len(outbox.open())
-    return Summary(sent, failed, dead, waiting, tuple(work.problems), work.silenced)
+    failed, still = len(work.outcomes) - sent - dead, outbox.open()
+    held = Counter(delivery.channel for delivery in still if delivery.channel in channels)
+    refused = [health for health in outbox.refusing() if held[health.channel]]
+    lines = [in_words(health, held[health.channel]) for health in refused]
+    holding = sum(held[health.channel] for health in refused)
+    return Summary(sent, failed, dead, len(still), (*work.problems, *lines), work.silenced, holding)
 
 
-def _queues(deliveries: Sequence[Delivery], now: datetime, *, patient: bool) -> dict[str, list[Batch]]:
-    """What may go out now, by channel. The first that must wait makes the rest of its channel wait: order is kept."""
-    due: dict[str, list[Delivery]] = defaultdict(list)
-    blocked: set[str] = set()
-    for delivery in deliveries:
-        if delivery.channel in blocked:
-            continue
-        if not is_due(delivery, now, patient=patient):
-            blocked.add(delivery.channel)
-        else:
-            due[delivery.channel].append(delivery)
-    return {name: _batches(queue, now) for name, queue in due.items()}
+def is_anything_due(db: Database, now: datetime) -> bool:
+    """Whether there is anything to do, be it that a silence is over."""
+    outbox = Outbox(db)
+    refusing = {health.channel: health for health in outbox.refusing()}
+    return bool(queues(outbox.open(), now, patient=True, refusing=refusing) or afterwards.over(db, now))
 
 
-def is_due(delivery: Delivery, now: datetime, *, patient: bool = True) -> bool:
-    """Whether a delivery's time has come; a time that nobody would have set was written by a clock that was wrong."""
-    wait_ = due_at(delivery, patient=patient) - now
-    return wait_ <= timedelta(0) or wait_ > 2 * LONGEST_WAIT
+def told_by(db: Database, delivery: Delivery) -> list[Alert]:
+    """The alert of a delivery, and those that its message tells beside it."""
+    ledger = Ledger(db)
+    alert = ledger.alert(delivery.alert_id)
+    told = afterwards.members(db, delivery) if alert.kind == SILENCE_OVER else [alert]
+    beside = [one for known in told for one in (known, *ledger.told_beside(known.alert_id))]
+    return [alert, *beside] if alert.kind == SILENCE_OVER else beside
 
 
-def _batches(queue: list[Delivery], now: datetime) -> list[Batch]:
-    """One delivery a message; after an outage everything that waited is one summary.
-
-    What went out together and is open stays together, so that it keeps its identity.
-    """
-    if not queue:
-        return []
-    first = queue[0]
-    if first.status == "sending":
-        together = [d for d in queue if (d.status, d.last_attempt_at) == (first.status, first.last_attempt_at)]
-        return [together, *_batches([d for d in queue if d not in together], now)]
-    waited = first.attempts > 0 and first.queued_at is not None and now - first.queued_at > OUTAGE
-    return [queue] if waited and len(queue) > 1 else [[delivery] for delivery in queue]
-
-
-def due_at(delivery: Delivery, *, patient: bool = True) -> datetime:
-    """When a delivery may be attempted: after its lease, or after what the provider asked and its backoff (pure)."""
-    moments = [moment for moment in (delivery.lease_until, delivery.not_before) if moment is not None]
-    if patient and delivery.last_attempt_at is not None and delivery.lease_until is None:
-        moments.append(delivery.last_attempt_at + backoff(delivery))
-    return max(moments, default=datetime.min.replace(tzinfo=UTC))
-
-
-def backoff(delivery: Delivery) -> timedelta:
-    """attempts^4 seconds, at most an hour, plus up to a fifth that tells deliveries apart (pure)."""
-    digest = hashlib.sha256(f"{delivery.alert_id}{delivery.channel}{delivery.attempts}".encode()).digest()
-    return min(LONGEST_BACKOFF, timedelta(seconds=delivery.attempts**4)) * (1 + digest[0] / 255 / 5)
+def in_words(health: ChannelHealth, held: int) -> str:
+    """A channel that refuses everything, and how to mend that, in one line for people (pure)."""
+    waiting = f"{held} message{'s' * (held > 1)} held" if held else "what comes next is held"
+    return (
+        f"{health.channel}: refuses whatever it is sent since {health.refused_since:%Y-%m-%d %H:%M} UTC "
+        f"({health.last_error}), {waiting}: mend it, then `leadchange send-test {health.channel}`"
+    )
 
 
 def _sender(channel: Channel, message: Message, *, uncertain: bool) -> Callable[[], Receipt]:
@@ -302,15 +300,24 @@ def _refused(
 ) -> tuple[list[Delivery], ChannelHealth]:
     """A batch that its provider did not take, and how its channel is doing now."""
     asked = min(LONGEST_WAIT, timedelta(seconds=error.retry_after)) if error.retry_after is not None else None
+    # The message that shows that a channel refuses everything is a dead letter; those after it are spared that.
+    gone: Literal["dead", "pending"] = "pending" if error.closed and health.refused_since else "dead"
     failed = [
         replace(
             delivery,
-            status="dead" if error.permanent else "sending" if error.uncertain else "pending",
+            status=gone if error.permanent else "sending" if error.uncertain else "pending",
             last_error=str(error),
             not_before=now + asked if asked is not None else None,
             settled=(*delivery.settled, *error.settled),
         )
         for delivery in batch
     ]
-    since = health.failing_since or now
-    return failed, replace(health, failing_since=since, failures=health.failures + 1, last_error=str(error))
+    now_known = replace(
+        health, failing_since=health.failing_since or now, failures=health.failures + 1, last_error=str(error)
+    )
+    if error.closed:
+        began = health.refused_since or batch[0].last_attempt_at or now
+        now_known = replace(now_known, refused_since=began, refused_at=now)
+    elif error.permanent:
+        now_known = replace(now_known, refused_since=None, refused_at=None)
+    return failed, now_known

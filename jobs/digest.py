@@ -34,9 +34,18 @@ class Digest(BaseModel):
 
 def run(db: Database, wanted: Digest, *, now: datetime) -> str:
     """Queue a digest of the days up to `now`; once a day, however often asked. Its alert id."""
-    alert_id = digest_id(wanted.name, now.date())
-    alert = Alert(
-        alert_id=alert_id,
+    alert = as_alert(wanted, now)
+    with db.transaction():
+        Ledger(db).write_alert(alert, slot=KIND, now=now)
+        for channel in wanted.channels:
+            Outbox(db).queue(alert.alert_id, channel, now)
+    return alert.alert_id
+
+
+def as_alert(wanted: Digest, now: datetime) -> Alert:
+    """What stands for a digest of the days up to `now` in the outbox."""
+    return Alert(
+        alert_id=digest_id(wanted.name, now.date()),
         rule=wanted.name,
         board="",
         kind=KIND,
@@ -53,11 +62,6 @@ def run(db: Database, wanted: Digest, *, now: datetime) -> str:
         snapshot_id=0,
         confirm=wanted.days,
     )
-    with db.transaction():
-        Ledger(db).write_alert(alert, slot=KIND, now=now)
-        for channel in wanted.channels:
-            Outbox(db).queue(alert_id, channel, now)
-    return alert_id
 
 
 def compose(db: Database, alert: Alert, boards: tuple[str, ...], *, now: datetime, link: str | None = None) -> Message:

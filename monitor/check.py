@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -9,6 +10,7 @@ from alerts.rules import Rule
 from alerts.text import humanise
 from alerts.wording import title
 from jobs import backtest, hub
+from jobs.deliver import in_words as refused_in_words
 from monitor.config import Settings
 from monitor.wiring import build
 from warehouse import identity
@@ -16,6 +18,7 @@ from warehouse.db import Database
 from warehouse.errors import LeadchangeError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
+from warehouse.outbox import Outbox
 from warehouse.registry import Proposal
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -41,7 +44,7 @@ def problems(settings: Settings) -> Findings:
         *_rules(settings),
         *(_proposed(proposal) for proposal in _seen_proposals(settings)),
     ]
-    wrong = [*_wrong_conditions(settings), *_wrong_channels(settings)]
+    wrong = [*_wrong_conditions(settings), *_wrong_channels(settings), *_refusing_channels(settings)]
     try:
         lines.append(f"hub: {hub.reach(settings.hub, hub.read_token())}")
         lines += [_proposed(proposal) for proposal in _renamed_publishers(settings)]
@@ -153,6 +156,18 @@ def _wrong_conditions(settings: Settings) -> list[str]:
                 except LeadchangeError as error:
                     found.append(f"board {board.name}: where: {error}")
     return found
+
+
+def _refusing_channels(settings: Settings) -> list[str]:
+    """Configured channels that refuse whatever they are sent."""
+    if not settings.warehouse.publish.exists():
+        return []
+    names = {channel.name for channel in settings.channels}
+    with Database.open_published(settings.warehouse.publish) as db:
+        outbox = Outbox(db)
+        held = Counter(delivery.channel for delivery in outbox.open())
+        refusing = [health for health in outbox.refusing() if health.channel in names]
+        return [f"channel {refused_in_words(health, held[health.channel])}" for health in refusing]
 
 
 def _wrong_channels(settings: Settings) -> list[str]:

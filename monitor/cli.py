@@ -14,9 +14,18 @@ from typing import Annotated
 
 import typer
 
-from monitor import cli_backfill, cli_backtest, cli_daemon, cli_history, cli_rules, cli_share, cli_warehouse, config
+from monitor import (
+    cli_backfill,
+    cli_backtest,
+    cli_daemon,
+    cli_deliveries,
+    cli_history,
+    cli_rules,
+    cli_share,
+    cli_warehouse,
+    config,
+)
 from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
-from monitor.clock import utc_now
 from monitor.config import ConfigError
 from monitor.output import Format, print_rows, sparkline
 from monitor.tracebacks import mask_tracebacks
@@ -38,7 +47,8 @@ app.add_typer(alerts, name="alerts")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(backfill, name="backfill")
 cli_backtest.register(app)
-cli_rules.register(app, alerts, deliveries)
+cli_rules.register(app, alerts)
+cli_deliveries.register(app, deliveries)
 cli_daemon.register(app)
 cli_warehouse.register(app)
 cli_backfill.register(backfill)
@@ -155,7 +165,7 @@ def deliver() -> None:
     for problem in summary.problems:
         say(problem)
     say(f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused for good, {summary.waiting} waiting")
-    if summary.failed or summary.dead:
+    if summary.failed or summary.dead or summary.held:
         raise typer.Exit(4)
 
 
@@ -214,27 +224,6 @@ def list_alerts(context: typer.Context, form: FormatOption = Format.table) -> No
     with reading() as published:
         rows = published.alerts()
     print_rows(rows, ["alert_id", "rule", "state", "day", "confirmed_day", "title"], form, empty="no alerts yet")
-
-
-@deliveries.callback(invoke_without_command=True)
-def list_deliveries(context: typer.Context, form: FormatOption = Format.table) -> None:
-    """What was sent, what failed and why."""
-    if context.invoked_subcommand is not None:
-        return
-    with reading() as published:
-        rows = published.deliveries()
-    columns = ["alert_id", "channel", "status", "attempts", "sent_at", "last_error"]
-    print_rows(rows, columns, form, empty="nothing was queued yet")
-
-
-@app.command("send-test")
-def send_test(channel: Annotated[str, typer.Argument(metavar="CHANNEL")]) -> None:
-    """Send a marked test message through one channel."""
-    from alerts.message import test_message  # noqa: PLC0415 the wording
-    from monitor.wiring import build  # noqa: PLC0415 the whole application
-
-    receipt = build(settings().channel(channel)).send(test_message(channel, utc_now()))
-    say(f"{channel} took the test message{f' ({receipt.id})' if receipt.id else ''}")
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -58,6 +58,9 @@ def silence_add(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="When it ends (UTC), instead of --hours."),
     ] = None,
+    afterwards: Annotated[
+        bool, typer.Option(help="Tell what changed meanwhile as one summary when it ends; or say nothing of it at all.")
+    ] = True,
 ) -> None:
     """Mute alerts by rule, board or entity until an end."""
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
@@ -70,7 +73,7 @@ def silence_add(
         raise config.ConfigError(["a silence needs --rule, --board or --entity"])
     if end <= now:
         raise config.ConfigError([f"the silence would end before it begins ({end:%Y-%m-%d %H:%M} UTC)"])
-    made = Silence(silence_id(rule, board, entity, now), rule, board, entity, now, end, author, reason)
+    made = Silence(silence_id(rule, board, entity, now), rule, board, entity, now, end, author, reason, afterwards)
     with open_app(chosen) as application:
         application.write(lambda db: Outbox(db).add_silence(made))
     typer.echo(made.silence_id)
@@ -89,7 +92,7 @@ def silence_list(form: FormatOption = Format.table) -> None:
     """Every silence, newest first."""
     with reading() as published:
         rows = [asdict(one) for one in Outbox(published.db).silences()]
-    columns = ["silence_id", "rule", "board", "entity", "starts_at", "ends_at", "author", "reason"]
+    columns = ["silence_id", "rule", "board", "entity", "starts_at", "ends_at", "author", "reason", "afterwards"]
     print_rows(rows, columns, form, empty="nothing is muted")
 
 
@@ -117,22 +120,8 @@ def release() -> None:
     say(f"{count} alerts released; `leadchange deliver` sends them")
 
 
-def retry(
-    alert: Annotated[str, typer.Option("--alert", help="Only of this alert.")] = "",
-    channel: Annotated[str, typer.Option("--channel", help="Only to this channel.")] = "",
-) -> None:
-    """Queue again what was refused for good."""
-    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
-
-    with open_app(settings()) as application:
-        count = Outbox(application.db).retry(alert_id=alert, channel=channel)
-        application.publish()
-    say(f"{count} deliveries queued again; `leadchange deliver` sends them")
-
-
-def register(app: typer.Typer, alerts: typer.Typer, deliveries: typer.Typer) -> None:
+def register(app: typer.Typer, alerts: typer.Typer) -> None:
     """Add these commands to the program."""
     app.command("test-rules")(test_rules)
     app.add_typer(silence, name="silence")
     alerts.command("release")(release)
-    deliveries.command("retry")(retry)

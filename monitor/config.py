@@ -133,6 +133,10 @@ class Settings:
         """The channel of this name; NotKnownError offers the nearest."""
         return _named("channel", name, self.channels)
 
+    def digest(self, name: str) -> Digest:
+        """The digest of this name; NotKnownError offers the nearest."""
+        return _named("digest", name, self.digests)
+
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "hub": HubSettings,

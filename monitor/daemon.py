@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import FrameType
 
-from jobs.deliver import is_due
+from jobs.deliver import is_anything_due
 from jobs.schedule import Job, LastRun, due_slot, ticking
 from monitor import systemd
 from monitor.apart import OPEN, Answer, Apart, Task
@@ -118,7 +118,7 @@ class Daemon:
             return True
         try:
             with self.published.browsing() as browsing:
-                return any(is_due(delivery, self.now()) for delivery in Outbox(browsing.db).open())
+                return is_anything_due(browsing.db, self.now())
         except WarehouseError:
             return True
 
@@ -127,6 +127,7 @@ class Daemon:
         try:
             with self.published.browsing() as browsing:
                 last_complete, oldest = browsing.freshness()
+                refusing = Outbox(browsing.db).refusing()
         except WarehouseError as error:
             return Health(False, (str(error),), None)
         running = {name: apart.seconds for name, apart in dict(self.running).items()}
@@ -135,6 +136,7 @@ class Daemon:
                 now=self.now(),
                 last_complete=last_complete,
                 oldest_open_delivery=oldest,
+                refusing={channel.channel: channel.refused_since for channel in refusing if channel.refused_since},
                 running_seconds=running,
                 deadline_seconds={name: self.limit(name) for name in running},
                 ended=dict(self.ended),

@@ -25,6 +25,8 @@ class Facts:
     """When the last complete snapshot was taken."""
     oldest_open_delivery: datetime | None = None
     """When the oldest message that is not delivered was queued."""
+    refusing: Mapping[str, datetime] = field(default_factory=dict)
+    """Channel -> since when it refuses whatever it is sent."""
     running_seconds: Mapping[str, float] = field(default_factory=dict)
     """Job -> for how long it has been running, by the monotonic clock."""
     deadline_seconds: Mapping[str, float] = field(default_factory=dict)
@@ -43,7 +45,7 @@ class Health:
 
 
 def judge(facts: Facts) -> Health:
-    """Stale data, stuck messages and hung jobs are each a reason to be red."""
+    """Stale data, stuck messages, channels that refuse everything and hung jobs are each a reason to be red."""
     reasons: list[str] = []
     if facts.last_complete is None:
         reasons.append("no complete snapshot yet")
@@ -54,6 +56,8 @@ def judge(facts: Facts) -> Health:
         reasons.append(f"the last complete snapshot is {hours:.0f} hours old")
     if facts.oldest_open_delivery is not None and facts.now - facts.oldest_open_delivery > STUCK_DELIVERY:
         reasons.append(f"a message has been waiting since {facts.oldest_open_delivery:%Y-%m-%d %H:%M} UTC")
+    for channel, since in facts.refusing.items():
+        reasons.append(f"channel {channel} refuses every message since {since:%Y-%m-%d %H:%M} UTC")
     for job, seconds in facts.running_seconds.items():
         if seconds > facts.deadline_seconds.get(job, float("inf")):
             reasons.append(f"{job} has been running for {seconds:.0f} s and should have ended")

@@ -11,6 +11,7 @@ import structlog
 from alerts.masking import masked
 from monitor.tracebacks import mask_tracebacks
 
+
 def _redact(_logger: object, _method: str, event: Any) -> Any:  # noqa: ANN401 structlog's own signature
     """Mask credentials in the finished line, tracebacks included."""
     return masked(event) if isinstance(event, str) else event

@@ -12,8 +12,9 @@ from datetime import date, datetime
 import polars as pl
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
-from alerts.message import Message, compose, summary
+from alerts.message import SILENCE_OVER, Message, compose, summary
 from jobs import backfill, collect, deliver, detect, digest, hub, prune
+from jobs.digest import Digest
 from monitor.clock import utc_now
 from monitor.config import Settings
 from warehouse import explain
@@ -22,7 +23,7 @@ from warehouse.errors import LeadchangeError, WarehouseBusyError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
 from warehouse.publish import publish
-from warehouse.records import Alert, Listing
+from warehouse.records import Alert, Delivery, Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,20 @@ class App:
             self.publish()
         return replace(summary, problems=(*broken, *summary.problems))
 
-    def digest(self, wanted: digest.Digest) -> str:
+    def digest(self, wanted: Digest) -> str:
         """Queue a digest of the days up to now, and publish; its alert id."""
         alert_id = digest.run(self.db, wanted, now=self.now())
         self.publish()
         return alert_id
+
+    def preview(self, wanted: Digest) -> Message:
+        """What a digest would say now; nothing is queued."""
+        return digest.compose(self.db, digest.as_alert(wanted, self.now()), wanted.boards, now=self.now())
+
+    def message_of(self, delivery: Delivery) -> Message:
+        """What a delivery says, without its picture."""
+        alert, *also = deliver.told_by(self.db, delivery)
+        return self.message(alert, also, picture=False)
 
     def backfill_series(self, name: str, values: pl.DataFrame, *, revision: str) -> backfill.Summary:
         """Import a series of totals, rank it, and publish."""
@@ -95,19 +105,17 @@ class App:
             self.publish()
         return summary
 
-    def message(self, alert: Alert, also: Sequence[Alert] = ()) -> Message:
-        """What is said about an alert and those folded into it, with the picture of its race."""
+    def message(self, alert: Alert, also: Sequence[Alert] = (), *, picture: bool = True) -> Message:
+        """What is said about an alert and those folded into it, with the picture of its race if one is wanted."""
         if alert.kind == digest.KIND:
             shown = next((one.boards for one in self.settings.digests if one.name == alert.rule), ())
             return digest.compose(self.db, alert, shown, now=self.now())
-        # Altair takes a second and 35 MB, and most days nobody is told anything.
-        from alerts.charts import race_png  # noqa: PLC0415
-
-        picture = race_png(alert) if len(alert.history) > 1 else None
+        if alert.kind == SILENCE_OVER:
+            return compose(alert, also=also, link=self._link("flips"), now=self.now())
         flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
         link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}")
         told = replace(alert, why=self._why(alert.why, flip[0])) if flip and flip[2] is not None else alert
-        return compose(told, also=also, link=link, picture=picture, now=self.now())
+        return compose(told, also=also, link=link, picture=_race(alert) if picture else None, now=self.now())
 
     def _why(self, verdict: str, flip_id: str) -> str:
         """What a flip is worth, and what moved."""
@@ -132,6 +140,16 @@ class App:
     def publish(self) -> None:
         """Replace the published file."""
         publish(self.db, self.settings.warehouse.publish)
+
+
+def _race(alert: Alert) -> bytes | None:
+    """The picture of an alert's race, where there is a race."""
+    if len(alert.history) < 2:
+        return None
+    # Altair takes a second and 35 MB, and most days nobody is told anything.
+    from alerts.charts import race_png  # noqa: PLC0415
+
+    return race_png(alert)
 
 
 @contextmanager

@@ -68,7 +68,8 @@ def test_what_may_pass_is_not_permanent_and_not_retried_here(
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 def test_4xx_are_for_someone_to_mend(web: FakeWeb, channel: AppriseChannel, status: int) -> None:
     web.answer(status, "no such hook T0P-SECRET-PATH")
-    assert refused(channel).permanent
+    failure = refused(channel)
+    assert (failure.permanent, failure.closed) == (True, status != 400)
 
 
 def test_no_answer_leaves_it_open_whether_the_message_arrived(web: FakeWeb, channel: AppriseChannel) -> None:

@@ -167,7 +167,7 @@ def test_a_password_is_used(serve: Serve, postmaster: Postmaster) -> None:
 def test_a_wrong_password_is_permanent(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WRONG", "not-it")
     failure = refused(serve(username="monitor", password_env="WRONG"))
-    assert failure.permanent
+    assert (failure.permanent, failure.closed) == (True, True)
     assert "535" in str(failure)
     assert "not-it" not in str(failure)
 
@@ -217,7 +217,7 @@ def test_421_may_pass(serve: Serve, postmaster: Postmaster) -> None:
 def test_an_answer_to_the_data_is_certain(serve: Serve, postmaster: Postmaster, answer: str, permanent: bool) -> None:
     postmaster.data = answer
     failure = refused(serve())
-    assert (failure.permanent, failure.uncertain) == (permanent, False)
+    assert (failure.permanent, failure.closed, failure.uncertain) == (permanent, False, False)
     assert answer in str(failure)
     assert f"{ANNA}, {BERT}: " in str(failure)
 
@@ -230,9 +230,10 @@ def test_550_for_one_of_two_is_delivered_and_noted(serve: Serve, postmaster: Pos
     assert "550 no such user" in receipt.note
 
 
-def test_550_for_all_is_permanent(serve: Serve, postmaster: Postmaster) -> None:
+def test_550_for_all_shows_that_the_channel_reaches_nobody(serve: Serve, postmaster: Postmaster) -> None:
     postmaster.rcpt = {ANNA: "550 no such user", BERT: "550 no such user"}
-    assert refused(serve()).permanent
+    failure = refused(serve())
+    assert (failure.permanent, failure.closed) == (True, True)
 
 
 def test_450_for_one_of_two_is_tried_again_for_that_one_only(serve: Serve, postmaster: Postmaster) -> None:

@@ -136,10 +136,10 @@ def test_400_is_followed_by_one_plain_text(fake: FakeSlack, channel: Slack) -> N
 
 def test_400_twice_is_permanent_with_the_reason(fake: FakeSlack, channel: Slack) -> None:
     fake.answer(400, "invalid_blocks")
-    fake.answer(400, "user_not_found")
+    fake.answer(400, "no_text")
     failure = refused(channel)
-    assert failure.permanent
-    assert "user_not_found" in str(failure)
+    assert (failure.permanent, failure.closed) == (True, False)
+    assert "no_text" in str(failure)
     assert len(fake.received) == 2
 
 
@@ -157,12 +157,14 @@ def test_400_and_then_an_outage_may_pass(fake: FakeSlack, channel: Slack) -> Non
         (404, "channel_not_found"),
         (404, "no_service"),
         (410, "channel_is_archived"),
+        (400, "user_not_found"),
     ],
 )
-def test_a_dead_webhook_is_permanent_with_the_reason(fake: FakeSlack, channel: Slack, status: int, body: str) -> None:
+def test_a_dead_webhook_takes_no_other_message_either(fake: FakeSlack, channel: Slack, status: int, body: str) -> None:
+    fake.answer(status, body)
     fake.answer(status, body)
     failure = refused(channel)
-    assert failure.permanent
+    assert (failure.permanent, failure.closed) == (True, True)
     assert f"{status}: {body}" in str(failure)
 
 

@@ -245,6 +245,7 @@ def test_what_someone_has_to_mend_is_permanent(slack: Workspace, channel: SlackB
     slack.refusing["chat.postMessage"] = {"ok": False, "error": error}
     failure = refused(channel)
     assert (failure.permanent, failure.uncertain) == (True, False)
+    assert failure.closed == (error not in ("msg_too_long", "something_new"))
     assert error in str(failure)
 
 

@@ -162,6 +162,7 @@ def test_4xx_are_for_someone_to_mend(web: FakeWeb, channel: Webhook, status: int
     web.answer(status, "unknown hook", Retry_After="30")
     failure = refused(channel)
     assert (failure.permanent, failure.retry_after) == (True, None)
+    assert failure.closed == (status in (401, 403, 404, 410))
     assert "unknown hook" in str(failure)
 
 
@@ -169,7 +170,7 @@ def test_4xx_are_for_someone_to_mend(web: FakeWeb, channel: Webhook, status: int
 def test_a_redirect_is_not_followed(web: FakeWeb, channel: Webhook, status: int, permanent: bool) -> None:
     web.answer(status, Location="http://169.254.169.254/latest/meta-data/")
     failure = refused(channel)
-    assert failure.permanent is permanent
+    assert (failure.permanent, failure.closed) == (permanent, permanent)
     assert "redirects are not followed" in str(failure)
     assert len(web.asked) == 1
 

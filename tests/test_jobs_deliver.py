@@ -13,7 +13,8 @@ from spine import RULE, Inbox, day, hub, judge, listed, look, moment, tell, ware
 
 from alerts.channels import ChannelError, Receipt
 from alerts.message import Message
-from jobs.deliver import LEASE, LONGEST_BACKOFF, LONGEST_WAIT, backoff, due_at
+from jobs.deliver import LEASE
+from jobs.turns import LONGEST_BACKOFF, LONGEST_WAIT, backoff, due_at
 from warehouse.db import Database
 from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox

@@ -387,7 +387,7 @@ def test_health_is_green_while_fresh_and_red_when_stale(tmp_path: Path) -> None:
         answer = client.get("/healthz")
         assert answer.status_code == 503
         assert answer.json()["reasons"] == ["the last complete snapshot is 121 hours old"]
-        assert "Mind the date" in client.get("/").text
+        assert "Please note" in client.get("/").text
 
 
 def test_health_is_the_daemon_s_word_where_there_is_one(tmp_path: Path) -> None:

@@ -139,6 +139,6 @@ def test_a_warehouse_whose_counts_carried_names_answers_as_before(
         )
         seen = db.rows("FROM observations ORDER BY ALL")
     with Database.open(path) as db:
-        assert migrate(db, now=moment(1)) == ["numbers"]
+        assert migrate(db, now=moment(1))[0] == "numbers"
         assert db.rows("FROM observations ORDER BY ALL") == seen
         assert db.rows("FROM model_names ORDER BY ALL")[1:] == [(2, "b", "lab/b"), (3, "b", "lab/b-new")]

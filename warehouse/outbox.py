@@ -28,6 +28,10 @@ class Outbox:
         """Queue an alert for a channel; once, however often asked."""
         self.db.execute(sql("queue_delivery"), {"alert_id": alert_id, "channel": channel, "queued_at": now})
 
+    def queue_instead(self, channel: str, now: datetime) -> None:
+        """Queue for a channel what waits for channels that refuse everything; once, however often asked."""
+        self.db.execute(sql("queue_instead"), {"channel": channel, "queued_at": now})
+
     def open(self) -> list[Delivery]:
         """What is not yet delivered, in the order it must go out, channel by channel."""
         return [Delivery(**row | {"settled": tuple(row["settled"])}) for row in self.db.records(sql("open_deliveries"))]
@@ -49,10 +53,16 @@ class Outbox:
         return taken
 
     def settle(self, delivery: Delivery, health: ChannelHealth, *, receipt: str | None = None) -> None:
-        """Write what became of an attempt: `delivery` and its channel as they are now, and the provider's own id."""
+        """Write what became of an attempt: `delivery` and its channel as they are now, and the provider's own id.
+
+        What was muted and is told by this message is sent with it.
+        """
         row = {name: value for name, value in asdict(delivery).items() if name not in _LEASED}
         with self.db.transaction():
             self.db.execute(sql("settle_delivery"), row | {"settled": list(delivery.settled), "receipt": receipt})
+            if delivery.status == "sent":
+                told = {name: row[name] for name in ("alert_id", "channel", "sent_at")}
+                self.db.execute(sql("settle_muted"), told | {"receipt": receipt})
             self.db.execute(sql("forget_health"), {"channel": health.channel})
             self.db.execute(sql("write_health"), asdict(health))
 
@@ -60,6 +70,16 @@ class Outbox:
         """How a channel is doing; as new when it never sent anything."""
         rows = self.db.records(sql("channel_health"), {"channel": channel})
         return ChannelHealth(**rows[0]) if rows else ChannelHealth(channel)
+
+    def refusing(self) -> list[ChannelHealth]:
+        """The channels that refuse whatever they are sent."""
+        return [ChannelHealth(**row) for row in self.db.records(sql("refusing_channels"))]
+
+    def readmit(self, channel: str = "") -> None:
+        """Let a channel (or all) that refused everything be tried again, with what it refused."""
+        with self.db.transaction():
+            for query in ("revive_deliveries", "readmit_channels"):
+                self.db.execute(sql(query), {"channel": channel})
 
     def channels_told(self, alert_id: str) -> list[str]:
         """The channels that took an alert, or may have taken it."""
@@ -71,14 +91,17 @@ class Outbox:
         return None if value is None else str(value)
 
     def retry(self, *, alert_id: str = "", channel: str = "") -> int:
-        """Queue refused deliveries again: all, or those of an alert or a channel. How many.
+        """Queue again what was refused, and what is held: all, or that of an alert or a channel. How many.
 
-        What was muted is queued only when its alert is named.
+        What was muted is queued only when its alert is named. Unless one is, channels that refused everything are tried
+        again.
         """
         keys = {"alert_id": alert_id, "channel": channel}
         with self.db.transaction():
             count = int(self.db.value(sql("count_dead"), keys))
             self.db.execute(sql("retry_dead"), keys)
+            if not alert_id:
+                self.db.execute(sql("readmit_channels"), {"channel": channel})
         return count
 
     def add_silence(self, silence: Silence) -> None:
@@ -88,6 +111,18 @@ class Outbox:
     def expire_silence(self, silence_id: str, now: datetime) -> None:
         """End a silence now."""
         self.db.execute(sql("expire_silence"), {"silence_id": silence_id, "now": now})
+
+    def muted(self) -> list[tuple[str, str]]:
+        """(alert, channel) of what was muted and is to be told when nothing mutes it any more."""
+        return [(alert_id, channel) for alert_id, channel in self.db.rows(sql("muted_deliveries"))]
+
+    def tell_in(self, alert_id: str, channel: str, teller: str) -> None:
+        """Let the message of `teller` tell what was muted; when that is empty, it waits again."""
+        self.db.execute(sql("tell_muted_in"), {"alert_id": alert_id, "channel": channel, "told_in": teller})
+
+    def told_in(self, teller: str, channel: str) -> list[str]:
+        """The muted alerts that an alert's message tells a channel."""
+        return [row[0] for row in self.db.rows(sql("told_in"), {"alert_id": teller, "channel": channel})]
 
     def silences(self) -> list[Silence]:
         """Every silence, newest first."""

@@ -162,6 +162,8 @@ class Delivery:
     settled: tuple[str, ...] = ()
     """Recipients who need no further attempt."""
     queued_at: datetime | None = None
+    told_in: str | None = None
+    """Of what was muted: the alert that tells it when the silence is over; empty until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,10 @@ class ChannelHealth:
     """Failures in a row."""
     last_error: str | None = None
     last_sent_at: datetime | None = None
+    refused_since: datetime | None = None
+    """It refuses whatever it is sent, since the attempt that began then; what waits for it is held."""
+    refused_at: datetime | None = None
+    """When it refused last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,8 @@ class Silence:
     ends_at: datetime
     author: str
     reason: str
+    afterwards: bool = True
+    """Whether what it muted is told as one summary when it is over."""
 
 
 @dataclass(frozen=True, slots=True)

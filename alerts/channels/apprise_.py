@@ -74,7 +74,8 @@ class AppriseChannel:
         if not statuses:
             return ChannelError(f"{self._service} gave no answer, the message may be there", uncertain=True)
         final = all(400 <= status < 500 and status not in {408, 425, 429} for status in statuses)
-        return ChannelError(f"{self._service} answered {', '.join(map(str, statuses))}", permanent=final)
+        closed = all(status in {401, 403, 404, 410} for status in statuses)
+        return ChannelError(f"{self._service} answered {', '.join(map(str, statuses))}", permanent=final, closed=closed)
 
 
 def body(message: Message) -> str:

@@ -35,6 +35,8 @@ class ChannelError(LeadchangeError):
 
     Attributes:
         permanent: trying again cannot help; someone has to mend something first.
+        closed: it is the channel that is refused, not this message: nothing gets through until it is mended. Such an
+            error is permanent.
         retry_after: seconds for which the provider asked not to be called; None when it did not ask.
         uncertain: the provider may have taken the message all the same.
         settled: recipients who took it all the same; to be added to `Message.settled` when it is tried again.
@@ -47,12 +49,14 @@ class ChannelError(LeadchangeError):
         reason: str,
         *,
         permanent: bool = False,
+        closed: bool = False,
         retry_after: float | None = None,
         uncertain: bool = False,
         settled: tuple[str, ...] = (),
     ) -> None:
         super().__init__(reason)
-        self.permanent = permanent
+        self.permanent = permanent or closed
+        self.closed = closed
         self.retry_after = retry_after
         self.uncertain = uncertain
         self.settled = settled

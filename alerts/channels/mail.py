@@ -47,7 +47,8 @@ class Mail:
         if final and (took or message.settled):
             return Receipt(id=mail["Message-ID"], note=_reasons(failures.items()))
         uncertain = any(failure.uncertain for failure in failures.values())
-        raise ChannelError(_reasons(failures.items()), permanent=final, uncertain=uncertain, settled=took)
+        reasons, closed = _reasons(failures.items()), all(failure.closed for failure in failures.values())
+        raise ChannelError(reasons, permanent=final, closed=closed, uncertain=uncertain, settled=took)
 
 
 def _reasons(failures: Iterable[tuple[str, ChannelError]]) -> str:

@@ -109,7 +109,7 @@ class Server:
     def _encrypt(self, smtp: smtplib.SMTP) -> None:
         if not smtp.has_extn("starttls"):
             reason = f'{self.host} offers no STARTTLS on port {self.port}; mend the port, or set tls = "implicit"'
-            raise ChannelError(reason, permanent=True)
+            raise ChannelError(reason, closed=True)
         smtp.starttls(context=self._context())
         # What the server said before it was encrypted is forgotten; it asks to be greeted again.
         smtp.ehlo_or_helo_if_needed()
@@ -121,12 +121,16 @@ class Server:
             raise LeadchangeError(f"the certificates in {self.ca_file} cannot be used: {error.strerror}") from None
 
     def _failure(self, error: OSError, *, handed_over: bool = False) -> ChannelError:
-        """What smtplib raised as our error: 5xx for someone to mend, all else may pass."""
+        """What smtplib raised as our error: 5xx for someone to mend, all else may pass.
+
+        What is refused before a message was handed over concerns the login, the sender or the recipient.
+        """
         if isinstance(error, smtplib.SMTPResponseException):
             reason = f"{self.host} answered {error.smtp_code} {self._redacted(error.smtp_error)}"
-            return ChannelError(reason, permanent=500 <= error.smtp_code < 600)
+            final = 500 <= error.smtp_code < 600
+            return ChannelError(reason, permanent=final, closed=final and not handed_over)
         if isinstance(error, smtplib.SMTPNotSupportedError):
-            return ChannelError(f"{self.host} cannot do what is asked: {self._redacted(error)}", permanent=True)
+            return ChannelError(f"{self.host} cannot do what is asked: {self._redacted(error)}", closed=True)
         if isinstance(error, ssl.SSLCertVerificationError):
             reason = f"the certificate of {self.host} is not trusted ({error.verify_message}); renew it or set ca_file"
             return ChannelError(reason)

@@ -69,6 +69,7 @@ def _again(error: ChannelError) -> ChannelError:
     return ChannelError(
         str(error),
         permanent=error.permanent,
+        closed=error.closed,
         retry_after=error.retry_after,
         uncertain=error.uncertain,
         settled=error.settled,

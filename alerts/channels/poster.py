@@ -95,7 +95,7 @@ class Poster:
         try:
             yield
         except AddressRefusedError as error:
-            raise ChannelError(f"the webhook is not called: {error}", permanent=True) from None
+            raise ChannelError(f"the webhook is not called: {error}", closed=True) from None
         except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
             raise ChannelError(f"the webhook cannot be reached: {self._reason(error)}") from None
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:

@@ -12,7 +12,7 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt, is_loopback
 from alerts.channels.secrets import SecretError, read_secret
-from alerts.channels.slackwire import PAUSE, SILENT, failures, payload, plain_payload, request, seconds
+from alerts.channels.slackwire import CLOSED, PAUSE, SILENT, failures, payload, plain_payload, request, seconds
 from alerts.message import Message
 from alerts.text import plain
 
@@ -98,8 +98,12 @@ def _check_url(secret: SecretStr, what: str) -> None:
 
 
 def _refusal(status: int, body: str, headers: dict[str, str]) -> ChannelError:
-    """Slack's answer as our error. 4xx are for someone to mend, except 408 and 429; all else may pass."""
+    """Slack's answer as our error. 4xx are for someone to mend, except 408 and 429; all else may pass.
+
+    What 401, 403, 404 and 410 refuse is the webhook, whatever the message; Slack says so in a word as well.
+    """
     reason = f"Slack answered {status}: {body or 'nothing'}"
     if status == 429:
         return ChannelError(reason, retry_after=seconds(headers.get("retry-after")))
-    return ChannelError(reason, permanent=400 <= status < 500 and status != 408)
+    closed = status in {401, 403, 404, 410} or (status == 400 and body in CLOSED)
+    return ChannelError(reason, permanent=400 <= status < 500 and status != 408, closed=closed)

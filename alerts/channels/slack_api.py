@@ -16,7 +16,7 @@ from slack_sdk.web.file_upload_v2_result import FileUploadV2Result
 
 from alerts.channels.base import ChannelError, is_loopback
 from alerts.channels.secrets import SecretError, redacted
-from alerts.channels.slackwire import SILENT, failures, request, seconds
+from alerts.channels.slackwire import CLOSED, SILENT, failures, request, seconds
 
 _BODY_LIMIT = 5_000_000
 """A page of a channel's history is long."""
@@ -96,7 +96,7 @@ class Api:
         return _Client(token, self._endpoint, timeout, logger=SILENT, retry_handlers=[])  # type: ignore[arg-type]
 
     def _refusal(self, error: SlackApiError) -> SlackError:
-        """429 and Slack's own troubles may pass; everything else is for someone to mend."""
+        """429 and Slack's own troubles may pass; all else is for someone to mend: the channel, or the message."""
         response = error.response
         status, code = int(response.status_code), self._redacted(response.get("error") or "nothing")
         reason = f"Slack answered {code}" if status == 200 else f"Slack answered {status}: {code}"
@@ -104,7 +104,14 @@ class Api:
             reason += f" (needed: {self._redacted(response.get('needed'))})"
         may_pass = code in _MAY_PASS | _OPEN or status >= 500 or status in {408, 429} or 300 <= status < 400
         wait = seconds(response.headers.get("retry-after")) if may_pass else None
-        return SlackError(code, reason, permanent=not may_pass, retry_after=wait, uncertain=code in _OPEN)
+        return SlackError(
+            code,
+            reason,
+            permanent=not may_pass,
+            closed=not may_pass and (code in CLOSED or status in {401, 403, 404, 410}),
+            retry_after=wait,
+            uncertain=code in _OPEN,
+        )
 
     def _redacted(self, text: object) -> str:
         return redacted(text, [self._token])

@@ -25,6 +25,15 @@ SILENT.setLevel(logging.CRITICAL + 1)
 PAUSE = 1.0
 """Seconds that Slack wants between two messages to a channel."""
 
+CLOSED = frozenset({
+    "access_denied", "account_inactive", "action_prohibited", "channel_is_archived", "channel_not_found",
+    "invalid_auth", "invalid_token", "is_archived", "missing_scope", "no_active_hooks", "no_permission",
+    "no_service", "no_service_id", "no_team", "not_allowed_token_type", "not_authed", "not_in_channel",
+    "org_login_required", "posting_to_general_channel_denied", "restricted_action", "team_access_not_granted",
+    "team_disabled", "token_expired", "token_revoked", "user_not_found",
+})  # fmt: skip
+"""Slack's words for why nothing gets through, whatever the message."""
+
 _QUIET = {"unfurl_links": False, "unfurl_media": False}
 
 

@@ -104,11 +104,15 @@ def signature(secret: SecretStr, moment: int, content: bytes) -> str:
 
 
 def _refusal(answer: Answer, said: str, wait: float | None) -> ChannelError:
-    """4xx are for someone to mend, and so is a webhook that moved for good; all else may pass."""
+    """4xx are for someone to mend, and so is a webhook that moved for good; all else may pass.
+
+    A webhook that is not there, not ours, or moved takes no other message either.
+    """
     status = answer.status
     if 300 <= status < 400:
         reason = f"the webhook answered {status}: redirects are not followed, configure the address it moved to"
-        return ChannelError(reason, permanent=status in {301, 308})
+        return ChannelError(reason, closed=status in {301, 308})
     reason = f"the webhook answered {status}: {said or 'nothing'}"
     may_pass = status in {408, 425, 429} or not 400 <= status < 500
-    return ChannelError(reason, permanent=not may_pass, retry_after=wait if may_pass else None)
+    closed = status in {401, 403, 404, 405, 410}
+    return ChannelError(reason, permanent=not may_pass, closed=closed, retry_after=wait if may_pass else None)

@@ -11,6 +11,7 @@ from monitor.health import Facts, Health, judge
 from monitor.web.published import Published
 from warehouse.browsing import Browsing
 from warehouse.errors import WarehouseError
+from warehouse.outbox import Outbox
 from warehouse.reading import Rows
 from warehouse.sandbox import Limits
 
@@ -27,7 +28,6 @@ class Site:
     """Where people find this site, for links that leave it; None: where the request went."""
     limits: Limits = field(default_factory=Limits)
     version: str = field(default_factory=lambda: version("leadchange"))
-    _fresh: tuple[str, datetime | None, datetime | None] = ("-", None, None)
 
     def health(self) -> Health:
         """The daemon's word, or what the file alone says."""
@@ -36,17 +36,12 @@ class Site:
     def file_health(self) -> Health:
         """How the published file is doing by itself; cheap, because what it says is kept until the file changes."""
         try:
-            last_complete, oldest = self._freshness()
+            last_complete, oldest = self.published.once("freshness", Browsing.freshness)
+            refusing = self.published.once("refusing", lambda browsing: Outbox(browsing.db).refusing())
         except WarehouseError as error:
             return Health(False, (str(error),), None)
-        return judge(Facts(now=self.now(), last_complete=last_complete, oldest_open_delivery=oldest))
-
-    def _freshness(self) -> tuple[datetime | None, datetime | None]:
-        identity = self.published.identity()
-        if self._fresh[0] != identity:
-            with self.published.browsing() as browsing:
-                self._fresh = (identity, *browsing.freshness())
-        return self._fresh[1:]
+        since = {channel.channel: channel.refused_since for channel in refusing if channel.refused_since}
+        return judge(Facts(self.now(), last_complete, oldest, refusing=since))
 
     def leaders(self) -> Rows:
         """Every board, and who leads it; worked out once for each state of the file."""

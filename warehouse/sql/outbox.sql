@@ -16,17 +16,30 @@ FROM deliveries AS d JOIN alerts AS a USING (alert_id)
 WHERE d.status IN ('pending', 'sending')
 ORDER BY d.channel, a.confirmed_day, d.queued_at, a.kind <> 'correction', d.alert_id;
 
+-- name: queue_instead
+-- Queue for one channel what waits for channels that refuse everything.
+INSERT INTO deliveries (alert_id, channel, status, attempts, queued_at)
+SELECT DISTINCT alert_id, $channel, 'pending', 0, $queued_at::TIMESTAMPTZ
+FROM deliveries JOIN channel_health USING (channel)
+WHERE refused_since IS NOT NULL AND status IN ('pending', 'sending') AND channel <> $channel
+    AND alert_id NOT IN (SELECT alert_id FROM deliveries WHERE channel = $channel);
+
 -- name: retry_dead
--- Queue refused deliveries again; what was muted only when it is named.
-UPDATE deliveries SET status = 'pending', attempts = 0, not_before = NULL, last_attempt_at = NULL, lease_until = NULL
+-- Queue refused deliveries again; what was muted only when it is named. One attempt is remembered: what has waited for days
+-- comes as one summary.
+UPDATE deliveries
+SET status = 'pending', attempts = least(attempts, 1), not_before = NULL, last_attempt_at = NULL, lease_until = NULL, told_in = NULL
 WHERE status = 'dead' AND ($channel = '' OR channel = $channel) AND (alert_id = $alert_id OR (
-    $alert_id = '' AND alert_id NOT IN (SELECT alert_id FROM alerts WHERE state = 'silenced')));
+    $alert_id = '' AND told_in IS NULL AND alert_id NOT IN (SELECT alert_id FROM alerts WHERE state = 'silenced')));
 
 -- name: count_dead
--- How many deliveries were refused for good.
+-- How many deliveries were refused for good, or are held because their channel refuses everything.
 SELECT count(*) FROM deliveries
-WHERE status = 'dead' AND ($channel = '' OR channel = $channel) AND (alert_id = $alert_id OR (
-    $alert_id = '' AND alert_id NOT IN (SELECT alert_id FROM alerts WHERE state = 'silenced')));
+WHERE ($channel = '' OR channel = $channel) AND CASE
+    WHEN $alert_id <> '' THEN status = 'dead' AND alert_id = $alert_id
+    WHEN status = 'dead' THEN told_in IS NULL AND alert_id NOT IN (SELECT alert_id FROM alerts WHERE state = 'silenced')
+    ELSE status <> 'sent' AND channel IN (SELECT channel FROM channel_health WHERE refused_since IS NOT NULL)
+END;
 
 -- name: lease_delivery
 -- Take a delivery, unless somebody else took it since it was looked at: committed before the message leaves.
@@ -39,7 +52,7 @@ RETURNING attempts;
 -- Write what became of an attempt.
 UPDATE deliveries
 SET status = $status, last_error = $last_error, sent_at = $sent_at, not_before = $not_before, lease_until = NULL, receipt = $receipt,
-    settled = $settled
+    settled = $settled, told_in = $told_in
 WHERE alert_id = $alert_id AND channel = $channel;
 
 -- name: delivery_receipt
@@ -50,8 +63,8 @@ WHERE a.alert_id = $alert_id AND d.channel = $channel AND d.status = 'sent';
 
 -- name: insert_silence
 -- Write a silence.
-INSERT INTO silences (silence_id, rule, board, entity, starts_at, ends_at, author, reason)
-VALUES ($silence_id, $rule, $board, $entity, $starts_at, $ends_at, $author, $reason);
+INSERT INTO silences (silence_id, rule, board, entity, starts_at, ends_at, author, reason, afterwards)
+VALUES ($silence_id, $rule, $board, $entity, $starts_at, $ends_at, $author, $reason, $afterwards);
 
 -- name: expire_silence
 -- End a silence now.
@@ -59,16 +72,55 @@ UPDATE silences SET ends_at = $now WHERE silence_id = $silence_id AND ends_at > 
 
 -- name: all_silences
 -- Every silence, newest first.
-SELECT silence_id, rule, board, entity, starts_at, ends_at, author, reason FROM silences ORDER BY starts_at DESC, silence_id;
+SELECT silence_id, rule, board, entity, starts_at, ends_at, author, reason, coalesce(afterwards, true) AS afterwards
+FROM silences ORDER BY starts_at DESC, silence_id;
 
 -- name: write_health
 -- Write how a channel is doing.
-INSERT INTO channel_health (channel, failing_since, failures, last_error, last_sent_at)
-VALUES ($channel, $failing_since, $failures, $last_error, $last_sent_at);
+INSERT INTO channel_health (channel, failing_since, failures, last_error, last_sent_at, refused_since, refused_at)
+VALUES ($channel, $failing_since, $failures, $last_error, $last_sent_at, $refused_since, $refused_at);
 
 -- name: channel_health
 -- How a channel is doing.
-SELECT channel, failing_since, failures, last_error, last_sent_at FROM channel_health WHERE channel = $channel;
+SELECT channel, failing_since, failures, last_error, last_sent_at, refused_since, refused_at
+FROM channel_health WHERE channel = $channel;
+
+-- name: refusing_channels
+-- The channels that refuse whatever they are sent.
+SELECT channel, failing_since, failures, last_error, last_sent_at, refused_since, refused_at
+FROM channel_health WHERE refused_since IS NOT NULL ORDER BY channel;
+
+-- name: revive_deliveries
+-- Queue again what channels refused since they refuse everything.
+UPDATE deliveries SET status = 'pending', not_before = NULL, last_attempt_at = NULL, lease_until = NULL
+FROM channel_health AS h
+WHERE h.channel = deliveries.channel AND ($channel = '' OR h.channel = $channel)
+    AND status = 'dead' AND told_in IS NULL AND deliveries.last_attempt_at >= h.refused_since
+    AND alert_id NOT IN (SELECT alert_id FROM alerts WHERE state = 'silenced');
+
+-- name: readmit_channels
+-- Let channels that refused everything be tried again.
+UPDATE channel_health SET refused_since = NULL, refused_at = NULL WHERE $channel = '' OR channel = $channel;
+
+-- name: muted_deliveries
+-- What was muted and is to be told when nothing mutes it any more.
+SELECT alert_id, channel FROM deliveries WHERE told_in = '' ORDER BY channel, alert_id;
+
+-- name: tell_muted_in
+-- Let an alert's message tell what was muted; when it is empty, it waits again.
+UPDATE deliveries SET told_in = $told_in WHERE alert_id = $alert_id AND channel = $channel;
+
+-- name: told_in
+-- The muted alerts that an alert's message tells a channel.
+SELECT DISTINCT alert_id FROM deliveries
+WHERE told_in = $alert_id AND (channel = $channel OR NOT EXISTS (
+    -- The fallback channel tells what another was to tell.
+    SELECT 1 FROM deliveries WHERE told_in = $alert_id AND channel = $channel))
+ORDER BY alert_id;
+
+-- name: settle_muted
+-- What was muted is sent with the message that tells it.
+UPDATE deliveries SET status = 'sent', sent_at = $sent_at, receipt = $receipt WHERE told_in = $alert_id AND channel = $channel;
 
 -- name: forget_health
 -- Forget how a channel was doing before it is written anew.

@@ -34,8 +34,11 @@ FROM alerts
 ORDER BY coalesce(confirmed_day, day), rule, entity, rival;
 
 -- name: found_deliveries
--- What was sent, what failed and why.
-SELECT alert_id, channel, status, attempts, last_error, sent_at FROM deliveries ORDER BY queued_at, channel, alert_id;
+-- What was sent, what failed and why, and what is held because its channel refuses everything.
+SELECT alert_id, channel, status, attempts, d.last_error, sent_at,
+    CASE WHEN status IN ('pending', 'sending') THEN refused_since END AS held_since
+FROM deliveries AS d LEFT JOIN channel_health AS h USING (channel)
+ORDER BY queued_at, channel, alert_id;
 
 -- name: found_snapshots
 -- Every look at a source, oldest first.

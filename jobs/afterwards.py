@@ -1,0 +1,90 @@
+"""Afterwards: what was muted is told once, as one message a channel, when nothing mutes it any more.
+
+    muted --a silence ends, or is expired; another may go on--> one alert that stands for all of it --> outbox
+
+What that message says is looked up when it is sent: who muted it anew meanwhile, and what of it no longer holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from alerts.message import SILENCE_OVER, title
+from alerts.wording import day_of
+from warehouse.db import Database
+from warehouse.ledger import Ledger
+from warehouse.outbox import Outbox, silenced_by
+from warehouse.records import Alert, Delivery
+
+
+def over(db: Database, now: datetime) -> list[tuple[Alert, str]]:
+    """(alert, channel) of what was muted and is not any more."""
+    ledger, outbox = Ledger(db), Outbox(db)
+    muted = [(ledger.alert(alert_id), channel) for alert_id, channel in outbox.muted()]
+    silences = outbox.silences() if muted else []
+    return [(alert, channel) for alert, channel in muted if silenced_by(alert, silences, now) is None]
+
+
+def queue(db: Database, *, now: datetime) -> None:
+    """Queue what was muted and is not any more."""
+    free = over(db, now)
+    if not free:
+        return
+    ledger, outbox = Ledger(db), Outbox(db)
+    alerts = list({alert.alert_id: alert for alert, _ in free}.values())
+    teller = _alert(alerts, now)
+    with db.transaction():
+        ledger.write_alert(teller, slot=SILENCE_OVER, now=now)
+        ledger.set_state([alert.alert_id for alert in alerts], "firing")
+        ledger.supersede(sorted({alert.rule for alert in alerts}))
+        for alert, channel in free:
+            outbox.tell_in(alert.alert_id, channel, teller.alert_id)
+            outbox.queue(teller.alert_id, channel, now)
+
+
+def members(db: Database, delivery: Delivery) -> list[Alert]:
+    """What the message of a delivery tells of what was muted."""
+    ledger, outbox = Ledger(db), Outbox(db)
+    return [ledger.alert(one) for one in outbox.told_in(delivery.alert_id, delivery.channel)]
+
+
+def still_to_tell(db: Database, delivery: Delivery, *, now: datetime) -> bool:
+    """Let what is muted anew wait for that to end; whether a delivery has anything left to tell.
+
+    What may be with its reader already is told again as it was.
+    """
+    outbox, alerts = Outbox(db), members(db, delivery)
+    if delivery.status == "sending":
+        return bool(alerts)
+    silences = outbox.silences()
+    again = [alert for alert in alerts if silenced_by(alert, silences, now) is not None]
+    Ledger(db).set_state([alert.alert_id for alert in again], "silenced")
+    for alert in again:
+        outbox.tell_in(alert.alert_id, delivery.channel, "")
+    return len(again) < len(alerts)
+
+
+def _alert(alerts: Sequence[Alert], now: datetime) -> Alert:
+    """What stands for them in the outbox."""
+    key = " ".join([SILENCE_OVER, now.isoformat(), *sorted(alert.alert_id for alert in alerts)])
+    said = f"{len(alerts)} alert{'s' * (len(alerts) > 1)}"
+    return Alert(
+        alert_id=f"sil-{hashlib.sha256(key.encode()).hexdigest()[:8]}",
+        rule="",
+        board="",
+        kind=SILENCE_OVER,
+        entity=said,
+        rival="",
+        state="firing",
+        day=min(alert.day for alert in alerts),
+        confirmed_day=max(day_of(alert) for alert in alerts),
+        title=title(SILENCE_OVER, said, "", ""),
+        value=0.0,
+        rival_value=0.0,
+        margin=0.0,
+        definition="",
+        snapshot_id=0,
+        changes=len(alerts),
+    )

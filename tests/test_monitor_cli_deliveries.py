@@ -1,0 +1,168 @@
+"""The outbox on the command line: dead letters with their payload, channels that refuse everything, digests."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from fake_web import FakeWeb, running
+from spine import configure, hub, listed
+from test_monitor_cli import Done, Run, run
+
+from monitor import config
+from monitor.wiring import open_app
+
+__all__ = ["run"]
+
+MORE = """
+[[rule]]
+name = "the-lab"
+board = "families"
+confirm = 1
+channels = ["hook"]
+
+[[channel]]
+name = "hook"
+type = "webhook"
+url_env = "HOOK_URL"
+allow_private = true
+
+[[digest]]
+name = "weekly"
+channels = ["outbox"]
+boards = ["families"]
+"""
+
+PATH = "/hooks/theSecretOfTheHook"
+NEWS = "Beta takes the lead from Alpha on families"
+
+
+@dataclass
+class Desk:
+    """A warehouse in which Beta took the lead today, and the webhook that is to be told."""
+
+    file: Path
+    web: FakeWeb
+    run: Run
+
+    def __call__(self, *arguments: object) -> Done:
+        return self.run(*arguments, "--config", self.file)
+
+    def json(self, *arguments: object) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = json.loads(self(*arguments, "--format", "json").out)
+        return found
+
+    def to_the_hook(self) -> dict[str, object]:
+        (row,) = [row for row in self.json("deliveries") if row["channel"] == "hook"]
+        return row
+
+
+@pytest.fixture
+def desk(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    web = FakeWeb()
+    with hub() as local, running(web):
+        monkeypatch.setenv("HOOK_URL", f"http://127.0.0.1:{web.port}{PATH}")
+        monkeypatch.delenv("HF_ENDPOINT", raising=False)
+        file = configure(tmp_path, local.endpoint, more=MORE)
+        chosen = config.load(file)
+        for days_ago, beta in ((1, 50), (0, 150)):
+            local.show(listed(90, beta))
+            at = datetime.now(UTC) - timedelta(days=days_ago)
+            with open_app(chosen, now=lambda at=at: at) as app:  # type: ignore[misc]
+                app.collect()
+                app.detect()
+        yield Desk(file, web, run)
+
+
+def test_a_dead_letter_is_listed_with_what_it_was_to_say(desk: Desk) -> None:
+    desk.web.answer(400, "bad payload")
+    assert desk("deliver").code == 4
+    row = desk.to_the_hook()
+    assert (row["status"], row["held_since"]) == ("dead", None)
+    payload = row["payload"]
+    assert isinstance(payload, dict)
+    assert payload["title"] == NEWS
+    assert payload["data"]["entity"] == "Beta"
+    sent = json.loads(desk.web.asked[0].body)
+    assert payload["text"] == sent["text"]
+    assert [r["payload"] for r in desk.json("deliveries") if r["status"] == "sent"] == [None]
+
+
+def test_a_table_shows_payloads_to_who_asks(desk: Desk) -> None:
+    desk.web.answer(400, "bad payload")
+    desk("deliver")
+    assert "40.0%" not in desk("deliveries").out
+    shown = desk("deliveries", "--payload").out
+    assert "to hook, dead:" in shown
+    assert "40.0%" in shown
+    rows = list(csv.DictReader(io.StringIO(desk("deliveries", "--payload", "--format", "csv").out)))
+    assert [json.loads(row["payload"])["title"] for row in rows if row["payload"] and row["status"] == "dead"] == [NEWS]
+
+
+def test_retry_sends_a_dead_letter_once_its_cause_is_mended(desk: Desk) -> None:
+    desk.web.answer(400, "bad payload")
+    desk("deliver")
+    assert "1 deliveries queued again" in desk("deliveries", "retry").err
+    assert desk("deliver").code == 0
+    assert desk.to_the_hook()["status"] == "sent"
+    assert "0 deliveries queued again" in desk("deliveries", "retry").err
+
+
+def test_retry_of_a_name_that_nothing_has_offers_the_nearest(desk: Desk) -> None:
+    done = desk("deliveries", "retry", "--channel", "hok")
+    assert (done.code, done.err.strip()) == (2, "no delivery to channel is called 'hok'; did you mean 'hook'?")
+
+
+def test_a_channel_that_refuses_everything_is_said_so_everywhere(desk: Desk) -> None:
+    desk.web.answer(404, f"no hook at {PATH}")
+    assert desk("deliver").code == 4
+    with open_app(config.load(desk.file)) as app:
+        app.digest(config.load(desk.file).digest("weekly").model_copy(update={"channels": ("hook",)}))
+    held = [row for row in desk.json("deliveries") if row["status"] == "pending" and row["channel"] == "hook"]
+    assert [row["held_since"] is not None for row in held] == [True]
+    said = "hook: refuses whatever it is sent since"
+    assert said in desk("deliveries").err
+    checked = desk("check")
+    assert (checked.code, said in checked.err) == (2, True)
+    assert "1 message held: mend it, then `leadchange send-test hook`" in checked.err
+    assert "theSecretOfTheHook" not in checked.err + desk("deliveries").out
+
+
+def test_a_test_message_that_is_taken_opens_the_channel_again(desk: Desk) -> None:
+    desk.web.answer(404, "no hook")
+    desk("deliver")
+    desk.web.answer(404, "still none")
+    assert desk("send-test", "hook").code == 4
+    assert "refuses" in desk("check").err
+    done = desk("send-test", "hook")
+    assert "what was held for hook is due" in done.err
+    assert "refuses" not in desk("check").err
+    assert desk("deliver").code == 0
+    assert desk.to_the_hook()["status"] == "sent"
+
+
+def test_a_digest_can_be_looked_at_without_sending_it(desk: Desk) -> None:
+    shown = desk("digest", "--preview")
+    assert shown.code == 0
+    assert "Beta" in shown.out
+    assert "families" in shown.out
+    assert all(not str(row["alert_id"]).startswith("dig-") for row in desk.json("deliveries"))
+    assert desk("digest", "weekly", "--preview").out.splitlines()[0] == shown.out.splitlines()[0]
+
+
+def test_a_digest_can_be_asked_for_and_comes_once_a_day(desk: Desk) -> None:
+    for _ in range(2):
+        assert desk("digest", "weekly").code == 0
+    assert desk("deliver").code in (0, 4)
+    mine = [row for row in desk.json("deliveries") if str(row["alert_id"]).startswith("dig-")]
+    assert [row["status"] for row in mine] == ["sent"]
+
+
+def test_a_digest_that_is_not_configured_is_not_known(desk: Desk) -> None:
+    assert desk("digest", "wekly").err.strip() == "no digest is called 'wekly'; did you mean 'weekly'?"
