@@ -120,8 +120,9 @@ def _write(db: Database, draft: Path) -> None:
             db.execute(f"CREATE TABLE published.{table.relation} AS FROM {table.relation}")
         for (definition,) in db.rows(sql("view_definitions"), {"relations": list(VIEWS)}):
             db.execute(definition.replace("CREATE VIEW ", "CREATE VIEW published.", 1))
-        for comment in _comments(db):
-            db.execute(comment)
+        with db.transaction():  # one by one they would wait for the disk longer than all the rest
+            for comment in _comments(db):
+                db.execute(comment)
         db.execute("CHECKPOINT published")
 
 
