@@ -191,7 +191,7 @@ def test_killed_in_the_middle_it_goes_on_and_ends_as_if_nothing_had_been(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("what", "limit", "most"), [("parquet", 2_000_000, 11), ("csv", 30_000, 0), ("hub-stats", 9_000, 0)]
+    ("what", "limit", "most"), [("parquet", 1_500_000, 11), ("csv", 30_000, 0), ("hub-stats", 9_000, 0)]
 )
 def test_a_disk_that_fills_up_is_one_line_and_whole_days(tmp_path: Path, what: str, limit: int, most: int) -> None:
     with datasets(days(2)) as local:
