@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -23,10 +22,8 @@ from monitor import (
     cli_rules,
     cli_share,
     cli_warehouse,
-    config,
 )
 from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
-from monitor.config import ConfigError
 from monitor.output import Format, print_rows, sparkline
 from monitor.tracebacks import mask_tracebacks
 from warehouse.errors import LeadchangeError
@@ -58,6 +55,8 @@ cli_share.register(app)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 for this alone
+
         typer.echo(f"leadchange {version('leadchange')}")
         raise typer.Exit
 
@@ -88,9 +87,10 @@ def demo(
 
     last = story.run(directory)
     if serve:
+        from monitor.config import WebSettings  # noqa: PLC0415 see cli_common
         from monitor.web.serve import serve as serve_published  # noqa: PLC0415 the web stack
 
-        web = config.WebSettings()
+        web = WebSettings()
         say(f"dashboard at http://{web.host}:{web.port}, until Ctrl-C")
         serve_published(directory / "adoption.duckdb", web.host, web.port, now=lambda: last)
 
@@ -98,9 +98,11 @@ def demo(
 @app.command()
 def init(directory: Annotated[Path, typer.Argument(metavar="DIR")] = Path()) -> None:
     """Write a commented leadchange.toml and say what to do next."""
+    from monitor import config  # noqa: PLC0415 see cli_common
+
     target = directory / config.DEFAULT_NAME
     if target.exists():
-        raise ConfigError([f"{target} is there already: nothing was written"])
+        raise config.ConfigError([f"{target} is there already: nothing was written"])
     directory.mkdir(parents=True, exist_ok=True)
     target.write_text(config.template(), "utf-8")
     typer.echo(f"wrote {target}")

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from alerts.engine import Event
-from alerts.rules import Rule
-from jobs import backtest as backtesting
-from monitor import config
 from monitor.cli_common import DayOption, FormatOption, as_day, reading, say, settings
 from monitor.output import Format, line_chart, print_rows
-from warehouse.ledger import Ledger
-from warehouse.records import Standing
+
+if TYPE_CHECKING:
+    from alerts.engine import Event
+    from alerts.rules import Rule
+    from jobs import backtest as backtesting
+    from warehouse.ledger import Ledger
+    from warehouse.records import Standing
 
 
 def backtest(
@@ -29,6 +30,8 @@ def backtest(
     form: FormatOption = Format.table,
 ) -> None:
     """What the rules would have said over the stored history; never sends. With --rule the race is drawn below."""
+    from warehouse.ledger import Ledger  # noqa: PLC0415 DuckDB
+
     chosen = settings()
     rules = [chosen.rule(rule)] if rule else [one for one in chosen.rules if one.when != "source_trouble"]
     with reading(chosen) as published:
@@ -45,6 +48,8 @@ def backtest(
 
 
 def _backtest(ledger: Ledger, rule: Rule, since: date | None) -> list[backtesting.Told]:
+    from jobs import backtest as backtesting  # noqa: PLC0415 the engine
+
     return backtesting.run(_standings(ledger, rule, since), [rule], lambda event: holds(ledger, event))
 
 
@@ -68,6 +73,8 @@ def _draw(ledger: Ledger, rule: Rule, told: list[backtesting.Told], since: date 
         try:
             chart.write_bytes(png(race_chart(rows, title=title, flip=last.day, axis="near")))
         except OSError as error:
+            from monitor import config  # noqa: PLC0415 see cli_common
+
             raise config.ConfigError([f"{chart} cannot be written: {error.strerror}"]) from None
         say(f"{chart} written")
         return
@@ -83,6 +90,8 @@ def _draw(ledger: Ledger, rule: Rule, told: list[backtesting.Told], since: date 
 
 def _print_sweeps(ledger: Ledger, rules: list[Rule], since: date | None, form: Format) -> None:
     """One row for a rule, a confirm and a margin; on the terminal one grid for each rule."""
+    from jobs import backtest as backtesting  # noqa: PLC0415 the engine
+
     swept = []
     for rule in rules:
         standings = _standings(ledger, rule, since)

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor import config
-from monitor.config import Settings
 from monitor.output import Format
-from warehouse.db import Database
-from warehouse.reading import Reading
+
+if TYPE_CHECKING:  # imported where they are used, here and in the other commands: `--help` needs none of them
+    from monitor.config import Settings
+    from warehouse.reading import Reading
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print rows.")]
 DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY")]
@@ -28,12 +28,17 @@ class Chosen:
 
 def settings() -> Settings:
     """The configuration in force."""
+    from monitor import config  # noqa: PLC0415
+
     return config.load(Chosen.path)
 
 
 @contextmanager
 def reading(chosen: Settings | None = None) -> Iterator[Reading]:
     """The published file, open for questions."""
+    from warehouse.db import Database  # noqa: PLC0415 DuckDB
+    from warehouse.reading import Reading  # noqa: PLC0415 DuckDB
+
     with Database.open_published((chosen or settings()).warehouse.publish) as db:
         yield Reading(db)
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alerts.masking import masked
 from monitor.cli_common import FormatOption, reading, say, settings
 from monitor.clock import utc_now
-from monitor.config import ConfigError, Settings
 from monitor.output import Format, print_rows
 from warehouse.errors import NotKnownError, WarehouseError
-from warehouse.outbox import Outbox
-from warehouse.reading import Reading, Rows
-from warehouse.records import Delivery
+
+if TYPE_CHECKING:
+    from monitor.config import Settings
+    from warehouse.reading import Reading, Rows
 
 _COLUMNS = ["alert_id", "channel", "status", "attempts", "sent_at", "last_error"]
 
@@ -32,6 +32,8 @@ def listed(
     """What was sent, what failed and why; JSON and CSV hold what dead letters were to say."""
     if context.invoked_subcommand is not None:
         return
+    from warehouse.outbox import Outbox  # noqa: PLC0415 DuckDB
+
     chosen = settings()
     with reading(chosen) as published:
         rows = published.deliveries()
@@ -58,6 +60,7 @@ def _payload(
     if row["status"] not in wanted:
         return None
     from monitor.wiring import App  # noqa: PLC0415 the whole application
+    from warehouse.records import Delivery  # noqa: PLC0415 DuckDB
 
     delivery = Delivery(row["alert_id"], row["channel"], row["status"], row["attempts"])
     message = App(chosen, published.db).message_of(delivery)
@@ -80,6 +83,8 @@ def retry(
 ) -> None:
     """Queue again what was refused for good, and try channels again that refuse everything."""
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+    from warehouse.outbox import Outbox  # noqa: PLC0415 DuckDB
+    from warehouse.reading import Reading  # noqa: PLC0415 DuckDB
 
     with open_app(settings()) as application:
         rows = Reading(application.db).deliveries()
@@ -106,6 +111,7 @@ def send_test(channel: Annotated[str, typer.Argument(metavar="CHANNEL")]) -> Non
 def _readmit(chosen: Settings, channel: str) -> None:
     """Let a channel that took a message get what is held for it, if it was refusing everything."""
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+    from warehouse.outbox import Outbox  # noqa: PLC0415 DuckDB
 
     if not chosen.warehouse.publish.exists():
         return
@@ -127,6 +133,7 @@ def digest(
     preview: Annotated[bool, typer.Option("--preview", help="Only show what it would say now; queue nothing.")] = False,
 ) -> None:
     """Queue a digest now, once a day however often asked; or look at what it would say."""
+    from monitor.config import ConfigError  # noqa: PLC0415 see cli_common
     from monitor.wiring import App, open_app  # noqa: PLC0415 the whole application
 
     chosen = settings()

@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alerts import rule_tests
-from jobs import tell
-from monitor import config
 from monitor.cli_common import FormatOption, reading, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
-from warehouse.outbox import Outbox, silence_id
-from warehouse.records import Silence
+
+if TYPE_CHECKING:
+    from alerts import rule_tests
+    from monitor.config import Settings
 
 silence = typer.Typer(help="Mute rules, boards or entities for a while.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -37,6 +36,9 @@ def test_rules(files: Annotated[list[Path], typer.Argument(metavar="FILE...")]) 
 
 
 def _outcomes(path: Path) -> list[rule_tests.Outcome]:
+    from alerts import rule_tests  # noqa: PLC0415 YAML
+    from monitor import config  # noqa: PLC0415 see cli_common
+
     try:
         text = path.read_text("utf-8")
     except OSError as error:
@@ -63,23 +65,26 @@ def silence_add(
     ] = True,
 ) -> None:
     """Mute alerts by rule, board or entity until an end."""
+    from monitor.config import ConfigError  # noqa: PLC0415 see cli_common
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+    from warehouse.outbox import Outbox, silence_id  # noqa: PLC0415 DuckDB
+    from warehouse.records import Silence  # noqa: PLC0415 DuckDB
 
     chosen = settings()
     _known(chosen, rule, board)
     now = utc_now()
     end = until.replace(tzinfo=now.tzinfo) if until else now + timedelta(hours=hours)
     if not (rule or board or entity):
-        raise config.ConfigError(["a silence needs --rule, --board or --entity"])
+        raise ConfigError(["a silence needs --rule, --board or --entity"])
     if end <= now:
-        raise config.ConfigError([f"the silence would end before it begins ({end:%Y-%m-%d %H:%M} UTC)"])
+        raise ConfigError([f"the silence would end before it begins ({end:%Y-%m-%d %H:%M} UTC)"])
     made = Silence(silence_id(rule, board, entity, now), rule, board, entity, now, end, author, reason, afterwards)
     with open_app(chosen) as application:
         application.write(lambda db: Outbox(db).add_silence(made))
     typer.echo(made.silence_id)
 
 
-def _known(chosen: config.Settings, rule: str, board: str) -> None:
+def _known(chosen: Settings, rule: str, board: str) -> None:
     """Refuse a silence about something that does not exist."""
     if rule:
         chosen.rule(rule)
@@ -90,6 +95,8 @@ def _known(chosen: config.Settings, rule: str, board: str) -> None:
 @silence.command("list")
 def silence_list(form: FormatOption = Format.table) -> None:
     """Every silence, newest first."""
+    from warehouse.outbox import Outbox  # noqa: PLC0415 DuckDB
+
     with reading() as published:
         rows = [asdict(one) for one in Outbox(published.db).silences()]
     columns = ["silence_id", "rule", "board", "entity", "starts_at", "ends_at", "author", "reason", "afterwards"]
@@ -101,6 +108,7 @@ def silence_expire(which: Annotated[str, typer.Argument(metavar="SILENCE_ID")]) 
     """End a silence now."""
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
     from warehouse.errors import NotKnownError  # noqa: PLC0415
+    from warehouse.outbox import Outbox  # noqa: PLC0415 DuckDB
 
     with open_app(settings()) as application:
         known = {one.silence_id for one in Outbox(application.db).silences()}
@@ -111,6 +119,7 @@ def silence_expire(which: Annotated[str, typer.Argument(metavar="SILENCE_ID")]) 
 
 def release() -> None:
     """Tell the alerts that were held back because one snapshot brought too many."""
+    from jobs import tell  # noqa: PLC0415 polars
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
 
     with open_app(settings()) as application:

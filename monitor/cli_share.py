@@ -11,7 +11,6 @@ import typer
 
 from monitor.cli_common import FormatOption, reading, say, settings
 from monitor.output import Format, print_rows
-from warehouse.browsing import Browsing
 
 
 def sql(
@@ -31,6 +30,7 @@ def sql(
 
 def _prompt(published: Path, form: Format) -> None:
     from monitor import prompt  # noqa: PLC0415 for this alone
+    from warehouse.browsing import Browsing  # noqa: PLC0415 DuckDB
 
     with reading() as opened:
         program = prompt.duckdb_program() if sys.stdin.isatty() else None

@@ -314,6 +314,8 @@ def test_an_unknown_channel_or_board_of_a_rule_is_answered_with_the_nearest(run:
 def test_version_and_help_need_nothing() -> None:
     assert outside("--version").out.startswith("leadchange 0.")
     assert "collect" in outside("--help").out
+    code = "import sys, monitor.cli; print({'duckdb', 'httpx', 'polars', 'pydantic'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
 
 
 def test_a_bug_keeps_its_traceback(run: Run, told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
