@@ -8,16 +8,18 @@ Until the walk has ended nothing is written, so an interruption anywhere leaves 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+
+import polars as pl
 
 from jobs import hub
 from jobs import rank as ranking
 from warehouse import adopt, history, store, verdict
 from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.records import HubModel, Listing, Snapshot, Walk
+from warehouse.records import Listing, Snapshot, Walk
 from warehouse.registry import Registry
 
 SOURCE = "hub"
@@ -59,8 +61,20 @@ def run(
         stop: set from another thread to end at once, without a snapshot.
     """
     began = clock()
-    walk = hub.walk(settings, registry.publishers, token=token, progress=progress, stop=stop)
-    return _keep(db, registry, boards, walk, settings.endpoint, clock() - began, now.astimezone(UTC), day)
+    frames: dict[str, pl.DataFrame] = {}
+
+    def take(listing: Listing) -> None:
+        """Turn a listing into a frame while others are on their way."""
+        frames[listing.publisher] = store.model_frame(listing.models)
+        if progress:
+            progress(listing)
+
+    walk = hub.walk(settings, registry.publishers, token=token, progress=take, stop=stop)
+    models = _models(walk, frames)
+    took, now = clock() - began, now.astimezone(UTC)
+    return _keep(
+        db, registry, boards, walk, models, endpoint=settings.endpoint, seconds=took, now=now, day=day or now.date()
+    )
 
 
 def _keep(
@@ -68,14 +82,14 @@ def _keep(
     registry: Registry,
     boards: Sequence[Board],
     walk: Walk,
+    models: pl.DataFrame,
+    *,
     endpoint: str,
     seconds: float,
     now: datetime,
-    day: date | None,
+    day: date,
 ) -> Summary:
     """Write what was seen, judge it, rank it: all or nothing."""
-    models = store.model_frame(_models(walk))
-    day = day or now.date()
     with db.transaction():
         adopted = adopt.adopt(db, models)
         before = history.before(db, SOURCE, models, taken_at=now, day=day, listings=walk.listings)
@@ -94,11 +108,17 @@ def _keep(
         store.write_snapshot(
             db, snapshot, models, listings=walk.listings, revision=endpoint, measured=judgement.measured
         )
-        if models.height:
+        if store.write_registry(db, registry) or models.height:
             store.attribute(db, registry)
         return Summary(snapshot, ranking.run(db, boards, registry))
 
 
-def _models(walk: Walk) -> list[HubModel]:
+def _models(walk: Walk, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """Every model once: one that moved between two publishers' listings may be in both."""
-    return list({model.hub_id: model for listing in walk.listings for model in listing.models}.values())
+    found = (
+        frames[listing.publisher] if listing.publisher in frames else store.model_frame(listing.models)
+        for listing in walk.listings
+    )
+    models = pl.concat([store.model_frame([]), *found])
+    once = models["hub_id"].n_unique() == models.height
+    return models if once else models.unique("hub_id", keep="last", maintain_order=True)

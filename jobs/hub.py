@@ -162,6 +162,7 @@ class Hub:
         self._client = HubClient(settings, token, read_quota, sleep=sleep, jitter=jitter, clock=clock, wall=wall)
         self._with_token = token is not None
         self._lanes = asyncio.Semaphore(settings.concurrency)
+        self._desk = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -259,9 +260,11 @@ class Hub:
             await together(self._list(reading), self._count(reading))
             if reading.gave_up and not self._client.answered:
                 raise _NothingAnswersError(self._about(reading.problem))
-        # Outside the lane and a few at a time, so that the next publisher is asked in the meantime.
-        while reading.read(_ROWS_AT_A_TIME):  # noqa: ASYNC110  (no event is waited for)
-            await asyncio.sleep(0)
+        # Outside the lane, one listing after the other and a few rows at a time: what is asked and answered meanwhile
+        # goes first.
+        async with self._desk:
+            while reading.read(_ROWS_AT_A_TIME):  # noqa: ASYNC110  (no event is waited for)
+                await asyncio.sleep(0)
 
     async def _count(self, reading: Reading) -> None:
         try:

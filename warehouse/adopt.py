@@ -52,7 +52,7 @@ def adopt(db: Database, models: pl.DataFrame) -> int:
 
     Run inside a transaction. `models` is of `store.MODEL_SCHEMA`.
     """
-    if not models.height:
+    if not models.height or not db.value(sql("known_by_name_only")):
         return 0
     with db.view_of("incoming", models.select("hub_id", "repo_id", "created_at")):
         db.execute(sql("find_adoptions"))

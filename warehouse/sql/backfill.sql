@@ -50,6 +50,10 @@ WHERE v.snapshot_id = $snapshot_id AND EXISTS (
             IS NOT DISTINCT FROM (b.last.repo_id, b.last.publisher, b.last.created_at, b.last.parameters,
                 b.last.pipeline_tag, b.last.library, b.last.license, b.last.gated, b.last.disabled, b.last.parents));
 
+-- name: known_by_name_only
+-- Whether there is any model that is known by its name only.
+SELECT count(*) > 0 FROM models WHERE starts_with(hub_id, 'name:');
+
 -- name: find_adoptions
 -- Models known by name only whose name a look shows with an `_id`, unless their dates or another look contradict.
 CREATE OR REPLACE TEMP TABLE adopted AS

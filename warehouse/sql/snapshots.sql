@@ -10,8 +10,8 @@ VALUES ($snapshot_id, $source, $taken_at, $day, $verdict, $verdict_reason, $mode
 -- name: insert_observations
 -- Write a snapshot's counts, under the number of each model's present name, or of the name that was described just now.
 INSERT INTO recent_observations (snapshot_id, day, name, downloads_30d, downloads_all_time, likes)
-SELECT $snapshot_id, $day, coalesce(n.name, m.number), i.downloads_30d, i.downloads_all_time, i.likes
-FROM incoming AS i LEFT JOIN ({numbers}) AS n USING (hub_id) LEFT JOIN models AS m USING (hub_id);
+SELECT $snapshot_id, $day, coalesce(d.name, m.number), i.downloads_30d, i.downloads_all_time, i.likes
+FROM incoming AS i LEFT JOIN described AS d USING (hub_id) LEFT JOIN models AS m USING (hub_id);
 
 -- name: insert_listings
 -- Write how complete each publisher's listing was.
@@ -22,7 +22,7 @@ SELECT $snapshot_id, publisher, listed, num_models, rejected, problem FROM incom
 -- Models whose description is not known to be the one last seen: new, changed, listed again, or of an older look. To
 -- compare one number each spares comparing everything, which took longer than writing the counts.
 CREATE OR REPLACE TEMP TABLE described AS
-SELECT *
+SELECT *, NULL::INTEGER AS name
 FROM (
     SELECT * EXCLUDE (downloads_30d, downloads_all_time, likes),
         hash(repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, disabled, parents) AS digest
@@ -37,12 +37,14 @@ SELECT count(*) FROM described;
 -- Give a number to every name that has none; in the order of creation, so that a model is found quickly.
 INSERT INTO model_names (name, hub_id, repo_id)
 SELECT (SELECT coalesce(max(name), 0) FROM model_names) + row_number() OVER (ORDER BY hub_id, repo_id), hub_id, repo_id
-FROM described ANTI JOIN model_names USING (hub_id, repo_id)
+FROM (SELECT hub_id, repo_id FROM described) ANTI JOIN model_names USING (hub_id, repo_id)
 ORDER BY hub_id, repo_id;
 
--- name: numbers
--- The number of every name described; of several the first, for what was known by name only may have had its own.
-SELECT hub_id, min(name) AS name FROM described JOIN model_names USING (hub_id, repo_id) GROUP BY hub_id
+-- name: note_numbers
+-- Note the number of every name described; of several the first, for what was known by name only may have had its own.
+UPDATE described SET name = n.name
+FROM (SELECT hub_id, min(m.name) AS name FROM described JOIN model_names AS m USING (hub_id, repo_id) GROUP BY hub_id) AS n
+WHERE described.hub_id = n.hub_id;
 
 -- name: insert_model_versions
 -- Write the descriptions that are new or changed.
@@ -67,7 +69,7 @@ UPDATE models SET
         ELSE list_sort(list_distinct(list_filter(
             list_append(coalesce(models.former_names, []), models.repo_id), lambda name: name <> i.repo_id)))
     END
-FROM (SELECT * FROM described JOIN ({numbers}) USING (hub_id)) AS i
+FROM described AS i
 WHERE models.hub_id = i.hub_id AND models.last_seen <= $day;
 
 -- name: fill_gaps
@@ -88,8 +90,7 @@ INSERT INTO models (hub_id, repo_id, publisher, created_at, parameters, pipeline
     last_seen, disabled, parents, digest, number)
 SELECT hub_id, repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, $day, $day, disabled, parents,
     digest, name
-FROM described AS i JOIN ({numbers}) USING (hub_id)
-WHERE NOT EXISTS (SELECT 1 FROM models AS m WHERE m.hub_id = i.hub_id);
+FROM described AS i WHERE NOT EXISTS (SELECT 1 FROM models AS m WHERE m.hub_id = i.hub_id);
 
 -- name: forget_described
 -- Forget the working copy.
