@@ -90,7 +90,7 @@ class LocalHub:
         users: publishers that are people, so that they have no organisation overview.
         token: the only token it knows; None: it takes any.
         quota: requests it grants in a window of `window_seconds` (the real one: 500 to the anonymous, up to 100,000).
-        latency_seconds: how long it thinks about each request.
+        latency_seconds: how long it thinks about each request, at least.
     """
 
     def __init__(
@@ -167,17 +167,18 @@ class LocalHub:
 
     def _guarded(self, answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
+            began = time.monotonic()
             self.requests += 1
             self._thinking += 1
             self.most_at_once = max(self.most_at_once, self._thinking)
-            if self.latency_seconds:
-                await asyncio.sleep(self.latency_seconds)
-            self._thinking -= 1
             granted, limits = self._window.take()
             response = next(filter(None, (fault(request) for fault in self.faults)), None)
             response = response or self._refusal(request, granted=granted) or answer(request)
             for name, value in limits.items():
                 response.headers.setdefault(name, value)
+            if self.latency_seconds:
+                await asyncio.sleep(began + self.latency_seconds - time.monotonic())
+            self._thinking -= 1
             return response
 
         return endpoint
