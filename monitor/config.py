@@ -83,6 +83,9 @@ class WebSettings(_Section):
         pattern=r"^$|^https?://[^\s/]+[^\s]*$",
         description="address under which others reach it, for links in messages",
     )
+    hosts: tuple[str, ...] = Field(
+        (), description="more names under which it is asked for, e.g. behind a proxy; `*`: any (see operations.md)"
+    )
     token_env: str | None = Field(None, description="variable holding a token that every request must carry")
     token_file: Path | None = Field(None, description="file holding that token")
 

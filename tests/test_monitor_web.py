@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import re
@@ -21,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from web_world import HOSTILE, NASTY, World, hostile, now, one_look, small, suspect
 
 from monitor.health import Health
-from monitor.web import bundle, statics
+from monitor.web import bundle, cache, statics
 from monitor.web.app import create_app
 from monitor.web.published import Published
 from warehouse.sandbox import Limits
@@ -269,6 +270,62 @@ def test_a_token_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
             assert "content-security-policy" in refused.headers
         assert client.get("/api/boards", headers={"authorization": "Bearer s3cret"}).status_code == 200
         assert client.get("/", auth=("anybody", "s3cret")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8765", 200), ("[::1]:8765", 200), ("192.168.1.20", 200), ("localhost:8765", 200), ("docker", 200),
+        ("adoption.example.org", 200), ("Adoption.Example.org:443", 200), ("proxy.example.org.", 200),
+        ("evil.example", 421), ("127.0.0.1.evil.example", 421), ("[::1].evil.example", 421), ("a.localhost", 421),
+    ],
+)  # fmt: skip
+def test_only_its_own_names_are_answered_to(tmp_path: Path, host: str, status: int) -> None:
+    """Otherwise a page elsewhere could point its name to this machine and read along."""
+    names: dict[str, Any] = {"public_url": "https://adoption.example.org/", "hosts": ("127.0.0.1", "proxy.example.org")}
+    with served(small(World(tmp_path)).publish(), **names) as client:
+        answer = client.get("/api/boards", headers={"host": host})
+        assert answer.status_code == status
+        assert ("families" in answer.text) == (status == 200)
+
+
+def test_no_page_says_where_the_file_lies(tmp_path: Path) -> None:
+    file = tmp_path / "adoption.duckdb"
+    file.write_bytes(b"no database" * 1000)
+    with served(file) as client:
+        for path in ("/", "/sql?q=SELECT+1", "/api/boards", "/healthz"):
+            answer = client.get(path)
+            assert answer.status_code == 503
+            assert "adoption.duckdb is damaged" in answer.text
+            assert str(tmp_path) not in answer.text
+
+
+def test_what_is_kept_of_many_answers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "KEPT", 20_000)
+    kept = cache.PageCache(create_app(Published(Path("nowhere")), now=now), state=lambda: "same")
+    for number in range(30):
+        asyncio.run(_asked(kept, f"/flips?start={number}"))
+    assert 0 < sum(entry.size for entry in kept._entries.values()) <= 20_000
+
+
+async def _asked(app: Any, path: str) -> None:  # noqa: ANN401
+    at, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": at,
+        "query_string": query.encode(),
+        "headers": [],
+        "root_path": "",
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(_: dict[str, Any]) -> None:
+        return
+
+    await app(scope, receive, send)
 
 
 def test_pages_are_packed_for_who_can_unpack_them(site: httpx.Client) -> None:

@@ -146,6 +146,27 @@ def test_no_query_sees_the_environment(published: Path, monkeypatch: pytest.Monk
     assert "hooks.example" not in str(said)
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["FROM duckdb_databases()", "SELECT name, value FROM duckdb_settings()", "SELECT current_setting('allowed_paths')"],
+)
+def test_no_answer_shows_where_the_file_lies(published: Path, query: str) -> None:
+    said = str(ask(published, query).rows)
+
+    assert "adoption.duckdb" in said
+    assert str(published.parent) not in said
+
+
+def test_no_complaint_shows_where_the_file_lies(tmp_path: Path) -> None:
+    file = tmp_path / "adoption.duckdb"
+    file.write_bytes(os.urandom(4096))
+
+    with pytest.raises(WarehouseError) as said:
+        ask(file, "SELECT 1")
+
+    assert str(said.value).startswith("adoption.duckdb is damaged")
+
+
 def test_python_objects_are_no_tables(published: Path) -> None:
     for name in ("db", "query", "limits", "os", "task"):
         with pytest.raises(QueryRefusedError, match="does not exist"):

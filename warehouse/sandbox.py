@@ -60,7 +60,7 @@ def ask(published: Path, query: str, limits: Limits = Limits()) -> Answer:
         WarehouseError: there is no published file, or it is damaged.
     """
     if not published.exists():
-        raise WarehouseError(f"{published} does not exist yet: run `leadchange collect` first")
+        raise WarehouseError(f"{published.name} does not exist yet: run `leadchange collect` first")
     task = json.dumps({"published": str(published.absolute()), "query": query, "limits": asdict(limits)})
     try:
         finished = subprocess.run(
@@ -114,10 +114,16 @@ def main() -> None:
         text = json.dumps({"warehouse": str(error)})
     except MemoryError:
         text = json.dumps({"refused": _too_much(limits)})
-    sys.stdout.write(text)
+    sys.stdout.write(_without_folder(text, task["published"]))
     sys.stdout.flush()
     # Nothing is left to do, and a thread of DuckDB's that is deaf to its interrupt must not hold us up.
     os._exit(0)
+
+
+def _without_folder(text: str, published: str) -> str:
+    """The answer without where the file lies: DuckDB names it in its own tables and in messages, by its whole path."""
+    folder, _, name = json.dumps(published, ensure_ascii=True)[1:-1].rpartition("/")
+    return text.replace(f"{folder}/{name}", name) if folder else text
 
 
 def confine(limits: Limits) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import jinja2
 from fastapi import FastAPI, Request
@@ -43,6 +44,7 @@ def create_app(
     health: Callable[[], Health] | None = None,
     token: str | None = None,
     public_url: str | None = None,
+    hosts: Sequence[str] = (),
     limits: Limits = Limits(),  # noqa: B008 it is frozen
     collectors: Sequence[Collector] = (),
 ) -> FastAPI:
@@ -54,6 +56,7 @@ def create_app(
         health: what the daemon says of itself; without it, the file alone is judged.
         token: asked for on every path but `/healthz`, as a bearer or as the password of HTTP Basic.
         public_url: where people find the site, for links that leave it.
+        hosts: names under which it is asked for, beside addresses, names without a dot, and that of `public_url`.
         limits: what one query on `/sql` may use.
         collectors: more metrics for `/metrics`.
     """
@@ -78,7 +81,7 @@ def create_app(
         app.include_router(part.router())
     _explain_errors(app, site, pages)
     app.add_middleware(PageCache, state=site.state)
-    app.add_middleware(Guard, token=token)
+    app.add_middleware(Guard, token=token, hosts=(*hosts, urlsplit(public_url or "").hostname or ""))
     return app
 
 

@@ -18,9 +18,9 @@ Key = tuple[str, str, bytes]
 UNCACHED = ("/healthz", "/metrics", "/static/", "/api/tables/")
 """What must be fresh, is small and on disk, or is too large to keep."""
 
-ENTRIES = 400
+KEPT = 24_000_000
 LARGEST = 2_000_000
-"""How many answers are kept, and how many bytes one of them may have."""
+"""How many bytes all answers that are kept have together, and one of them."""
 
 _PACKABLE = (b"text/", b"application/json", b"image/svg+xml", b"application/atom+xml")
 
@@ -35,6 +35,11 @@ class _Entry:
     packed: bytes | None
     etag: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        return len(self.body) + len(self.packed or b"") + 1000
+
 
 class PageCache:
     """An ASGI layer that keeps the answers of the app below until `state` changes."""
@@ -43,6 +48,7 @@ class PageCache:
         self.app = app
         self.state = state
         self._of = ""
+        self._bytes = 0
         self._entries: OrderedDict[Key, _Entry] = OrderedDict()
         self._filling: dict[Key, asyncio.Lock] = {}
 
@@ -65,6 +71,7 @@ class PageCache:
         if state != self._of:
             self._of = state
             self._entries.clear()
+            self._bytes = 0
         return self._entries.get(key)
 
     async def _fill(self, key: Key, scope: Scope, receive: App) -> _Entry:
@@ -78,8 +85,9 @@ class PageCache:
         entry = await asyncio.to_thread(_entry, parts[0]["status"], parts[0]["headers"], body)
         if entry.status == 200 and len(body) <= LARGEST and state == self._of:
             self._entries[key] = entry
-            if len(self._entries) > ENTRIES:
-                self._entries.popitem(last=False)
+            self._bytes += entry.size
+            while self._bytes > KEPT:
+                self._bytes -= self._entries.popitem(last=False)[1].size
         return entry
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from warehouse.browsing import Browsing
 from warehouse.db import Database
+from warehouse.errors import WarehouseError
 from warehouse.migrate import migrate
 
 Known = TypeVar("Known")
@@ -92,7 +93,11 @@ class Published:
             return self._opened
 
     def _open(self) -> Database:
-        return Database.open_published(self.path, memory_megabytes=MEMORY_MEGABYTES)
+        try:
+            return Database.open_published(self.path, memory_megabytes=MEMORY_MEGABYTES)
+        except WarehouseError as error:
+            # Where the file lies is nobody's business.
+            raise WarehouseError(str(error).replace(str(self.path), self.path.name)) from None
 
 
 def give_back() -> None:

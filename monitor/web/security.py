@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 Scope = dict[str, Any]
@@ -39,24 +41,51 @@ _OPEN = ("/healthz",)
 
 
 class Guard:
-    """An ASGI layer that asks for the token, if there is one, answers HEAD, and adds the headers."""
+    """An ASGI layer that knows the site's names, asks for the token, answers HEAD, and adds the headers."""
 
-    def __init__(self, app: App, token: str | None = None) -> None:
+    def __init__(self, app: App, token: str | None = None, hosts: Sequence[str] = ()) -> None:
         self.app = app
         self.token = token
+        self.hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: App, send: App) -> None:
-        """Refuse who has no token; otherwise let the app answer."""
+        """Refuse who asks for another site or has no token; otherwise let the app answer."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         guarded = _with_headers(send, scope["path"].startswith(_FOR_OTHER_PAGES))
-        if self.token and scope["path"] not in _OPEN and not _knows(self.token, dict(scope["headers"])):
-            await _refuse(guarded)
+        headers = dict(scope["headers"])
+        if not self._is_ours(headers.get(b"host", b"").decode("latin-1")):
+            await _refuse(guarded, 421, "this site has no such name: add it to hosts under [web] in leadchange.toml\n")
+        elif self.token and scope["path"] not in _OPEN and not _knows(self.token, headers):
+            await _refuse(guarded, 401, "a token is needed: as a bearer, or as the password\n")
         elif scope["method"] == "HEAD":
             await self.app({**scope, "method": "GET"}, receive, _without_body(guarded))
         else:
             await self.app(scope, receive, guarded)
+
+    def _is_ours(self, host: str) -> bool:
+        """Whether a Host is a name of this site: one that is configured, an address, or a name of the own network.
+
+        A page elsewhere could let its own name point to this machine and have a visitor's browser read what is here
+        (DNS rebinding). It needs a name with a dot for that.
+        """
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        name = found[1].lower().rstrip(".")
+        return name in self.hosts or "*" in self.hosts or "." not in name or _is_address(name)
+
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:]*)(?::\d+)?")
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _with_headers(send: App, abroad: bool) -> App:
@@ -92,7 +121,9 @@ def _knows(token: str, headers: dict[bytes, bytes]) -> bool:
     return hmac.compare_digest(credentials.strip().encode(), token.encode())
 
 
-async def _refuse(send: App) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"www-authenticate", b'Basic realm="leadchange"')]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
-    await send({"type": "http.response.body", "body": b"a token is needed: as a bearer, or as the password\n"})
+async def _refuse(send: App, status: int, why: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    if status == 401:
+        headers.append((b"www-authenticate", b'Basic realm="leadchange"'))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": why.encode()})

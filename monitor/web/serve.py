@@ -55,6 +55,7 @@ def serving(
         health=health,
         token=web.token,
         public_url=web.public_url or None,
+        hosts=(web.host, *web.hosts),
     )
     server = _server(app, web.host, web.port)
     thread = threading.Thread(target=_run, args=(server,), name="dashboard", daemon=True)
