@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cache
 from itertools import pairwise
@@ -19,21 +19,20 @@ from typing import Any
 
 import polars as pl
 
-from jobs import backfill_plan, datasets, rank
+from jobs import backfill_plan, datasets, keeping, rank
 from jobs.backfill_plan import Plan
 from jobs.columns import COUNTERS
 from jobs.fetching import Fetched, Fetcher
 from jobs.hub_http import HubError, HubSettings, UnreadableError
 from jobs.local_copy import full_disk_is_ours, local_copy
 from jobs.sources import ALL_TIME_SINCE, DESCRIBING
-from jobs.tables import Rows, merged
-from warehouse import adopt, history, store, verdict
+from jobs.tables import Table
+from warehouse import staging, store
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import Listing, Snapshot
 from warehouse.registry import Registry
-from warehouse.verdict import REJECTED_SHARE, Judgement
 
 _IN_A_ROW = 3
 """Files in a row that could not be read, after which the others are left for another time."""
@@ -169,53 +168,47 @@ def _taken(
 ) -> Iterator[Snapshot]:
     """Write the days of one file, each as it is written."""
     if got.problem:
-        rows = Rows(pl.DataFrame(schema=store.MODEL_SCHEMA), 0, got.problem)
-        yield _kept(db, plan, got, plan.wanted(got.part, got.part.days)[0], rows, report)
+        yield _kept(db, plan, got, plan.wanted(got.part, got.part.days)[0], (), lambda models: models, report)
     for day in got.days:
-        rows = merged([table.rows(publishers=plan.publishers, day=day) for table in got.tables])
-        models = _with_descriptions(rows.models, described())
+        yield _kept(db, plan, got, day, got.tables, _mending(got, day, described()), report)
+
+
+def _mending(got: Fetched, day: date, described: pl.DataFrame | None) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """What is to be done to the rows of a day: descriptions that are in another file, and a 0 that means not known."""
+
+    def mended(models: pl.DataFrame) -> pl.DataFrame:
+        models = _with_descriptions(models, described)
         if day < ALL_TIME_SINCE and got.part.address:
             models = models.with_columns(pl.col("downloads_all_time").replace(0, None))
-        yield _kept(db, plan, got, day, Rows(models, rows.rejected, rows.problem), report)
+        return models
+
+    return mended
 
 
-def _kept(db: Database, plan: Plan, got: Fetched, day: date, rows: Rows, report: Report) -> Snapshot:
+def _kept(
+    db: Database,
+    plan: Plan,
+    got: Fetched,
+    day: date,
+    tables: Sequence[Table],
+    mended: Callable[[pl.DataFrame], pl.DataFrame],
+    report: Report,
+) -> Snapshot:
     """Write one day: all or nothing."""
-    problem = rows.problem or _unbelievable(rows)
-    taken_at, revision = got.part.moment(day), plan.revision(got.part)
+    look = keeping.Look(
+        plan.name, got.part.moment(day), day, plan.revision(got.part), got.tally.requests, got.seconds
+    )  # fmt: skip
     asked = None if plan.publishers is None else [Listing(name, (), None) for name in plan.publishers]
-    with db.transaction():
-        adopt.adopt(db, rows.models.drop_nulls("hub_id"))
-        models, joined = adopt.identify(db, rows.models, day)
-        before = history.before(db, plan.name, models, taken_at=taken_at, day=day, listings=asked)
-        judged = (
-            Judgement("partial" if models.height else "failed", problem)
-            if problem
-            else verdict.of_table(models.height, before)
-        )
-        snapshot = Snapshot(
-            snapshot_id=store.next_snapshot_id(db, taken_at),
-            source=plan.name,
-            taken_at=taken_at,
-            day=day,
-            verdict=judged.verdict,
-            verdict_reason=judged.reason + adopt.in_words(joined, models.height),
-            models=models.height,
-            requests=got.tally.requests,
-            seconds=round(got.seconds, 3),
-        )
-        store.write_snapshot(db, snapshot, models, revision=revision, measured=judged.measured)
-        db.execute(sql("drop_unchanged_versions"), {"snapshot_id": snapshot.snapshot_id})
+    with staging.room(db) as room:
+        staged = keeping.stage(db, tables, room, publishers=plan.publishers, day=day, mended=mended)
+        if got.problem:
+            staged = replace(staged, problem=got.problem)
+        with db.transaction():
+            snapshot, broken = keeping.keep(db, look, staged, room, asked)
+            db.execute(sql("drop_unchanged_versions"), {"snapshot_id": snapshot.snapshot_id})
     report.written.append(snapshot)
-    report.broken += problem is not None
+    report.broken += broken
     return snapshot
-
-
-def _unbelievable(rows: Rows) -> str | None:
-    """More rows set aside than a table may have."""
-    if rows.rejected <= REJECTED_SHARE * (rows.rejected + rows.models.height):
-        return None
-    return f"{rows.rejected:,} of {rows.rejected + rows.models.height:,} rows could not be believed"
 
 
 def _descriptions(plan: Plan, fetcher: Fetcher) -> pl.DataFrame | None:

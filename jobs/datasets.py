@@ -42,10 +42,11 @@ class Entry:
     at: datetime | None
 
 
-def commits(settings: HubSettings, repo: str, *, token: str | None) -> list[Commit]:
-    """Every commit of a dataset's main branch, oldest first. Raises HubError."""
+def commits(settings: HubSettings, repo: str, *, token: str | None, most: int | None = None) -> list[Commit]:
+    """Every commit of a dataset's main branch (or the newest, `most` of them), oldest first. Raises HubError."""
     url = f"/api/datasets/{quote(repo)}/commits/main"
-    rows = _listed(settings, token, repo, url, [("p", "0"), ("limit", "1000")])
+    query = [("p", "0"), ("limit", str(most or 1000))]
+    rows = _listed(settings, token, repo, url, query, pages=1 if most else None)
     found = [Commit(str(row["id"]), str(row.get("title", "")), moment) for row in rows if (moment := _at(row))]
     return sorted(found, key=lambda commit: commit.at)
 
@@ -108,21 +109,27 @@ def reader(settings: HubSettings, token: str | None) -> Reader:
 
 
 def _listed(
-    settings: HubSettings, token: str | None, repo: str, path: str, params: list[tuple[str, str]]
+    settings: HubSettings,
+    token: str | None,
+    repo: str,
+    path: str,
+    params: list[tuple[str, str]],
+    *,
+    pages: int | None = None,
 ) -> list[dict[str, Any]]:
-    """All rows of a listing, page by page."""
+    """All rows of a listing, page by page; of the first `pages` only."""
 
     async def ask() -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
         async with HubClient(settings.model_copy(update={"concurrency": 1}), token, hub.read_quota) as client:
             url: httpx.URL | None = client.url(path, params)
-            for _ in range(_MAX_PAGES):
+            for page in range(1, _MAX_PAGES + 1):
                 answer = await client.get(url, list) if url else None
                 if answer is None:
                     raise HubError(f"{settings.endpoint} has no dataset {repo}, or nothing at {path}")
                 rows += [row for row in answer.data if isinstance(row, dict)]
                 url = client.next_url(answer)
-                if url is None:
+                if url is None or page == pages:
                     return rows
         raise HubError(f"the pages of {repo} do not end: gave up after {_MAX_PAGES}")
 

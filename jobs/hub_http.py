@@ -77,6 +77,8 @@ class HubSettings(BaseModel):
         0.0, ge=0, lt=1, description="Share by which a listing may differ from the Hub's own count of models."
     )
 
+    census: bool = Field(default=False, description="Besides the families, read every model on the Hub once a day.")
+
     @field_validator("endpoint")
     @classmethod
     def _is_origin(cls, endpoint: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -109,12 +109,17 @@ class Source:
 
 def _commits_a_day(source: Source, settings: HubSettings, token: str | None) -> list[Part]:
     """The last commit of each day that brought the file."""
+    return _last_of_each_day(source, datasets.commits(settings, source.repo, token=token))
+
+
+def newest(source: Source, settings: HubSettings, token: str | None) -> list[Part]:
+    """The same, of the newest commits only: one request. Raises HubError."""
+    return _last_of_each_day(source, datasets.commits(settings, source.repo, token=token, most=50))
+
+
+def _last_of_each_day(source: Source, commits: Sequence[Commit]) -> list[Part]:
     path = "models.parquet"
-    last = {
-        commit.at.date(): commit
-        for commit in datasets.commits(settings, source.repo, token=token)
-        if _brings(commit, path)
-    }
+    last = {commit.at.date(): commit for commit in commits if _brings(commit, path)}
     return [
         Part(
             revision=f"{source.repo}@{commit.sha}:{path}",

@@ -39,14 +39,10 @@ class Rows:
     """Why these are not all there are; None when they are."""
 
 
-def merged(rows: Sequence[Rows]) -> Rows:
-    """The rows of one day from several files; a model that is in two of them counts once."""
-    if len(rows) == 1:
-        return rows[0]
-    models = pl.concat([each.models for each in rows])
-    once = _once(models)
-    problem = next((each.problem for each in rows if each.problem), None)
-    return Rows(once, sum(each.rejected for each in rows) + models.height - once.height, problem)
+def unreadable(problems: Sequence[str | None]) -> str | None:
+    """Why row groups are not all there are, from the problem of each; None when they are."""
+    broken = [problem for problem in problems if problem]
+    return f"{len(broken)} of {len(problems)} row groups cannot be read, first {broken[0]}" if broken else None
 
 
 def footer_range(size: int, end: bytes) -> Range:
@@ -134,21 +130,26 @@ class Table:
             raise DamagedError(f"its column {self.columns['day']} holds what is no day")
         return days.sort().to_list()
 
-    def rows(self, *, publishers: Collection[str] | None = None, day: date | None = None) -> Rows:
-        """The models of a day (None: of all of it), of some publishers or all. What cannot be read is a `problem`."""
-        frames: list[pl.DataFrame] = []
-        rejected, broken, groups = 0, [], self.row_groups(publishers, None if day is None else [day])
+    def batches(self, *, publishers: Collection[str] | None = None, day: date | None = None) -> Iterator[Rows]:
+        """The models of a day (None: of all of it), of some publishers or all, a row group at a time.
+
+        The `problem` of a row group is that it cannot be read.
+        """
+        groups = self.row_groups(publishers, None if day is None else [day])
         for group in groups:
             try:
-                good, bad = believed(self._normalised(group, publishers, day))
+                yield Rows(*believed(self._normalised(group, publishers, day)))
             except DamagedError as error:
-                broken.append((group, error))
-                continue
-            frames.append(good)
-            rejected += bad
-        models = pl.concat(frames) if frames else pl.DataFrame(schema=MODEL_SCHEMA)
+                nothing = pl.DataFrame(schema=MODEL_SCHEMA)
+                yield Rows(nothing, 0, f"number {group}: {error}")
+
+    def rows(self, *, publishers: Collection[str] | None = None, day: date | None = None) -> Rows:
+        """The same at once; what cannot be read is a `problem`."""
+        read = list(self.batches(publishers=publishers, day=day))
+        models = pl.concat([each.models for each in read] or [pl.DataFrame(schema=MODEL_SCHEMA)])
         once = _once(models)
-        return Rows(once, rejected + models.height - once.height, self._about(broken, len(groups)))
+        rejected = sum(each.rejected for each in read) + models.height - once.height
+        return Rows(once, rejected, unreadable([each.problem for each in read]))
 
     def _normalised(self, group: int, publishers: Collection[str] | None, day: date | None) -> pl.DataFrame:
         read = self._read(group)
@@ -156,11 +157,6 @@ class Table:
             return normalised(_selected(read, publishers, day))
         except pl.exceptions.PolarsError as error:
             raise DamagedError(_first_line(error)) from None
-
-    def _about(self, broken: Sequence[tuple[int, DamagedError]], groups: int) -> str | None:
-        if not broken:
-            return None
-        return f"{len(broken)} of {groups} row groups cannot be read, first number {broken[0][0]}: {broken[0][1]}"
 
     def _read(self, group: int, names: Collection[str] | None = None) -> pl.DataFrame:
         """One row group, its columns by our names."""

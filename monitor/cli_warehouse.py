@@ -43,6 +43,21 @@ def prune(
     say(str(summary))
 
 
+def census() -> None:
+    """Read every model on the Hub and keep it as one snapshot; goes on where it was interrupted."""
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    with open_app(settings()) as application:
+        summary = application.census()
+    if summary is None:
+        say("today's census is here already")
+        return
+    snapshot = summary.snapshot
+    say(f"{snapshot.models:,} models, {snapshot.verdict}: {snapshot.verdict_reason}")
+    raise typer.Exit(3 if snapshot.verdict in ("partial", "failed") else 0)
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
+    app.command()(census)
     app.command()(prune)

@@ -70,6 +70,7 @@ class ScheduleSettings(_Section):
 
     collect: str = Field("30 10 * * *", description="take a snapshot and judge it")
     deliver: str = Field("* * * * *", description="send what is due")
+    census: str = Field("0 11 * * *", description="read every model on the Hub, where `[hub] census` is true")
     prune: str = Field("15 3 * * *", description="pack the counts of days that are over, give up what is not kept")
 
 

@@ -70,6 +70,7 @@ class Daemon:
         plan = {
             "collect": schedule.collect,
             "deliver": schedule.deliver,
+            **({"census": schedule.census} if self.settings.hub.census else {}),
             "prune": schedule.prune,
             **{f"digest {wanted.name}": wanted.cron for wanted in self.settings.digests},
         }

@@ -25,12 +25,16 @@ from monitor import logs
 from monitor.apart import OPEN, Answer, Task
 from monitor.wiring import App, open_app
 from warehouse.errors import LeadchangeError, WarehouseError
+from warehouse.records import Snapshot
 from warehouse.runs import Runs
 
 log = logging.getLogger("leadchange")
 
 PATIENCE_SECONDS = 60.0
 """How long a job waits for a command that has the warehouse."""
+
+CENSUS_SECONDS = 120.0
+"""How long the Hub's listing is read before another job may have the warehouse; then it goes on with the next page."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Work:
         return {
             "collect": self._collect,
             "deliver": self._deliver,
+            "census": self._census,
             "prune": lambda: str(self.app.prune()),
             **{f"digest {wanted.name}": partial(self._digest, wanted) for wanted in self.app.settings.digests},
         }
@@ -93,9 +98,15 @@ class Work:
             self._judge()
             raise
         self._judge()
-        if snapshot.verdict in ("partial", "failed"):
-            raise LeadchangeError(f"{snapshot.verdict}: {snapshot.verdict_reason}")
-        return f"{snapshot.verdict}: {snapshot.verdict_reason}"
+        return _told(snapshot)
+
+    def _census(self) -> str:
+        """Read everything on the Hub, judge it, and tell at once; a long listing makes room for others now and then."""
+        summary = self.app.census(stop=self.stop, pause=CENSUS_SECONDS)
+        if summary is None:
+            return "today's is here already"
+        self._judge()
+        return _told(summary.snapshot)
 
     def _digest(self, wanted: Digest) -> str:
         """Queue a summary."""
@@ -110,6 +121,14 @@ class Work:
         """Send what is due."""
         summary = self.app.deliver(stop=self.stop)
         return f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused, {summary.waiting} waiting"
+
+
+def _told(snapshot: Snapshot) -> str:
+    """What came of a look; LeadchangeError when it is to be tried again."""
+    words = f"{snapshot.verdict}: {snapshot.verdict_reason}"
+    if snapshot.verdict in ("partial", "failed"):
+        raise LeadchangeError(words)
+    return words
 
 
 def _last(runs: Runs, name: str) -> LastRun | None:

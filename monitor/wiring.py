@@ -13,7 +13,8 @@ import polars as pl
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.message import SILENCE_OVER, Message, compose, summary
-from jobs import backfill, collect, deliver, detect, digest, hub, prune
+from jobs import backfill, census, collect, deliver, detect, digest, hub, prune
+from jobs.collect import Summary as Look
 from jobs.digest import Digest
 from monitor.clock import utc_now
 from monitor.config import Settings
@@ -55,6 +56,18 @@ class App:
             stop=stop,
         )
         self.publish()
+        return summary
+
+    def census(self, *, stop: threading.Event | None = None, pause: float | None = None) -> Look | None:
+        """Read every model on the Hub, go on where it was interrupted, and publish; None when today's is here.
+
+        With `pause`, the Hub's listing is interrupted by ourselves after so many seconds (WalkCancelled).
+        """
+        settings = self.settings
+        reader = census.Reader(settings.hub, hub.read_token(), time.monotonic, stop, pause)
+        summary = census.run(self.db, reader, settings.registry, settings.boards, now=self.now())
+        if summary:
+            self.publish()
         return summary
 
     def detect(self) -> detect.Summary:

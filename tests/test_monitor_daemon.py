@@ -110,6 +110,13 @@ def test_it_collects_what_became_due_while_nobody_was_running_and_not_twice(conf
     assert snapshots(config) == [("complete", 2)]
 
 
+def test_with_a_census_it_reads_the_families_and_everything(config: Path) -> None:
+    text = config.read_text().replace("[schedule]", 'census = true\n[schedule]\ncensus = "0 * * * *"')
+    config.write_text(text)
+    with daemon(config):
+        until(lambda: sorted(snapshots(config)) == [("complete", 2), ("complete", 3)], 60)
+
+
 def test_sigterm_during_a_collection_ends_it_within_five_seconds_and_leaves_no_half_snapshot(
     config: Path, hub: LocalHub
 ) -> None:

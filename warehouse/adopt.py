@@ -7,54 +7,47 @@ is known by becomes `name:publisher/name`; once a look shows that name with an `
 from __future__ import annotations
 
 from datetime import date
-
-import polars as pl
+from pathlib import Path
 
 from warehouse.db import Database
 from warehouse.queries import sql
-from warehouse.store import MODEL_SCHEMA
-
-_DESCRIPTIONS = ("created_at", "parameters", "pipeline_tag", "library", "license", "gated", "disabled", "parents")
+from warehouse.store import MODEL_SCHEMA, Models
 
 
-def identify(db: Database, models: pl.DataFrame, day: date) -> tuple[pl.DataFrame, int]:
+def identify(db: Database, models: str, day: date, target: Path) -> int:
     """Say whose the rows of an imported day are. Run inside a transaction.
 
     Args:
         db: the warehouse.
-        models: of `store.MODEL_SCHEMA`, hub_id null where the source has none; each repo_id once.
+        models: query with the columns of `store.MODEL_SCHEMA`, hub_id null where the source has none, and `row`; each
+            repo_id once.
         day: the day they show.
+        target: file to write: the models, each once and with a hub_id, and with what is known where their source is
+            silent.
 
     Returns:
-        The models, each once and with a hub_id, and with what is known where their source is silent; and how many were
-        joined to a model of the Hub by name.
+        How many were joined to a model of the Hub by name.
     """
-    names = models.select("hub_id", "repo_id", "created_at").with_row_index("row")
-    with db.view_of("incoming", names):
-        found = db.frame(sql("identify_models"), {"day": day})
-    identified = models.with_columns(hub_id=found["hub_id"])
-    if found["hub_id"].n_unique() < found.height:
-        identified = identified.unique("hub_id", keep="first", maintain_order=True)
-    return _filled(db, identified), int(found["joined"].sum())
+    with db.view_of("incoming", models):
+        db.execute(sql("identify_models"), {"day": day})
+        db.execute(sql("identify_once"))
+        silent = {name for name, rows in db.records(sql("count_said"))[0].items() if not rows}
+        sources = {"hub_id": "d"} | dict.fromkeys(silent, "m")
+        columns = ", ".join(f"{sources.get(name, 'i')}.{name}" for name in MODEL_SCHEMA)
+        db.execute(sql("write_identified", columns=columns, file=str(target).replace("'", "''")))
+    joined = int(db.value(sql("count_joined")))
+    db.execute(sql("forget_identified"))
+    return joined
 
 
-def _filled(db: Database, models: pl.DataFrame) -> pl.DataFrame:
-    """The models, with what is known in those columns of which their source says nothing of anybody."""
-    silent = [name for name in _DESCRIPTIONS if models[name].null_count() == models.height]
-    for name in silent:
-        known = db.frame(sql("known_descriptions", column=name))
-        models = models.drop(name).join(known, on="hub_id", how="left", maintain_order="left")
-    return models.select(pl.col(name).cast(kind) for name, kind in MODEL_SCHEMA.items())
-
-
-def adopt(db: Database, models: pl.DataFrame) -> int:
+def adopt(db: Database, models: Models) -> int:
     """Join what is known by name only to the models of a look, before it is written; how many were joined.
 
-    Run inside a transaction. `models` is of `store.MODEL_SCHEMA`.
+    Run inside a transaction.
     """
-    if not models.height or not db.value(sql("known_by_name_only")):
+    if not db.value(sql("known_by_name_only")):
         return 0
-    with db.view_of("incoming", models.select("hub_id", "repo_id", "created_at")):
+    with db.view_of("incoming", models):
         db.execute(sql("find_adoptions"))
     adopted = int(db.value(sql("count_adoptions")))
     if adopted:

@@ -178,9 +178,14 @@ class Database:
             return
 
     @contextmanager
-    def view_of(self, name: str, frame: pl.DataFrame) -> Iterator[None]:
-        """Let SQL read a polars frame under `name` within the block."""
-        self._connection.register(name, frame.to_arrow())
+    def view_of(self, name: str, rows: pl.DataFrame | str) -> Iterator[None]:
+        """Let SQL read a polars frame, or the rows of a query, under `name` within the block."""
+        if isinstance(rows, str):
+            self.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {rows}")
+            yield
+            self.execute(f"DROP VIEW IF EXISTS {name}")  # not after an error: that undoes it
+            return
+        self._connection.register(name, rows.to_arrow())
         try:
             yield
         finally:

@@ -13,6 +13,7 @@ from warehouse.counters import DIP, LARGE, Comparison, Look
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import Listing
+from warehouse.store import Models
 from warehouse.verdict import Before, Listed, vouched
 
 _DAYS = 60
@@ -25,7 +26,7 @@ _EVERYBODY = ""
 def before(
     db: Database,
     source: str,
-    models: pl.DataFrame,
+    models: Models,
     *,
     taken_at: datetime,
     day: date,
@@ -36,7 +37,7 @@ def before(
     Args:
         db: the warehouse.
         source: of the look.
-        models: what it saw, of `store.MODEL_SCHEMA`.
+        models: what it saw, as `store.Models`.
         taken_at: when it began, aware.
         day: the day it shows.
         listings: how each publisher was listed; None for a table of all models, for which no count of the Hub's speaks.

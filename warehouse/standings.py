@@ -28,6 +28,9 @@ _ENTITIES = {"family": "family", "publisher": "publisher", "country": "country",
 _ROOTS = {"publisher": "split_part(root_repo_id, '/', 1)", "model": "root_repo_id"}
 """Whom a derivative counts for, where that is not its family: entity -> expression over models."""
 
+KEEPS_DAYS = 28
+"""Days for which a board waits for another snapshot of the kind that fed it, before it takes one of another kind."""
+
 KEPT = 50_000
 """Places of a board's day that are kept, ties at the last included: of millions of models most never lead anything."""
 
@@ -69,10 +72,17 @@ def _days_at_once(db: Database, board: Board) -> int:
 
 
 def days_of(db: Database, board: Board) -> Days:
-    """For each day with a complete snapshot of the board's source: the last one."""
+    """For each day with a complete snapshot of the kind that feeds the board: the last one."""
     if board.series is not None:
         return dict(db.rows(sql("series_days"), {"source": board.measure}))
-    return dict(db.rows(sql("hub_days")))
+    preferred = "census" if of_everything(board) else "hub"
+    return dict(db.rows(sql("hub_days"), {"preferred": preferred, "keeps": KEEPS_DAYS}))
+
+
+def of_everything(board: Board) -> bool:
+    """Whether a board ranks whatever is on the Hub, and not only what the families' own publishers have there."""
+    by_name = board.entity in ("publisher", "model") and board.scope == "own"
+    return board.scope == "lineage" or board.measure in DERIVATIVES or by_name
 
 
 def retire(db: Database, boards: list[str]) -> None:

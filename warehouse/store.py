@@ -42,6 +42,10 @@ MODEL_SCHEMA: dict[str, Any] = {
 """Columns of the frame that a snapshot's models travel in."""
 
 
+Models = pl.DataFrame | str
+"""A snapshot's models: a frame of MODEL_SCHEMA; where they are too many to hold at once, a query with these columns."""
+
+
 def model_frame(models: Sequence[HubModel]) -> pl.DataFrame:
     """Models as a frame of MODEL_SCHEMA, one row a model."""
     columns: dict[str, list[Any]] = {name: [getattr(model, name) for model in models] for name in MODEL_SCHEMA}
@@ -62,7 +66,7 @@ def next_snapshot_id(db: Database, taken_at: datetime) -> int:
 def write_snapshot(
     db: Database,
     snapshot: Snapshot,
-    models: pl.DataFrame,
+    models: Models,
     *,
     listings: Sequence[Listing] = (),
     revision: str | None = None,
@@ -74,7 +78,7 @@ def write_snapshot(
     """
     head = asdict(snapshot) | {"revision": revision, "measured": json.dumps(measured) if measured else None}
     db.execute(sql("insert_snapshot"), head)
-    if models.height:
+    if isinstance(models, str) or models.height:
         _write_models(db, snapshot, models)
     if listings:
         with db.view_of("incoming_listings", _listing_frame(listings)):
@@ -83,7 +87,7 @@ def write_snapshot(
                 db.execute(sql("note_gone"), {"day": snapshot.day})
 
 
-def _write_models(db: Database, snapshot: Snapshot, models: pl.DataFrame) -> None:
+def _write_models(db: Database, snapshot: Snapshot, models: Models) -> None:
     """Descriptions where they changed, which is a small part of a day's; counts as they are."""
     keys = {"snapshot_id": snapshot.snapshot_id, "day": snapshot.day}
     with db.view_of("incoming", models):

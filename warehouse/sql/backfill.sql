@@ -6,6 +6,7 @@ SELECT day, revision, verdict, models FROM snapshots WHERE source = $source;
 -- Whose the rows of an imported day are: by `_id` where the source has one, else by name and dates, else by name alone.
 -- A name is that of the model called so (now or before) which was created by that day, as the row itself may say; an
 -- unknown name is a renamed model's when the rest of the name and the very second of its creation agree.
+CREATE OR REPLACE TEMP TABLE identified AS
 WITH
 named AS (
     SELECT lower(repo_id) AS name, hub_id, created_at FROM models
@@ -24,14 +25,52 @@ renamed AS (
     JOIN named AS n ON i.created_at = n.created_at AND split_part(i.name, '/', 2) = split_part(n.name, '/', 2)
     WHERE i.created_at > '2022-03-03' AND n.hub_id NOT IN (SELECT hub_id FROM by_name)
     GROUP BY i.row HAVING count(DISTINCT n.hub_id) = 1)
-SELECT coalesce(i.hub_id, b.hub_id, r.hub_id, 'name:' || lower(i.repo_id)) AS hub_id,
+SELECT i.row, coalesce(i.hub_id, b.hub_id, r.hub_id, 'name:' || lower(i.repo_id)) AS hub_id,
     i.hub_id IS NULL AND NOT starts_with(coalesce(b.hub_id, r.hub_id, 'name:'), 'name:') AS joined
-FROM incoming AS i LEFT JOIN by_name AS b USING (row) LEFT JOIN renamed AS r USING (row)
-ORDER BY i.row;
+FROM incoming AS i LEFT JOIN by_name AS b USING (row) LEFT JOIN renamed AS r USING (row);
 
--- name: known_descriptions
--- What is known of models where a source says nothing at all.
-SELECT hub_id, {column} FROM models WHERE {column} IS NOT NULL;
+-- name: identify_once
+-- Of rows that are the same model's, the first is taken.
+DELETE FROM identified AS i
+USING (SELECT hub_id, min(row) AS first FROM identified GROUP BY hub_id HAVING count(*) > 1) AS d
+WHERE i.hub_id = d.hub_id AND i.row > d.first;
+
+-- name: count_said
+-- Of how many models a source says each thing that may be said of one.
+SELECT count(created_at) AS created_at, count(parameters) AS parameters, count(pipeline_tag) AS pipeline_tag,
+    count(library) AS library, count(license) AS license, count(gated) AS gated, count(disabled) AS disabled,
+    count(parents) AS parents
+FROM incoming;
+
+-- name: write_identified
+-- Write the rows with whose they are; what their source is silent about as it is known.
+COPY (SELECT {columns} FROM incoming AS i JOIN identified AS d USING (row) LEFT JOIN models AS m ON m.hub_id = d.hub_id)
+TO '{file}' (FORMAT parquet);
+
+-- name: count_joined
+-- How many rows were joined to a model of the Hub by name.
+SELECT count(*) FROM identified WHERE joined;
+
+-- name: forget_identified
+-- Forget whose they are.
+DROP TABLE identified;
+
+-- name: numbered_rows
+-- A file of models, each row with its number.
+SELECT * EXCLUDE (file_row_number), file_row_number AS row FROM {relation}
+
+-- name: count_rows
+-- How many rows a relation has.
+SELECT count(*) FROM {relation};
+
+-- name: repeated_rows
+-- How many rows there are, and how many of them have a name that a row before them has.
+SELECT count(*), count(*) - count(DISTINCT repo_id) FROM incoming;
+
+-- name: rows_once
+-- Every name the first time it is there.
+SELECT * FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY repo_id ORDER BY row) = 1
+
 
 -- name: drop_unchanged_versions
 -- Keep of an imported day only those descriptions that differ from the one before: days are imported in any order.
@@ -57,11 +96,14 @@ SELECT count(*) > 0 FROM models WHERE starts_with(hub_id, 'name:');
 -- name: find_adoptions
 -- Models known by name only whose name a look shows with an `_id`, unless their dates or another look contradict.
 CREATE OR REPLACE TEMP TABLE adopted AS
-WITH found AS (
+WITH named AS (
+    SELECT hub_id, lower(repo_id) AS name, created_at, first_seen FROM models WHERE starts_with(hub_id, 'name:')
+    UNION
+    SELECT hub_id, substr(hub_id, 6), created_at, first_seen FROM models WHERE starts_with(hub_id, 'name:')),
+found AS (
     SELECT DISTINCT m.hub_id AS former, i.hub_id
-    FROM (SELECT * FROM models WHERE starts_with(hub_id, 'name:')) AS m
-    JOIN (SELECT hub_id, lower(repo_id) AS name, created_at FROM incoming WHERE NOT starts_with(hub_id, 'name:')) AS i
-        ON i.name = lower(m.repo_id) OR i.name = substr(m.hub_id, 6)
+    FROM named AS m
+    JOIN (SELECT hub_id, lower(repo_id) AS name, created_at FROM incoming WHERE NOT starts_with(hub_id, 'name:')) AS i USING (name)
     WHERE coalesce(i.created_at < m.first_seen + 1, true)
         AND coalesce(abs(date_diff('hour', i.created_at, m.created_at)) <= 24, true)),
 once AS (SELECT min(former) AS former, hub_id FROM found GROUP BY hub_id)

@@ -1,11 +1,20 @@
 -- name: hub_days
--- For each day with a complete snapshot of the Hub: the last one; what we saw ourselves goes before imported history. Days
--- whose counts were given up are not among them.
+-- For each day with a complete snapshot that a board may be ranked from: the last one. There are looks at the families and
+-- censuses of everything; a board has one kind that it prefers, and keeps to it on the days after one of that kind, so that
+-- it does not jump when one is missing. What we saw ourselves goes before imported history; in the place of a census only a
+-- table of everything is taken. Days whose counts were given up are not among them.
+WITH looks AS (
+    SELECT day, snapshot_id, source, taken_at, source IN ('hub', 'census') AS ours,
+        source = $preferred OR $preferred = 'census' AND source = 'hub-stats' AND NOT ends_with(revision, '(families only)')
+            OR $preferred = 'hub' AND source <> 'census' AS alike
+    FROM snapshots
+    WHERE verdict = 'complete' AND source NOT LIKE 'series:%')
 SELECT day, snapshot_id
 FROM (
-    SELECT day, arg_max(snapshot_id, (source = 'hub', taken_at, snapshot_id)) AS snapshot_id
-    FROM snapshots
-    WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
+    SELECT day, arg_max(snapshot_id, (source = $preferred, ours, taken_at, snapshot_id)) AS snapshot_id
+    FROM looks AS l
+    WHERE alike OR NOT EXISTS (
+        FROM looks AS p WHERE p.source = $preferred AND p.day BETWEEN l.day - $keeps::INTEGER AND l.day)
     GROUP BY day)
 WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned)
 ORDER BY day;

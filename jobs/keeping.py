@@ -1,0 +1,110 @@
+"""A day's table of models into the warehouse, whoever read it: a row group at a time, judged as a live look is.
+
+tables --row group by row group--> a file beside the warehouse --whose is each row?--> verdict --> snapshot
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from jobs.tables import Table, unreadable
+from warehouse import adopt, history, staging, store, verdict
+from warehouse.db import Database
+from warehouse.queries import sql
+from warehouse.records import Listing, Snapshot
+from warehouse.verdict import REJECTED_SHARE, Judgement
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a snapshot says of itself."""
+
+    source: str
+    taken_at: datetime
+    day: date
+    revision: str
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The models of a day, in a file beside the warehouse."""
+
+    models: str
+    """Query with the columns of `store.MODEL_SCHEMA`, and `row`; each name once."""
+    rows: int
+    rejected: int = 0
+    """Rows set aside, because they could not be believed or repeated another."""
+    problem: str | None = None
+    """Why these are not all there are; None when they are."""
+
+
+def stage(
+    db: Database,
+    tables: Sequence[Table],
+    room: Path,
+    *,
+    publishers: Sequence[str] | None = None,
+    day: date | None = None,
+    mended: Callable[[pl.DataFrame], pl.DataFrame] = lambda models: models,
+) -> Staged:
+    """Write the models of a day into a file in `room`, a row group at a time, each as `mended` gives it back."""
+    rejected, problems = 0, list[str | None]()
+
+    def models() -> Iterator[pl.DataFrame]:
+        nonlocal rejected
+        for table in tables:
+            for rows in table.batches(publishers=publishers, day=day):
+                rejected += rows.rejected
+                problems.append(rows.problem)
+                yield mended(rows.models)
+
+    query = staging.write(models(), room / "read.parquet")
+    with db.view_of("incoming", query):
+        every, repeated = db.rows(sql("repeated_rows"))[0]
+    once = sql("rows_once", rows=query) if repeated else query
+    return Staged(once, every - repeated, rejected + repeated, unreadable(problems))
+
+
+def keep(
+    db: Database, look: Look, staged: Staged, room: Path, listings: Sequence[Listing] | None = None
+) -> tuple[Snapshot, bool]:
+    """Write a day: whose its models are, its verdict, its counts; and whether it is less than its source should hold.
+
+    Run inside a transaction. `listings` names the publishers that were asked for; None: everybody.
+    """
+    problem = staged.problem or _unbelievable(staged)
+    adopt.adopt(db, staged.models)
+    joined = adopt.identify(db, staged.models, look.day, room / "identified.parquet")
+    models, count = staging.whole(db, room / "identified.parquet")
+    before = history.before(db, look.source, models, taken_at=look.taken_at, day=look.day, listings=listings)
+    judged = (
+        Judgement("partial" if count else "failed", problem) if problem else verdict.of_table(count, before)
+    )  # fmt: skip
+    snapshot = Snapshot(
+        snapshot_id=store.next_snapshot_id(db, look.taken_at),
+        source=look.source,
+        taken_at=look.taken_at,
+        day=look.day,
+        verdict=judged.verdict,
+        verdict_reason=judged.reason + adopt.in_words(joined, count),
+        models=count,
+        requests=look.requests,
+        seconds=round(look.seconds, 3),
+    )
+    store.write_snapshot(db, snapshot, models, revision=look.revision, measured=judged.measured)
+    return snapshot, problem is not None
+
+
+def _unbelievable(staged: Staged) -> str | None:
+    """More rows set aside than a table may have."""
+    every = staged.rejected + staged.rows
+    if staged.rejected <= REJECTED_SHARE * every:
+        return None
+    return f"{staged.rejected:,} of {every:,} rows could not be believed"
