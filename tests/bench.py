@@ -137,7 +137,7 @@ def served(day: int) -> Iterator[tuple[str, Callable[[], Mapping[str, int]]]]:
 
 
 def walk_once(*endpoints: str) -> dict[str, list[float]]:
-    """Our look at all publishers, and whole collect passes: a day at each Hub, in one process like the daemon's."""
+    """Our look at all publishers, and whole collect passes: a day at each Hub, one after the other."""
     from jobs import collect, hub
     from tests.spine import BOARDS, moment, warehouse
     from warehouse.registry import Family, Registry
@@ -234,7 +234,7 @@ def parquet_of(path: Path, rows: int) -> None:
 
 
 def ingest_looks(file: str) -> dict[str, float]:
-    """As many looks as make a million observations, each written as collect writes it, in a transaction of its own."""
+    """As many looks as make a million observations, each written as collect writes it, in an order of its own."""
     import polars as pl
 
     from tests.spine import head, warehouse
@@ -244,7 +244,7 @@ def ingest_looks(file: str) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder, warehouse(Path(folder) / "w.duckdb") as db:
         seconds = 0.0
         for number in range(LOOKS):
-            moved = models.with_columns(pl.col("downloads_30d") + number)
+            moved = models.with_columns(pl.col("downloads_30d") + number).sample(fraction=1, shuffle=True, seed=number)
             began = time.perf_counter()
             with db.transaction():
                 store.write_snapshot(db, head(number + 1, number, models=moved.height), moved)
@@ -294,10 +294,10 @@ def ingest(runs: int = 5) -> Report:
     seconds = {name: [run["seconds"] for run in found] for name, found in measured.items()}
     about = f"""\
 {rows:,} observations as {LOOKS} looks at {rows // LOOKS:,} models, each written by `store.write_snapshot` in a
-transaction of its own: counts, descriptions that changed, the models as they are known then. The other side is
-`CREATE TABLE AS` from a Parquet file of {rows:,} rows with the same columns, into a file of the same storage version.
-Memory is the peak of the whole process, Python and frames included. One look at a million models, fifty times what is
-polled, is there to show how it grows."""
+transaction and an order of its own: counts, descriptions that changed, the models as they are known then. The other
+side is `CREATE TABLE AS` from a Parquet file of {rows:,} rows with the same columns, into a file of the same storage
+version. Memory is the peak of the whole process, Python and frames included. One look at a million models, fifty times
+what is polled and all of them new, is there to show how it grows."""
     looks, once, copied = (seconds[name] for name in ("looks", "once", "duckdb"))
     memory = {name: [run["megabytes"] for run in found] for name, found in measured.items()}
     return Report(

@@ -97,10 +97,10 @@ FROM described AS i WHERE NOT EXISTS (SELECT 1 FROM models AS m WHERE m.hub_id =
 DROP TABLE described;
 
 -- name: note_seen
--- Note the day on which models were seen.
-UPDATE models SET first_seen = least(models.first_seen, $day), last_seen = greatest(models.last_seen, $day)
-FROM (SELECT hub_id FROM incoming) AS i
-WHERE models.hub_id = i.hub_id AND NOT ($day BETWEEN models.first_seen AND models.last_seen);
+-- Note the day on which models were seen. Not by a join, whose rows come in the order of the look: where models stand in
+-- another, DuckDB takes twenty times as long over it.
+UPDATE models SET first_seen = least(first_seen, $day), last_seen = greatest(last_seen, $day)
+WHERE NOT ($day BETWEEN first_seen AND last_seen) AND hub_id IN (SELECT hub_id FROM incoming);
 
 -- name: note_gone
 -- Date the end of models that a complete look at their publisher no longer shows; should one come back, that is to be seen.
