@@ -170,6 +170,7 @@ def _settle(ledger: Ledger, judged: _Judged, now: datetime) -> list[tell.Fresh]:
     fresh = [_take_back(ledger, rule, wrong, now) for wrong in outcome.wrong]
     known = {alert.alert_id: alert for alert in past.known}
     unwritten = [event.alert_id for event in outcome.events]
+    waiting: list[tuple[Alert, str]] = []
     for event in outcome.events:
         before = known.get(event.alert_id)
         if before is not None and before.state == "held" and before.why == tell.MASS_CHANGE:
@@ -184,9 +185,13 @@ def _settle(ledger: Ledger, judged: _Judged, now: datetime) -> list[tell.Fresh]:
             continue
         if alert.state != "firing" and before is not None:
             ledger.unqueue([alert.alert_id])
-        ledger.write_alert(alert, slot=event.slot, now=now)
+        waiting.append((alert, event.slot))
+        if rule.is_race:  # what is said of the next one depends on it
+            ledger.write_alerts(waiting, now=now)
+            waiting.clear()
         if event.alert_id in outcome.new:
             fresh.append(tell.Fresh(alert, rule))
+    ledger.write_alerts(waiting, now=now)
     return fresh
 
 

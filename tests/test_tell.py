@@ -259,8 +259,8 @@ def test_a_flip_back_from_what_is_held_is_held_with_it() -> None:
         assert tell.release(race.db, {rule.name: rule for rule in MANY}, moment(2, 13)) == 20
 
 
-def test_d12_hundreds_of_events_in_one_snapshot_are_one_message() -> None:
-    names = [f"m{number:03}" for number in range(50)]
+def test_d12_thousands_of_events_in_one_snapshot_are_one_message() -> None:
+    names = [f"m{number:03}" for number in range(500)]
     marks = Rule(
         name="marks", board="totals", when="milestone", at=tuple(range(10, 20)), between=tuple(names), confirm=1,
         channels=("desk",),
@@ -268,8 +268,8 @@ def test_d12_hundreds_of_events_in_one_snapshot_are_one_message() -> None:
     with Race(marks) as race:
         race.on(0, **dict.fromkeys(names, 1.0))
         found = race.on(1, **dict.fromkeys(names, 100.0))
-        assert found.held == 500
-        assert race.desk.titles == ["Mass change: 500 alerts from one snapshot are held"]
+        assert found.held == 5000
+        assert race.desk.titles == ["Mass change: 5,000 alerts from one snapshot are held"]
 
 
 def test_corrections_are_never_held_back() -> None:

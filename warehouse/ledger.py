@@ -198,6 +198,24 @@ class Ledger:
         else:
             self.db.execute(sql("insert_alert"), row | {"created_at": now})
 
+    def write_alerts(self, alerts: Sequence[tuple[Alert, str]], *, now: datetime) -> None:
+        """The same for alerts with their slots, all at once: one snapshot may bring thousands."""
+        if len(alerts) == 1:
+            self.write_alert(alerts[0][0], slot=alerts[0][1], now=now)
+            return
+        found = self.db.rows(sql("alerts_known"), {"alerts": [alert.alert_id for alert, _ in alerts]})
+        known = {alert_id for (alert_id,) in found}
+        for alert, slot in alerts:
+            if alert.alert_id in known:
+                self.write_alert(alert, slot=slot, now=now)
+        new = [asdict(alert) | {"slot": slot} for alert, slot in alerts if alert.alert_id not in known]
+        if new:
+            import polars as pl  # noqa: PLC0415 most commands that read alerts write none
+
+            frame = pl.DataFrame(new, infer_schema_length=None).drop(_NOT_ROWS)
+            with self.db.view_of("incoming_alerts", frame):
+                self.db.execute(sql("insert_alerts"), {"created_at": now})
+
     def supersede(self, rules: Sequence[str]) -> None:
         """Let the last word about each slot of these rules fire, and mark those before it as reverted."""
         if rules:

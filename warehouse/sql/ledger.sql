@@ -150,6 +150,14 @@ INSERT INTO alerts (alert_id, rule, board, kind, entity, rival, state, day, conf
 VALUES ($alert_id, $rule, $board, $kind, $entity, $rival, $state, $day, $confirmed_day, $title, $value, $rival_value, $margin,
     $confirm, $snapshot_id, $slot, $why, $quality, $changes, $thread_of, '', $created_at);
 
+-- name: insert_alerts
+-- Write many alerts that were not written before.
+INSERT INTO alerts BY NAME SELECT *, '' AS folded_into, $created_at::TIMESTAMPTZ AS created_at FROM incoming_alerts;
+
+-- name: alerts_known
+-- Which of these alerts were written before.
+SELECT alert_id FROM alerts WHERE alert_id IN (SELECT unnest($alerts::VARCHAR[]));
+
 -- name: update_alert
 -- Write an alert anew; when it was first written, by whose message it is told and that it was muted stay.
 UPDATE alerts SET rule = $rule, board = $board, kind = $kind, entity = $entity, rival = $rival, day = $day,
@@ -180,7 +188,7 @@ SELECT alert_id FROM alerts WHERE folded_into = $alert_id ORDER BY board, entity
 
 -- name: hold_alerts
 -- Hold alerts back, and say why.
-UPDATE alerts SET state = 'held', why = $why WHERE list_contains($alerts, alert_id);
+UPDATE alerts SET state = 'held', why = $why WHERE alert_id IN (SELECT unnest($alerts::VARCHAR[]));
 
 -- name: held_alerts
 -- Alerts held back, with their rule; those that are true of the list only are not among them.
