@@ -12,6 +12,7 @@ from spine import Inbox, day, moment, warehouse
 from alerts.message import compose, summary
 from alerts.rules import Rule
 from jobs import backfill, deliver, detect
+from warehouse import store
 from warehouse.boards import Board
 from warehouse.registry import Registry
 
@@ -53,12 +54,16 @@ class Race:
         """What everybody had on a day arrives; again, if it was known before."""
         self.arrive_all([(number, name, value) for name, value in values.items()])
 
-    def arrive_all(self, rows: Iterable[tuple[int, str, float]]) -> None:
-        """Values of any days arrive at once, as (day, who, how much)."""
+    def arrive_all(self, rows: Iterable[tuple[int, str, float]], *, ranked: bool = True) -> None:
+        """Values of any days arrive at once, as (day, who, how much); to be ranked now, or by whoever judges them."""
         found = [(day(number), name, float(value)) for number, name, value in rows]
         schema = {"day": pl.Date, "entity": pl.String, "value": pl.Float64}
         frame = pl.DataFrame(found, schema=schema, orient="row")
-        backfill.run_series(self.db, "totals", frame, boards=self.boards, registry=NOBODY, revision="test")
+        if ranked:
+            backfill.run_series(self.db, "totals", frame, boards=self.boards, registry=NOBODY, revision="test")
+            return
+        with self.db.transaction():
+            store.write_series(self.db, "totals", frame, revision="test")
 
     def judge(self, number: int) -> detect.Summary:
         """Detect, late in the morning of a day."""
@@ -94,7 +99,6 @@ class Race:
 def play(days: Iterable[tuple[int, Values]], *rules: Rule) -> list[tuple[Any, ...]]:
     """The alerts of a history that is judged in one go."""
     with Race(*rules) as race:
-        for number, values in days:
-            race.arrive(number, **values)
+        race.arrive_all((number, name, value) for number, values in days for name, value in values.items())
         race.judge(400)
         return race.alerts()
