@@ -45,16 +45,19 @@ clean: ## remove what make made
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
+# The locks name everything there is, with its hash, and Python compiles what is imported when it is.
 .venv/runtime: requirements.lock pyproject.toml | .venv/bin/python
-	$(PIP) install --quiet --require-hashes -r requirements.lock
+	$(PIP) install --quiet --no-deps --no-compile --require-hashes -r requirements.lock
 	$(PIP) install --quiet --no-deps --editable .
 	@touch $@
 
-.venv/dev: requirements-dev.lock .venv/runtime
-	$(PIP) install --quiet --require-hashes -r requirements-dev.lock
+# All of .venv/runtime is in it, so that a fresh checkout is installed once.
+.venv/dev: requirements-dev.lock pyproject.toml | .venv/bin/python
+	$(PIP) install --quiet --no-deps --no-compile --require-hashes -r requirements-dev.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 # Beside the environment, not in it: the oldest DuckDB that must open what we publish.
 .venv/duckdb15: requirements-duckdb15.lock | .venv/bin/python
-	$(PIP) install --quiet --require-hashes --no-deps --upgrade --target .duckdb15 -r requirements-duckdb15.lock
+	$(PIP) install --quiet --require-hashes --no-deps --no-compile --upgrade --target .duckdb15 -r requirements-duckdb15.lock
 	@touch $@
