@@ -331,9 +331,9 @@ def demo(runs: int = 2) -> Report:
 
 def benchmarks() -> dict[str, Callable[[], Report]]:
     """Everything that is measured, in the order of the page."""
-    from tests import bench_alerts, bench_web
+    from tests import bench_alerts, bench_daemon, bench_web
 
-    elsewhere_ = bench_alerts.BENCHMARKS | bench_web.BENCHMARKS
+    elsewhere_ = bench_alerts.BENCHMARKS | bench_web.BENCHMARKS | bench_daemon.BENCHMARKS
     return {"collect_pass": collect_pass, "ingest": ingest, "demo": demo} | elsewhere_
 
 
