@@ -88,7 +88,7 @@ def race(about: Race, theme: Theme, width: int = 720, *, log: bool = False) -> d
     axis = _Heights.of([line[2] for line in about.lines], log=log)
     brush = alt.selection_interval(encodings=["x"], name="brush", mark=alt.BrushConfig(fill=theme.faint))
     y = alt.Y("value:Q", title=None, axis=_counts(), scale=axis.scale())
-    x = alt.X("day:T", title=None, axis=_dates(about), scale=alt.Scale(domain=brush))
+    x = alt.X("day:T", title=None, axis=_dates(about), scale=alt.Scale(domain=brush, padding=7))
     upper = alt.layer(
         *_shades(drawing, x),
         _strokes(drawing, rows).encode(x=x, y=y),

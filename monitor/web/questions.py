@@ -44,10 +44,15 @@ def _question(name: str, text: str) -> Question:
     return Question(name.removeprefix(PREFIX), sentence, body[comments.end() :].strip() if comments else body.strip())
 
 
+_FIRST = ("standings", "boards", "flips", "families", "models", "observations", "snapshots", "alerts", "deliveries")
+"""Relations in the order in which people want them; the others follow by name."""
+
+
 def relations(described: Iterable[dict[str, Any]]) -> list[Relation]:
     """The published relations, from the rows of `Browsing.described`."""
-    found = []
+    found: list[Relation] = []
     for name, rows in groupby(described, key=lambda row: row["relation"]):
         columns = list(rows)
         found.append(Relation(name, columns[0]["meaning"] or "", columns))
-    return found
+    places = {name: place for place, name in enumerate(_FIRST)}
+    return sorted(found, key=lambda relation: (places.get(relation.name, len(places)), relation.name))

@@ -59,7 +59,8 @@ def worth(flip: Row) -> str:
 def citation(flip: Row, version: str, address: str) -> str:
     """One line that says where the figures come from, so that they can be found again."""
     return (
-        f"leadchange {version}, flip {flip['flip_id']} of {flip['day'].isoformat()}. {plain(flip['definition'], 400)} "
+        f"“{headline(flip)}”, {day_in_words(flip['day'])}. leadchange {version}, flip {flip['flip_id']}. "
+        f"{plain(flip['definition'], 400)} "
         f"Definition {flip['fingerprint']}, snapshot {flip['snapshot_id']} of {plain(flip['source'] or '?', 40)}. "
         f"{address}"
     )
