@@ -34,6 +34,12 @@ class Contest:
     """The contender that is no entity: a line or a milestone."""
     told: str | None = None
     """Whose victories are told; None: everybody's."""
+    gone: frozenset[str] = frozenset()
+    """Contenders that have left the Hub, and have nothing."""
+
+    def value(self, name: str) -> float:
+        """What a contender has; nothing when it has left."""
+        return self.values.get(name, 0.0)
 
     def leader(self, incumbent: str | None) -> str:
         """Who has most; ties keep the incumbent, then go by name."""
@@ -50,10 +56,11 @@ class Contest:
         return max(rest, key=lambda name: (self.values[name], name), default=incumbent)
 
     def is_frozen(self, incumbent: str, challenger: str | None) -> bool:
-        """A contender that was not seen has not lost."""
+        """A contender that was not seen has not lost, unless it has left the Hub."""
         if self.key != LEAD:
             return len(self.values) < self.least
-        return incumbent not in self.values or (challenger is not None and challenger not in self.values)
+        here = self.values.keys() | self.gone
+        return incumbent not in here or (challenger is not None and challenger not in here)
 
     def tells(self, kind: str, entity: str) -> bool:
         """Whether an event about `entity` is one that the rule asked for."""
@@ -63,7 +70,7 @@ class Contest:
 def contests(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
     """The contests a rule watches on this day; those it knows already go on when their entities have left the top."""
     if rule.when == "lead_change":
-        return iter([Contest(LEAD, standing.values, least=1)])
+        return iter([Contest(LEAD, standing.values, least=1, gone=standing.gone)])
     if rule.when == "overtake":
         return _pairs(rule, standing, known)
     if rule.when == "milestone":
@@ -116,6 +123,6 @@ def _lines(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Con
         if rule.between and entity not in rule.between:
             continue
         values = {LINE: standing.values[ranked[rule.top] if entity in inside else ranked[rule.top - 1]]}
-        if entity in standing.values:
-            values[entity] = standing.values[entity]
+        if entity in standing.values or entity in standing.gone:
+            values[entity] = standing.values.get(entity, 0.0)
         yield Contest(entity, values, against=LINE, told=entity if rule.when == "enters_top" else LINE)

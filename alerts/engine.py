@@ -10,6 +10,7 @@ pair, an entity against the line below the top places, an entity against a miles
     pending  --leads by less than half, or not at all-->  stable(incumbent)                      DROPPED
     pending  --another leads-->  pending(the other)                                              DROPPED, PENDING
     any      --incumbent or challenger not in the standing, or the standing not complete-->      frozen: nothing moves
+    any      --incumbent or challenger has left the Hub-->                                       counts as 0 (no pair)
     any      --the leader changes again and again-->  flapping: FLIPs are not told               CONTESTED
     flapping --calm again, the incumbent leads-->                                                SETTLED (a line: FLIP)
 
@@ -185,7 +186,7 @@ def _observed(slot: Slot, leader: str, day: date) -> Slot:
 
 def _advance(slot: Slot, contest: Contest, standing: Standing, rule: Rule) -> tuple[Slot, list[Event]]:
     leader = contest.leader(slot.incumbent)
-    lead = margin_between(contest.values[leader], contest.values[slot.incumbent])
+    lead = margin_between(contest.value(leader), contest.value(slot.incumbent))
     if leader == slot.incumbent or lead < rule.margin / 2 or (lead < rule.margin and leader != slot.challenger):
         return _drop(slot, contest, standing, rule)
     return _challenge(slot, leader, lead, contest, standing, rule)
@@ -266,7 +267,7 @@ def margin_between(leader: float, rival: float) -> float:
 
 def _event(kind: Kind, slot: Slot, entity: str, contest: Contest, standing: Standing, rule: Rule) -> Event:
     rival = contest.other(entity, slot.incumbent)
-    value, rival_value = contest.values.get(entity, 0.0), contest.values.get(rival, 0.0)
+    value, rival_value = contest.value(entity), contest.value(rival)
     flipped = kind in ("PENDING", "DROPPED", "FLIP")
     settling = slot.flipped_on is not None and (standing.day - slot.flipped_on).days <= rule.settle_days
     return Event(
@@ -301,7 +302,7 @@ def _named(event: Event, standing: Standing) -> Event:
         return event
     who, line = (event.rival, event.value) if event.entity == LINE else (event.entity, event.rival_value)
     across = next((name for name, value in standing.values.items() if value == line and name != who), "")
-    mine = standing.values[who]
+    mine = standing.values.get(who, 0.0)
     return replace(event, entity=who, rival=across, value=mine, rival_value=line, margin=abs(event.margin))
 
 

@@ -27,7 +27,7 @@ from alerts.contests import LEAD
 from alerts.engine import Event
 from alerts.message import title
 from alerts.rules import Rule
-from jobs import tell
+from jobs import naming, tell
 from jobs.rank import Summary as Ranked
 from jobs.rank import run as rank
 from jobs.reconcile import SAME_STORY, Past, reconcile
@@ -92,6 +92,7 @@ def run(
     """Judge every day that the rules have not judged, and queue what they say."""
     with db.transaction():
         ranked = rank(db, boards, registry)
+        rules = naming.run(db, rules, boards, registry)
         ledger = Ledger(db)
         ledger.retire_rules([rule.name for rule in rules])
         judged = _judge(ledger, rules, now.date())

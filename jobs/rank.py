@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from warehouse import identity, panel, standings, store
+from warehouse import departures, identity, panel, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.flips import TOP, order_changes
+from warehouse.flips import TOP, leaders, order_changes
 from warehouse.ledger import Ledger
 from warehouse.registry import Registry
 
@@ -39,14 +39,17 @@ def run(db: Database, boards: Sequence[Board], registry: Registry) -> Summary:
         if start is not None:
             starts[board.name] = start
             flips += _find_flips(db, board, start)
-    identity.follow_renames(db)
+    identity.follow_renames(db, registry)
     return Summary(starts, flips)
 
 
 def _find_flips(db: Database, board: Board, start: date) -> int:
     """Make a board's flips follow from its standings, which are new from `start` on; how many flips are new."""
     ledger = Ledger(db)
-    found = {change.flip_id(board.name): change for change in order_changes(ledger.top_days(board.name, 2 * TOP))}
+    days = ledger.top_days(board.name, 2 * TOP)
+    missing = leaders(days) - days[-1].values.keys() if days else ()
+    left = departures.of_board(db, board.name, missing)
+    found = {change.flip_id(board.name): change for change in order_changes(days, left=left)}
     known = ledger.known_flips(board.name)
     settled = {flip_id for flip_id, change in found.items() if change.at.day < start} & known.keys()
     ledger.delete_flips(board.name, sorted(known.keys() - settled))

@@ -9,8 +9,9 @@ from datetime import UTC, date, datetime
 from alerts.rules import Rule
 from alerts.text import humanise
 from alerts.wording import title
-from jobs import backtest, hub
+from jobs import backtest, hub, naming
 from jobs.deliver import in_words as refused_in_words
+from monitor import check_names
 from monitor.config import Settings
 from monitor.wiring import build
 from warehouse import identity
@@ -42,9 +43,14 @@ def problems(settings: Settings) -> Findings:
         f"registry: {len(registry.families)} families, {len(registry.publishers)} publishers to poll",
         *(f"board {board.name}: {board.definition}" for board in settings.boards),
         *_rules(settings),
-        *(_proposed(proposal) for proposal in _seen_proposals(settings)),
+        *_seen(settings),
     ]
-    wrong = [*_wrong_conditions(settings), *_wrong_channels(settings), *_refusing_channels(settings)]
+    wrong = [
+        *_wrong_conditions(settings),
+        *_wrong_channels(settings),
+        *_refusing_channels(settings),
+        *check_names.unknown_families(settings),
+    ]
     try:
         lines.append(f"hub: {hub.reach(settings.hub, hub.read_token())}")
         lines += [_proposed(proposal) for proposal in _renamed_publishers(settings)]
@@ -58,12 +64,13 @@ def _proposed(proposal: Proposal) -> str:
     return f"registry: is {proposal.publisher} a publisher of {proposal.family}? {proposal.reason}; add it if so"
 
 
-def _seen_proposals(settings: Settings) -> list[Proposal]:
-    """Publishers that what was collected so far speaks for; none before the first collection."""
+def _seen(settings: Settings) -> list[str]:
+    """What was collected so far says about names; nothing before the first collection."""
     if not settings.warehouse.publish.exists():
         return []
     with Database.open_published(settings.warehouse.publish) as db:
-        return identity.proposals(db, settings.registry)
+        proposed = [_proposed(proposal) for proposal in identity.proposals(db, settings.registry)]
+        return [*check_names.of_rules(db, settings), *check_names.moved(db, settings), *proposed]
 
 
 def _renamed_publishers(settings: Settings) -> list[Proposal]:
@@ -86,7 +93,8 @@ def _rules(settings: Settings) -> list[str]:
         return said
     with Database.open_published(settings.warehouse.publish) as db:
         ledger = Ledger(db)
-        return [f"{line}; {_last_fired(ledger, rule)}" for line, rule in zip(said, settings.rules, strict=True)]
+        rules = naming.run(db, settings.rules, settings.boards, settings.registry)
+        return [f"{line}; {_last_fired(ledger, rule)}" for line, rule in zip(said, rules, strict=True)]
 
 
 def _last_fired(ledger: Ledger, rule: Rule) -> str:

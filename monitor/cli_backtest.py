@@ -30,12 +30,14 @@ def backtest(
     form: FormatOption = Format.table,
 ) -> None:
     """What the rules would have said over the stored history; never sends. With --rule the race is drawn below."""
+    from jobs import naming  # noqa: PLC0415 polars
     from warehouse.ledger import Ledger  # noqa: PLC0415 DuckDB
 
     chosen = settings()
     rules = [chosen.rule(rule)] if rule else [one for one in chosen.rules if one.when != "source_trouble"]
     with reading(chosen) as published:
         ledger = Ledger(published.db)
+        rules = naming.run(published.db, rules, chosen.boards, chosen.registry)
         if sweep:
             _print_sweeps(ledger, rules, as_day(since), form)
             return

@@ -11,7 +11,7 @@ from spine import warehouse
 
 from alerts.rules import Rule
 from monitor.demo.hub import LocalHub
-from warehouse import identity
+from warehouse import identity, renames
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.records import HubModel
@@ -47,29 +47,80 @@ def test_a_publisher_all_of_whose_models_are_under_another_name_was_renamed(db: 
     look(db, 0, BOTH)
     look(db, 1, renamed(BOTH, "alpha", "alpha-next"))
 
-    assert identity.renamed_publishers(db) == {"alpha": "alpha-next"}
+    assert renames.renamed_publishers(db) == {"alpha": "alpha-next"}
 
 
 def test_after_two_renames_both_former_names_lead_to_the_present_one(db: Database) -> None:
     for number, name in enumerate(("alpha", "alpha-next", "alpha-last")):
         look(db, number, renamed(BOTH, "alpha", name))
 
-    assert identity.renamed_publishers(db) == {"alpha": "alpha-last", "alpha-next": "alpha-last"}
+    assert renames.renamed_publishers(db) == {"alpha": "alpha-last", "alpha-next": "alpha-last"}
 
 
 def test_a_model_that_moves_alone_renames_nobody(db: Database) -> None:
     look(db, 0, BOTH)
     look(db, 1, [*renamed(BOTH[:1], "alpha", "beta"), *BOTH[1:]])
 
-    assert identity.renamed_publishers(db) == {}
+    assert renames.renamed_publishers(db) == {}
     assert identity.renamed_repositories(db) == {"alpha/a": "beta/a"}
 
 
-def test_a_publisher_that_is_merged_into_another_is_not_renamed(db: Database) -> None:
+def test_a_publisher_that_is_merged_into_another_is_not_renamed_and_its_place_ends_with_a_date(db: Database) -> None:
     look(db, 0, BOTH)
     look(db, 1, renamed(BOTH, "alpha", "beta"))
 
-    assert identity.renamed_publishers(db) == {}
+    assert renames.renamed_publishers(db) == {}
+    assert renames.moved_publishers(db) == [("alpha", "beta", small_hub.day(1), True)]
+
+
+def test_a_merger_over_several_days_ends_with_the_last_model_that_came(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, [*renamed(BOTH[:1], "alpha", "beta"), *BOTH[1:]])
+    assert renames.moved_publishers(db) == []
+    look(db, 3, renamed(BOTH, "alpha", "beta"))
+
+    assert renames.moved_publishers(db) == [("alpha", "beta", small_hub.day(3), True)]
+
+
+def test_who_was_merged_into_one_that_is_renamed_later_is_the_same_one_and_no_former_name_of_it(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, renamed(BOTH, "alpha", "beta"))
+    look(db, 2, [*renamed(renamed(BOTH, "alpha", "beta"), "beta", "beta-next"), model("beta-next/new", 3)], FAMILIES)
+
+    assert [(m.former, m.present, m.merged) for m in renames.moved_publishers(db)] == [
+        ("alpha", "beta-next", True),
+        ("beta", "beta-next", False),
+    ]
+    assert standing(db, "families", 2) == {"Beta": 28}, "what it publishes later is not Alpha's"
+
+
+def test_of_two_that_become_one_new_publisher_the_larger_was_renamed(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, renamed(renamed(BOTH, "alpha", "omega"), "beta", "omega"))
+
+    assert [(m.former, m.merged) for m in renames.moved_publishers(db)] == [("alpha", False), ("beta", True)]
+
+
+def test_who_takes_its_old_name_again_was_never_another(db: Database) -> None:
+    for number, name in enumerate(("alpha", "alpha-next", "alpha")):
+        look(db, number, renamed(BOTH, "alpha", name))
+
+    assert [(m.former, m.present) for m in renames.moved_publishers(db)] == [("alpha-next", "alpha")]
+
+
+def test_a_publisher_whose_models_went_everywhere_became_nobody(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, [*renamed(BOTH[:1], "alpha", "beta"), *renamed(BOTH[1:2], "alpha", "gamma"), BOTH[2]])
+
+    assert renames.moved_publishers(db) == []
+
+
+def test_a_name_that_somebody_else_takes_is_no_former_one_any_more(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, renamed(BOTH, "alpha", "alpha-next"))
+    look(db, 2, [*renamed(BOTH, "alpha", "alpha-next"), model("alpha/squatted", 1, hub_id="other")])
+
+    assert renames.moved_publishers(db) == []
 
 
 def test_models_deleted_before_do_not_hold_the_former_name(db: Database) -> None:
@@ -77,7 +128,7 @@ def test_models_deleted_before_do_not_hold_the_former_name(db: Database) -> None
     look(db, 1, BOTH)
     look(db, 2, renamed(BOTH, "alpha", "alpha-next"))
 
-    assert identity.renamed_publishers(db) == {"alpha": "alpha-next"}
+    assert renames.renamed_publishers(db) == {"alpha": "alpha-next"}
 
 
 def test_a_name_that_somebody_has_now_is_not_led_on(db: Database) -> None:
@@ -151,6 +202,51 @@ def test_a_slot_that_stands_under_the_new_name_stays() -> None:
     assert identity.renamed_slots(slots, {"b": "c"}) == {"c\nz": slot("z")}
 
 
+# The names that rules know
+
+
+def named(db: Database, entity: str, *names: str, registry: Registry = REGISTRY) -> dict[str, str]:
+    return identity.present_names(db, registry, entity, names)
+
+
+def test_a_former_name_of_a_publisher_is_its_name_now_whether_renamed_or_merged(db: Database) -> None:
+    look(db, 0, [*BOTH, model("gamma/g", 1)])
+    look(db, 1, renamed(renamed([*BOTH, model("gamma/g", 1)], "alpha", "alpha-next"), "gamma", "beta"))
+
+    assert named(db, "publisher", "alpha", "GAMMA", "beta", "nobody") == {
+        "alpha": "alpha-next",
+        "GAMMA": "beta",
+        "beta": "beta",
+    }
+
+
+def test_who_is_called_so_now_goes_before_who_was(db: Database) -> None:
+    look(db, 0, [model("alpha/a", 1, hub_id="x"), model("beta/b", 1)])
+    look(db, 1, [model("alpha/b", 1, hub_id="x"), model("alpha/a", 1, hub_id="y"), model("beta/b", 1)])
+
+    assert named(db, "model", "alpha/a", "ALPHA/B") == {"alpha/a": "alpha/a", "ALPHA/B": "alpha/b"}
+
+
+def test_a_moved_model_is_found_by_its_former_name(db: Database) -> None:
+    look(db, 0, BOTH)
+    look(db, 1, [*renamed(BOTH[:1], "alpha", "beta"), *BOTH[1:]])
+
+    assert named(db, "model", "alpha/a", "Alpha/B") == {"alpha/a": "beta/a", "Alpha/B": "alpha/b"}
+
+
+def test_a_family_is_found_by_the_name_it_had_in_an_earlier_registry(db: Database) -> None:
+    registry = Registry([Family(name="GLM", country="CN", publishers=("zai-org",), formerly=("ChatGLM",))])
+
+    assert named(db, "family", "chatglm", "glm", "Alpha", registry=registry) == {"chatglm": "GLM", "glm": "GLM"}
+    assert named(db, "country", "cn", registry=registry) == {"cn": "CN"}
+
+
+def test_what_a_family_was_called_changes_no_standing() -> None:
+    plain = Family(name="GLM", country="CN", publishers=("zai-org",))
+
+    assert Registry([plain]).fingerprint() == Registry([plain.model_copy(update={"formerly": ("X",)})]).fingerprint()
+
+
 # From the Hub to the alert
 
 
@@ -209,6 +305,110 @@ def test_an_alert_told_under_the_old_name_follows_to_the_new_one() -> None:
         assert [bool(titles) for titles in fired] == [False, False, True, False, False]
         assert set(db.rows("SELECT entity, rival FROM alerts WHERE state = 'firing'")) == {("beta-next", "alpha-lab")}
         assert db.rows("SELECT DISTINCT state FROM alerts") == [("firing",)]
+
+
+NAMED = Rule(
+    name="named", board="publishers", when="overtake", between=("beta-ai", "gamma"), confirm=2, channels=("desk",)
+)
+
+
+def watched(db: Database, rule: str) -> dict[str, str]:
+    """Slot -> who holds it, after the last day judged."""
+    last = db.value("SELECT arg_max(state, day) FROM rule_states WHERE rule = $rule", {"rule": rule})
+    return {key: slot["incumbent"] for key, slot in json.loads(last).items()}
+
+
+def test_a_rule_that_names_a_publisher_goes_on_under_its_new_name() -> None:
+    before = spine.listed(30, 20, 10)
+    with spine.warehouse() as db, spine.hub(before) as hub:
+        fired = []
+        for number in range(6):
+            models = spine.listed(30, 20, 25 if number >= 3 else 10)
+            if number >= 1:
+                hub.moved["beta-ai"], models = "beta-next", renamed(models, "beta-ai", "beta-next")
+            spine.look(db, hub, number, models)
+            fired += spine.judge(db, number, NAMED).fired
+
+        assert fired == ["gamma passes beta-next on publishers"]
+
+
+def test_a_publisher_merged_into_another_leaves_no_slot_waiting_for_it() -> None:
+    """Gamma passes what Beta and Alpha are together: a rule that knew Alpha by name tells it."""
+    rules = (*RULES, NAMED.model_copy(update={"between": ("alpha-lab", "gamma")}))
+    with spine.warehouse() as db, spine.hub() as hub:
+        fired = []
+        for number in range(8):
+            models = spine.listed(30, 20, 60 if number >= 5 else 10)
+            spine.look(db, hub, number, renamed(models, "alpha-lab", "beta-ai") if number >= 3 else models)
+            fired.append(spine.judge(db, number, *rules).fired)
+
+        assert fired[:6] == [()] * 6, "a merger is no event of the market"
+        assert set(fired[6]) >= {"gamma passes beta-ai on publishers"}
+        assert watched(db, "named") == watched(db, "pairs") == {"beta-ai\ngamma": "gamma"}
+        assert watched(db, "lead") == {"lead": "gamma"}
+
+
+def test_a_pair_that_has_become_one_is_watched_no_longer() -> None:
+    with spine.warehouse() as db, spine.hub() as hub:
+        for number in range(4):
+            models = spine.listed(30, 20, 10)
+            spine.look(db, hub, number, renamed(models, "alpha-lab", "beta-ai") if number >= 2 else models)
+            spine.judge(db, number, NAMED.model_copy(update={"between": ("alpha-lab", "beta-ai")}))
+
+        assert watched(db, "named") == {}
+
+
+# Who has left
+
+
+def test_a_leader_that_is_deleted_loses_the_lead_and_that_is_told_with_the_reason() -> None:
+    with spine.warehouse() as db, spine.hub() as hub:
+        fired = []
+        for number in range(6):
+            models = spine.listed(30, 20, 10)
+            spine.look(db, hub, number, models if number < 3 else models[1:])
+            fired.append(spine.judge(db, number, *RULES).fired)
+
+        assert fired == [(), (), (), (), ("beta-ai takes the lead from alpha-lab on publishers",), ()]
+        assert db.rows(
+            "SELECT entity, rival, rival_value, verdict, panel_holds FROM flips WHERE board = 'publishers'"
+        ) == [("beta-ai", "alpha-lab", 0, "left: every model of the one that led was deleted", True)]
+        assert watched(db, "lead") == {"lead": "beta-ai"}
+
+
+def test_a_leader_of_whom_one_model_is_left_unseen_has_not_left() -> None:
+    """Its listing is as long as the Hub says, but one of its models shows no count."""
+    with spine.warehouse() as db, spine.hub() as hub:
+        for number in range(6):
+            uncounted = spine.model("alpha-lab/alpha-1", None)
+            models = spine.listed(30, 20, 10)
+            spine.look(db, hub, number, models if number < 3 else [uncounted, *models[1:]])
+            assert spine.judge(db, number, *RULES).fired == ()
+
+        assert db.rows("SELECT * FROM flips WHERE kind = 'lead_change'") == []
+
+
+def test_whoever_comes_back_was_not_gone() -> None:
+    with spine.warehouse() as db, spine.hub() as hub:
+        for number in range(6):
+            models = spine.listed(30, 20, 10)
+            spine.look(db, hub, number, models if number != 3 else models[1:])
+            assert spine.judge(db, number, *RULES).fired == ()
+
+        assert watched(db, "lead") == {"lead": "alpha-lab"}
+
+
+def test_who_leaves_the_hub_leaves_the_top() -> None:
+    top = Rule(name="top", board="publishers", when="leaves_top", top=1, confirm=2, channels=("desk",))
+    with spine.warehouse() as db, spine.hub() as hub:
+        fired = []
+        for number in range(6):
+            models = spine.listed(30, 20, 10)
+            spine.look(db, hub, number, models if number < 3 else models[1:])
+            fired.append(spine.judge(db, number, top).fired)
+
+        assert [len(titles) for titles in fired] == [0, 0, 0, 0, 1, 0]
+        assert "alpha-lab" in fired[4][0]
 
 
 # Who may belong to a family

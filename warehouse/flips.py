@@ -1,13 +1,14 @@
 """Where a board's order changed between two neighbouring days (pure).
 
 Everybody may pass everybody, so only entities are looked at that stood among the first `top` on either of the two
-days. An entity missing on one of the days is frozen, not passed. A tie keeps the order it found.
+days. An entity missing on one of the days is frozen, not passed; a leader that has left the Hub has lost the lead. A
+tie keeps the order it found.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -42,15 +43,15 @@ class OrderChange:
         return hashlib.sha256(key.encode()).hexdigest()[:10]
 
 
-def order_changes(days: Sequence[Day], top: int = TOP) -> Iterator[OrderChange]:
-    """Every change of order between neighbouring days, oldest first."""
+def order_changes(days: Sequence[Day], top: int = TOP, left: Mapping[str, date] | None = None) -> Iterator[OrderChange]:
+    """Every change of order between neighbouring days, oldest first. `left`: who has left the Hub, and since when."""
     ahead: dict[frozenset[str], str] = {}
     leader: str | None = None
     for before, at in zip([None, *days], days, strict=False):
         if before is None:
             leader = _sole_leader(at)
             continue
-        new = _new_leader(leader, at)
+        new = _new_leader(leader, at, left or {})
         if leader is not None and new is not None:
             yield OrderChange("lead_change", new, leader, before, at)
         for change in _passed(before, at, ahead, top):
@@ -64,10 +65,16 @@ def _sole_leader(day: Day) -> str | None:
     return first[0] if len(first) == 1 else None
 
 
-def _new_leader(leader: str | None, at: Day) -> str | None:
-    """Who took the lead; None while the old leader still has it, shares it, or was not seen."""
+def _new_leader(leader: str | None, at: Day, left: Mapping[str, date]) -> str | None:
+    """Who took the lead; None while the old leader still has it, shares it, or was not seen and has not left."""
     first = _sole_leader(at)
-    return first if leader in at.values and first != leader else None
+    known = leader in at.values or (leader is not None and left.get(leader, date.max) <= at.day)
+    return first if known and first != leader else None
+
+
+def leaders(days: Sequence[Day]) -> set[str]:
+    """Everybody who was first on some day."""
+    return {entity for day in days for entity, rank in day.ranks.items() if rank == 1}
 
 
 def _passed(before: Day, at: Day, ahead: dict[frozenset[str], str], top: int) -> Iterator[OrderChange]:

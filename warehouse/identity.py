@@ -1,8 +1,8 @@
 """Identity: who is still who under another name. The Hub's `_id` stays; names of repositories and publishers do not.
 
 Counts follow the `_id` by themselves, for boards are ranked by what models are called now. Here is the rest: what is
-kept by name (the engine's states, alerts, the registry) follows a rename, and new names are proposed to the registry's
-keeper.
+kept by name (the engine's states, alerts, the registry, the entities that a rule names) follows a rename, and new names
+are proposed to the registry's keeper. Which publishers were renamed `warehouse.renames` finds out.
 
 A model that alone moves to another publisher is no rename: its history moves with it, and that is all.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import polars as pl
@@ -19,21 +19,13 @@ import polars as pl
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.registry import Proposal, Registry, propose_publishers, propose_renamed
+from warehouse.renames import moved_publishers, renamed_publishers
 
 Names = Mapping[str, str]
 """Former name -> name now."""
 
 _SLOT_NAMES = ("incumbent", "challenger", "previous", "ahead")
 """What a slot of the engine knows by name."""
-
-
-def renamed_publishers(db: Database) -> dict[str, str]:
-    """Former name -> name now, of publishers.
-
-    Nothing is listed under the former name, most of its models are under the new one, and nothing was under the new one
-    before: a publisher that is merged into another is not renamed.
-    """
-    return dict(db.rows(sql("renamed_publishers")))
 
 
 def renamed_repositories(db: Database) -> dict[str, str]:
@@ -58,12 +50,48 @@ def family_of(registry: Registry, publishers: Names) -> Callable[[str], str | No
     return family
 
 
-def follow_renames(db: Database) -> None:
-    """Let what is kept by name follow: states of rules, and alerts. Run inside a transaction, before rules judge."""
-    for entity, names in (("publisher", renamed_publishers(db)), ("model", renamed_repositories(db))):
-        if names:
-            _rename_states(db, entity, names)
-            _rename_alerts(db, entity, names)
+def present_names(db: Database, registry: Registry, entity: str, names: Collection[str]) -> dict[str, str]:
+    """Name as somebody wrote it -> as the entity is called now, of those that are called so or were; case is forgiven.
+
+    Who is called so now goes before who was called so, and the exact spelling before another.
+    """
+    if not names:
+        return {}
+    match entity:
+        case "family":
+            known = [*zip(registry.names, registry.names, strict=True), *_former_families(registry)]
+        case "country":
+            known = [(family.country, family.country) for family in registry.families]
+        case _:
+            query = "publishers_named" if entity == "publisher" else "repositories_named"
+            known = db.rows(sql(query), {"names": [name.lower() for name in names]})
+    exact, forgiven = dict(reversed(known)), {name.lower(): present for name, present in reversed(known)}
+    found = {name: exact.get(name) or forgiven.get(name.lower()) for name in names}
+    return {name: present for name, present in found.items() if present}
+
+
+def _former_families(registry: Registry) -> list[tuple[str, str]]:
+    """(former name, name now) of families."""
+    return [(former, family.name) for family in registry.families for former in family.formerly]
+
+
+def follow_renames(db: Database, registry: Registry) -> None:
+    """Let what is kept by name follow: states of rules, and alerts. Run inside a transaction, before rules judge.
+
+    What is known of a publisher that was merged into another goes on as the other's; what was told of it stays as told.
+    """
+    moves = {move.former: move.present for move in moved_publishers(db)}
+    families = {former: name for former, name in _former_families(registry) if former not in registry.names}
+    repositories = renamed_repositories(db)
+    for entity, states, alerts in (
+        ("publisher", moves, renamed_publishers(db)),
+        ("model", repositories, repositories),
+        ("family", families, families),
+    ):
+        if states:
+            _rename_states(db, entity, states)
+        if alerts:
+            _rename_alerts(db, entity, alerts)
 
 
 def _rename_states(db: Database, entity: str, names: Names) -> None:

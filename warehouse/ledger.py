@@ -107,11 +107,14 @@ class Ledger:
 
     def standings_since(self, board: str, start: date, watched: Iterable[str] = ()) -> list[Standing]:
         """A board's standings from a day on, oldest first, for the engine."""
-        keys = {"board": board, "start": start, "depth": JUDGED_DEPTH, "watched": list(watched)}
+        watched = list(watched)
+        keys = {"board": board, "start": start, "depth": JUDGED_DEPTH, "watched": watched}
         days: dict[date, Standing] = {}
         for day, snapshot_id, entity, value in self.db.rows(sql("standings_since"), keys):
             days.setdefault(day, Standing(board, day, snapshot_id, {})).values[entity] = value
-        return list(days.values())
+        from warehouse import departures  # noqa: PLC0415 polars, which the idle daemon does without
+
+        return departures.marked(self.db, board, list(days.values()), watched)
 
     def days_since(self, board: str, start: date, watched: Iterable[str] = ()) -> list[Standing]:
         """The same with the days for which nothing could be ranked: these have been judged when they are judged."""

@@ -22,6 +22,7 @@ from warehouse.standings import counted, days_of, members_sql
 STANDS = "stands: it holds on the models seen at both ends"
 LAUNCH = "launch: it holds with models created in between"
 LIST_GROWTH = "list growth: it exists only because more repositories were listed"
+LEFT = "left: every model of the one that led was deleted"
 NO_MODELS = "as published: the models behind it are not known"
 
 End = tuple[date, int]
@@ -82,8 +83,9 @@ def sides_of(change: OrderChange) -> list[Side]:
 
 def judge(board: str, change: OrderChange, known: Panel | None) -> Flip:
     """The flip of an order change, with its verdict (pure). `known` is None where the models are not known."""
-    holds, verdict = verdict_on(change.entity, change.rival, known)
-    value, rival_value = change.at.values[change.entity], change.at.values[change.rival]
+    left = change.rival not in change.at.values
+    holds, verdict = (True, LEFT) if left else verdict_on(change.entity, change.rival, known)
+    value, rival_value = change.at.values[change.entity], change.at.values.get(change.rival, 0.0)
     return Flip(
         flip_id=change.flip_id(board),
         board=board,

@@ -57,6 +57,7 @@ TABLES = (
     Carried("channel_health"),
     Carried("listings", "snapshot_id // 1000000000"),
     Carried("series_values", "snapshot_id // 1000000000"),
+    Carried("former_publishers"),
 )
 
 VIEWS = ("observations",)

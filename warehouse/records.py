@@ -102,6 +102,8 @@ class Standing:
     snapshot_id: int
     values: dict[str, float]
     verdict: Verdict = "complete"
+    gone: frozenset[str] = frozenset()
+    """Who has left the Hub by then; everybody else that has no value was merely not seen."""
 
 
 @dataclass(frozen=True, slots=True)

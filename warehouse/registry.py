@@ -48,6 +48,8 @@ class Family(BaseModel):
     """Globs on the repository's name without its publisher; one must match. Case does not matter."""
     exclude: tuple[Text, ...] = ()
     """Globs of which none may match."""
+    formerly: tuple[Text, ...] = ()
+    """Names that the family had in earlier registries: rules and alerts that know them follow."""
 
 
 class Proposal(NamedTuple):
@@ -81,10 +83,10 @@ class Registry:
 
     def __init__(self, families: Iterable[Family], only: Sequence[str] = ()) -> None:
         self.families: tuple[Family, ...] = tuple(families)
-        names = [family.name for family in self.families]
+        self.names: tuple[str, ...] = tuple(family.name for family in self.families)
         for wanted in only:
-            if wanted not in names:
-                raise NotKnownError("family", wanted, names)
+            if wanted not in self.names:
+                raise NotKnownError("family", wanted, self.names)
         self.polled: tuple[Family, ...] = tuple(f for f in self.families if not only or f.name in only)
         self.publishers: tuple[str, ...] = _unique(p for f in self.polled for p in f.publishers)
         self._rules: dict[str, list[_Rule]] = {}
@@ -135,7 +137,7 @@ class Registry:
 
     def fingerprint(self) -> str:
         """16 hex digits that change whenever an assignment could change; equal on every machine and run."""
-        text = json.dumps([f.model_dump(mode="json") for f in self.families], sort_keys=True)
+        text = json.dumps([f.model_dump(mode="json", exclude={"formerly"}) for f in self.families], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def problems(self) -> list[str]:

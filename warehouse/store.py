@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from warehouse import identity, lineage
+from warehouse import identity, lineage, renames
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import HubModel, Listing, Snapshot
@@ -127,8 +127,9 @@ def attribute(db: Database, registry: Registry) -> None:
 
     A publisher that was renamed and is not in the registry by its new name keeps its families by its old one.
     """
+    renames.note(db)
     named = db.frame(sql("models_to_attribute"))
-    renamed = identity.renamed_publishers(db)
+    renamed = renames.renamed_publishers(db)
     family_of = identity.family_of(registry, renamed)
     publishers = {name for family in registry.families for name in family.publishers} | set(renamed.values())
     named = named.with_columns(own_family=_own_families(named["repo_id"], publishers, family_of))

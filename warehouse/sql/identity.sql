@@ -1,27 +1,57 @@
--- name: renamed_publishers
--- Former name of a publisher -> its name now: nothing is listed under the former one, most of its models are under the
--- new one, and nothing was under the new one before they were.
-WITH changed AS (
-    SELECT v.publisher AS former, m.publisher AS present, count(DISTINCT v.hub_id) AS models
-    FROM model_versions AS v JOIN models AS m USING (hub_id)
-    WHERE v.publisher <> m.publisher
+-- name: publisher_steps
+-- Which models went from one publisher to another, of publishers that nothing is listed under any more: how many, in which
+-- snapshot first, on which day last, and whether others' models were there before them.
+WITH movers AS (
+    SELECT DISTINCT v.hub_id FROM model_versions AS v JOIN models AS m USING (hub_id) WHERE v.publisher <> m.publisher
+),
+versions AS (
+    SELECT hub_id, snapshot_id, publisher, lag(publisher) OVER (PARTITION BY hub_id ORDER BY snapshot_id) AS former
+    FROM model_versions WHERE hub_id IN (FROM movers)
+),
+steps AS (
+    SELECT former, publisher AS present, count(DISTINCT hub_id) AS models, min(snapshot_id) AS first, max(snapshot_id) AS last
+    FROM versions
+    WHERE former <> publisher AND former NOT IN (SELECT publisher FROM models WHERE gone_on IS NULL)
     GROUP BY ALL
 ),
-moved AS (
-    SELECT former, arg_max(present, models) AS present
-    FROM changed
-    WHERE former NOT IN (SELECT publisher FROM models WHERE gone_on IS NULL)
-    GROUP BY former
-    HAVING 2 * max(models) > sum(models)
-),
-arrivals AS (
-    SELECT m.former, m.present, min(v.snapshot_id) AS first,
-        min(v.snapshot_id) FILTER (WHERE EXISTS (
-            FROM model_versions AS w WHERE w.hub_id = v.hub_id AND w.publisher = m.former)) AS moved
-    FROM moved AS m JOIN model_versions AS v ON v.publisher = m.present
-    GROUP BY ALL
+earlier AS (
+    SELECT DISTINCT s.former, s.present
+    FROM steps AS s JOIN model_versions AS v ON v.publisher = s.present AND v.snapshot_id < s.first
+    WHERE NOT EXISTS (FROM versions AS w WHERE w.hub_id = v.hub_id AND w.publisher = s.former)
 )
-SELECT former, present FROM arrivals WHERE first = moved ORDER BY former;
+SELECT s.former, s.present, s.models, s.first, h.day, e.former IS NOT NULL AS older
+FROM steps AS s JOIN snapshots AS h ON h.snapshot_id = s.last
+LEFT JOIN earlier AS e ON e.former = s.former AND e.present = s.present
+ORDER BY s.former, s.present;
+
+-- name: former_publishers
+-- What became of publishers that are others now.
+SELECT former, present, day, merged FROM former_publishers ORDER BY former;
+
+-- name: clear_former_publishers
+-- Make room for what is known now of publishers that are others now.
+DELETE FROM former_publishers;
+
+-- name: fill_former_publishers
+-- Write what is known now of publishers that are others now.
+INSERT INTO former_publishers (former, present, day, merged) SELECT former, present, day, merged FROM moves;
+
+-- name: publishers_named
+-- Publishers by these names, whatever their case; who is called so now goes first, who was called so comes last.
+SELECT name, present FROM (
+    SELECT publisher AS name, publisher AS present, 1 AS place FROM models WHERE gone_on IS NULL
+    UNION ALL SELECT former, present, 2 FROM former_publishers
+    UNION ALL SELECT publisher, publisher, 3 FROM models)
+WHERE list_contains($names, lower(name))
+GROUP BY name, present ORDER BY min(place), name, present;
+
+-- name: repositories_named
+-- Repositories by these names, whatever their case; who is called so now goes first, then who was seen last.
+SELECT name, repo_id FROM (
+    SELECT repo_id AS name, repo_id, 1 AS place, last_seen FROM models
+    UNION ALL SELECT unnest(former_names), repo_id, 2, last_seen FROM models WHERE former_names IS NOT NULL)
+WHERE list_contains($names, lower(name))
+ORDER BY place, last_seen DESC, name, repo_id;
 
 -- name: renamed_repositories
 -- Former name of a repository -> its name now; a name that somebody has now is not among them.

@@ -31,6 +31,17 @@ SELECT day, snapshot_id FROM rankings WHERE board = $board AND snapshot_id NOT I
 -- What the board's standings were made under.
 SELECT fingerprint, seen_until, members FROM boards WHERE board = $board;
 
+-- name: board_as_declared
+-- What a board ranks, by which measure, over which models.
+SELECT entity, measure, scope, condition FROM boards WHERE board = $board;
+
+-- name: departed_entities
+-- Of the entities that are missing those whose models were all deleted, and the day that showed the last one gone.
+SELECT w.entity, max(m.gone_on)
+FROM ({members}) AS w JOIN models AS m USING (hub_id)
+WHERE w.entity IN (SELECT entity FROM missing_entities)
+GROUP BY w.entity HAVING count(*) = count(m.gone_on);
+
 -- name: last_first_seen
 -- The last day on which a model was seen for the first time.
 SELECT max(first_seen) FROM models;

@@ -1,0 +1,41 @@
+"""Rules name entities as their authors knew them; here they are given the names that these have now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from alerts.rules import Rule
+from warehouse import identity
+from warehouse.boards import Board
+from warehouse.db import Database
+from warehouse.registry import Registry
+
+
+def present(
+    db: Database, rules: Sequence[Rule], boards: Sequence[Board], registry: Registry
+) -> dict[str, dict[str, str]]:
+    """Entity kind -> name in a rule's `between` -> name now, of those that somebody has or had.
+
+    Of the warehouse or a published file. Entities of an imported series are called as its source calls them.
+    """
+    kinds = {board.name: board.entity for board in boards if board.series is None}
+    named: dict[str, set[str]] = {}
+    for rule in rules:
+        if rule.between and rule.board in kinds:
+            named.setdefault(kinds[rule.board], set()).update(rule.between)
+    return {kind: identity.present_names(db, registry, kind, names) for kind, names in named.items()}
+
+
+def renamed(rule: Rule, names: Mapping[str, str]) -> Rule:
+    """A rule under the names of today (pure). A pair that is one by now stays as it is: nobody passes itself."""
+    between = tuple(dict.fromkeys(names.get(name, name) for name in rule.between))
+    if between == rule.between or (rule.when == "overtake" and len(between) < len(rule.between)):
+        return rule
+    return rule.model_copy(update={"between": between})
+
+
+def run(db: Database, rules: Sequence[Rule], boards: Sequence[Board], registry: Registry) -> list[Rule]:
+    """The rules, under the names of today."""
+    names = present(db, rules, boards, registry)
+    kinds = {board.name: board.entity for board in boards if board.series is None}
+    return [renamed(rule, names.get(kinds.get(rule.board, ""), {})) for rule in rules]

@@ -1,0 +1,97 @@
+"""What `check` says about names, on worlds in which publishers are renamed, merged and deleted."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import spine
+
+from monitor import check_names, config
+from warehouse.records import HubModel
+
+PAIR = """
+[[rule]]
+name = "pair"
+board = "publishers"
+when = "overtake"
+between = ["{}", "{}"]
+channels = ["outbox"]
+"""
+
+
+def settings(folder: Path, one: str, other: str) -> config.Settings:
+    return config.load(spine.configure(folder, "http://127.0.0.1:9", more=PAIR.format(one, other)), {})
+
+
+def moved(models: Sequence[HubModel], old: str, new: str) -> list[HubModel]:
+    return [
+        dataclasses.replace(m, publisher=new, repo_id=f"{new}/{m.repo_id.partition('/')[2]}")
+        if m.publisher == old
+        else m
+        for m in models
+    ]
+
+
+def said(folder: Path, *days: Sequence[HubModel], between: tuple[str, str] = ("alpha-lab", "gamma")) -> list[str]:
+    """What is said after these days were collected."""
+    with spine.warehouse() as db, spine.hub() as hub:
+        for number, models in enumerate(days):
+            if any(model.publisher == "alpha-next" for model in models):
+                hub.moved["alpha-lab"] = "alpha-next"  # as the Hub answers for a former name
+            spine.look(db, hub, number, models)
+        chosen = settings(folder, *between)
+        return [*check_names.of_rules(db, chosen), *check_names.moved(db, chosen)]
+
+
+BEFORE = spine.listed(30, 20, 10)
+
+
+def test_nothing_is_said_where_everybody_is_who_he_was(tmp_path: Path) -> None:
+    assert said(tmp_path, BEFORE, BEFORE) == []
+
+
+def test_a_renamed_publisher_that_a_rule_names_is_said_to_be_another_now(tmp_path: Path) -> None:
+    assert said(tmp_path, BEFORE, moved(BEFORE, "alpha-lab", "alpha-next")) == [
+        "rule pair: alpha-lab is alpha-next now",
+        "publisher alpha-lab: called alpha-next since 2026-05-02, and keeps its history and its place",
+    ]
+
+
+def test_a_merged_publisher_is_said_to_have_ended_on_a_day(tmp_path: Path) -> None:
+    assert said(tmp_path, BEFORE, moved(BEFORE, "alpha-lab", "beta-ai")) == [
+        "rule pair: alpha-lab is beta-ai now",
+        (
+            "publisher alpha-lab: merged into beta-ai, its place ended on 2026-05-02; its models count for beta-ai, "
+            "with their history"
+        ),
+    ]
+
+
+def test_a_pair_that_is_one_now_is_said_to_have_nothing_to_tell(tmp_path: Path) -> None:
+    days = (BEFORE, moved(BEFORE, "alpha-lab", "beta-ai"))
+
+    assert said(tmp_path, *days, between=("alpha-lab", "beta-ai"))[1] == (
+        "rule pair: alpha-lab and beta-ai are one now: it has nothing to tell"
+    )
+
+
+def test_a_deleted_publisher_is_said_to_have_left_on_a_day(tmp_path: Path) -> None:
+    assert said(tmp_path, BEFORE, BEFORE[1:]) == ["rule pair: alpha-lab left the Hub on 2026-05-02"]
+
+
+def test_a_name_that_nobody_has_is_said_and_one_in_another_case_is_understood(tmp_path: Path) -> None:
+    assert said(tmp_path, BEFORE, between=("Alpha-Lab", "delta")) == [
+        "rule pair: no publisher called 'delta' was ever seen",
+        "rule pair: Alpha-Lab is alpha-lab now",
+    ]
+
+
+def test_a_family_that_is_not_in_the_registry_is_a_problem_before_anything_is_collected(tmp_path: Path) -> None:
+    more = PAIR.format("Alfa", "gamma").replace('"publishers"', '"families"')
+    chosen = config.load(spine.configure(tmp_path, "http://127.0.0.1:9", more=more), {})
+
+    assert list(check_names.unknown_families(chosen)) == [
+        "rule pair: no family is called 'Alfa'; did you mean 'Alpha'?"
+    ]

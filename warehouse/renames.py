@@ -1,0 +1,102 @@
+"""Publishers that are others now: renamed, or merged into one that was there before.
+
+Read from the descriptions of models, each of which keeps its `_id` wherever it goes:
+
+    model_versions --models that went from one publisher to another--> steps --resolved (pure)--> former_publishers
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+from warehouse.db import Database
+from warehouse.queries import sql
+
+
+class Step(NamedTuple):
+    """Models that went from one publisher, under which nothing is listed any more, to another."""
+
+    former: str
+    present: str
+    models: int
+    first: int
+    """The first snapshot that showed one of them there."""
+    day: date
+    """The day that showed the last of them there."""
+    older: bool
+    """Others' models were there before them."""
+
+
+class Move(NamedTuple):
+    """What became of a publisher."""
+
+    former: str
+    present: str
+    """Whose its models are now, whatever that publisher was called in between."""
+    day: date
+    """When it gave up its name."""
+    merged: bool
+    """Its models went to a publisher that was there before; false: it was renamed."""
+
+
+def note(db: Database) -> None:
+    """Bring the table of former publishers up to date with the descriptions. Run inside a transaction."""
+    moves = resolved(Step(*row) for row in db.rows(sql("publisher_steps")))
+    if moves == moved_publishers(db):
+        return
+    db.execute(sql("clear_former_publishers"))
+    schema = {"former": pl.String, "present": pl.String, "day": pl.Date, "merged": pl.Boolean}
+    with db.view_of("moves", pl.DataFrame(moves, schema=schema, orient="row")):
+        db.execute(sql("fill_former_publishers"))
+
+
+def moved_publishers(db: Database) -> list[Move]:
+    """What became of every publisher that is another now, by name; of the warehouse, or of a published file."""
+    return [Move(*row) for row in db.rows(sql("former_publishers"))]
+
+
+def renamed_publishers(db: Database) -> dict[str, str]:
+    """Former name -> name now, of publishers that were renamed."""
+    return {move.former: move.present for move in moved_publishers(db) if not move.merged}
+
+
+def resolved(steps: Iterable[Step]) -> list[Move]:
+    """What became of publishers, by name (pure).
+
+    A publisher went where most of its models went that went anywhere. It was renamed when nobody was there before; of
+    several that became one at the same time the largest was, the others were merged into it.
+    """
+    by_former: dict[str, list[Step]] = defaultdict(list)
+    for step in steps:
+        by_former[step.former].append(step)
+    main = {former: most for former, gone in by_former.items() if (most := _where_most_went(gone))}
+    heirs = _heirs(main)
+    return [_followed(former, main, heirs) for former in sorted(main)]
+
+
+def _where_most_went(steps: list[Step]) -> Step | None:
+    most = min(steps, key=lambda step: (-step.models, step.present))
+    return most if 2 * most.models > sum(step.models for step in steps) else None
+
+
+def _heirs(main: Mapping[str, Step]) -> set[str]:
+    """The publishers that were renamed: one for each new name."""
+    founders: dict[str, Step] = {}
+    for step in sorted(main.values(), key=lambda step: (step.first, -step.models, step.former)):
+        if not step.older:
+            founders.setdefault(step.present, step)
+    return {step.former for step in founders.values()}
+
+
+def _followed(former: str, main: Mapping[str, Step], heirs: set[str]) -> Move:
+    """A publisher followed through everything that it was called since; merged when it was on the way."""
+    seen, name = {former}, main[former].present
+    while name in main and main[name].present not in seen:
+        seen.add(name)
+        name = main[name].present
+    return Move(former, name, main[former].day, not seen <= heirs)
