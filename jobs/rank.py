@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from warehouse import departures, identity, panel, standings, store
+from warehouse import departures, exactness, identity, panel, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.flips import TOP, leaders, order_changes
@@ -54,7 +54,8 @@ def _find_flips(db: Database, board: Board, start: date) -> int:
     settled = {flip_id for flip_id, change in found.items() if change.at.day < start} & known.keys()
     ledger.delete_flips(board.name, sorted(known.keys() - settled))
     changes = [change for flip_id, change in found.items() if flip_id not in settled]
+    said = exactness.said(db, board)
     for change, seen in zip(changes, panel.panels(db, board, changes), strict=True):
-        flip = panel.judge(board.name, change, seen)
+        flip = panel.judge(board.name, change, seen, said)
         ledger.insert_flip(flip, snapshot_id=change.at.snapshot_id, previous_day=change.before.day)
     return len(found.keys() - known.keys())

@@ -198,7 +198,10 @@ def series(
     name: Annotated[str, typer.Option(help="A board reads it as measure = 'series:NAME'.")],
     entity: Annotated[str, typer.Option(help="What the totals are of; for your own orientation.")] = "publisher",
     columns: Annotated[
-        str, typer.Option(help="The file's columns for day, entity and value, in this order.")
+        str,
+        typer.Option(
+            help="The file's columns for day, entity and value, in this order; a fourth for how sure its source is."
+        ),
     ] = "day,entity,value",
 ) -> None:
     """Import a published series of totals; a day may be written as YYYY-MM-DD, or YYYY-MM for a month's last day."""

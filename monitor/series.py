@@ -16,24 +16,28 @@ def read_series(file: Path, columns: str = "day,entity,value") -> pl.DataFrame:
 
     Args:
         file: CSV with a header.
-        columns: the file's names for day, entity and value, separated by commas.
+        columns: the file's names for day, entity and value, separated by commas; a fourth for how sure its source is.
 
     Returns:
-        Columns day (Date), entity (String), value (Float64). A month stands for its last day, when its total is known.
+        Columns day (Date), entity (String), value (Float64), and exactness (String, null: exact) where that column is
+        named. A month stands for its last day, when its total is known.
 
     Raises:
         ConfigError: there is no such file, a column is missing, or a row cannot be read.
     """
     names = [name.strip() for name in columns.split(",")]
-    if len(names) != 3:
-        raise ConfigError([f"--columns names three columns, for day, entity and value; not {columns!r}"])
+    if len(names) not in (3, 4):
+        raise ConfigError([f"--columns names columns for day, entity, value and perhaps exactness; not {columns!r}"])
     table = _read(file)
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise ConfigError([f"{file}: no column {', '.join(missing)}; it has {', '.join(table.columns)}"])
-    day, entity, value = names
+    day, entity, value, *exactness = names
     chosen = table.select(
-        day=pl.col(day).str.strip_chars(), entity=entity, value=pl.col(value).cast(pl.Float64, strict=False)
+        pl.col(day).str.strip_chars().alias("day"),
+        pl.col(entity).alias("entity"),
+        pl.col(value).cast(pl.Float64, strict=False).alias("value"),
+        *(_exactness(pl.col(name)).alias("exactness") for name in exactness),
     )
     return _checked(file, chosen.with_columns(day=_as_day(pl.col("day"))))
 
@@ -45,6 +49,12 @@ def _read(file: Path) -> pl.DataFrame:
         raise ConfigError([f"{file}: cannot be read: {error.strerror or 'no such file'}"]) from None
     except pl.exceptions.PolarsError as error:
         raise ConfigError([f"{file}: no readable CSV: {str(error).splitlines()[0]}"]) from None
+
+
+def _exactness(word: pl.Expr) -> pl.Expr:
+    """A source's word for how sure it is of a total; null when that is exact, or it has none."""
+    plain = word.str.strip_chars().str.to_lowercase()
+    return pl.when(~plain.is_in(["", "exact"])).then(plain.replace("est", "estimated"))
 
 
 def _as_day(text: pl.Expr) -> pl.Expr:

@@ -88,9 +88,17 @@ def flips(db: Database, board: str) -> list[tuple[str, str, date, bool | None]]:
     return [tuple(row) for row in db.rows(query, {"board": board})]  # type: ignore[misc]
 
 
-def series(db: Database, name: str, values: Iterable[tuple[date, str, float]], *boards: Board) -> None:
-    """Import a series and rank it."""
+def series(
+    db: Database,
+    name: str,
+    values: Iterable[tuple[date, str, float]],
+    *boards: Board,
+    exactness: dict[date, str] | None = None,
+) -> None:
+    """Import a series and rank it; `exactness` is what its source says of a day's totals."""
     frame = pl.DataFrame(list(values), schema={"day": pl.Date, "entity": pl.String, "value": pl.Float64}, orient="row")
+    if exactness is not None:
+        frame = frame.with_columns(exactness=pl.Series([exactness.get(day) for day in frame["day"]], dtype=pl.String))
     with db.transaction():
         store.write_series(db, name, frame, revision="a test")
         rank.run(db, boards, REGISTRY)

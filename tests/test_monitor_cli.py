@@ -552,6 +552,29 @@ def test_a_series_is_imported_once_and_ranked(run: Run, file: Path, tmp_path: Pa
     ]
 
 
+def test_when_says_how_sure_the_source_of_a_series_is(run: Run, file: Path, tmp_path: Path) -> None:
+    file.write_text(
+        file.read_text() + "\n[[board]]\nname = 'monthly'\nentity = 'publisher'\nmeasure = 'series:totals'\n"
+    )
+    sheet = tmp_path / "totals.csv"
+    lines = [
+        "month,sure,who,downloads",
+        "2026-01,est,A,10",
+        "2026-01,est,B,5",
+        "2026-02,exact,A,10",
+        "2026-02,exact,B,15",
+    ]
+    sheet.write_text("\n".join(lines))
+    columns = ["--columns", "month,who,downloads,sure"]
+    run("backfill", "series", sheet, "--name", "totals", *columns, "--config", file)
+
+    (row,) = json.loads(run("when", "B", "A", "--config", file, "--format", "json").out)
+    assert (row["first_led"], row["verdict"], row["good_verdict"]) == ("2026-02-28", "estimated", "estimated")
+    table = run("when", "B", "A", "--config", file).out
+    assert "2026-01-31 .. 2026-02-28  estimated" in table
+    assert "(1 of 1 definitions, estimated)" in table
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -121,6 +121,8 @@ def test_a_flip_can_be_quoted_and_cited(site: httpx.Client, flip_id: str) -> Non
     assert f"/flips/{flip_id}</code>" in text
     assert "What moved" in text
     assert "The date, by definition" in text
+    assert text.count('<th scope="col">How sure</th>') == 2
+    assert "<td>stands</td>" in text
 
 
 def test_flips_can_be_chosen_by_board_and_kind(site: httpx.Client) -> None:

@@ -116,4 +116,4 @@ def test_a_flip_of_a_series_is_as_published(db: Database) -> None:
     series(db, "s", [(day(0), "a", 2), (day(0), "b", 1), (day(1), "a", 2), (day(1), "b", 3)], board)
 
     assert flips(db, "s") == [("b", "a", day(1), None)]
-    assert verdicts(db) == [NO_MODELS]
+    assert verdicts(db) == [f"as published: {NO_MODELS}"]

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from small_hub import day, look, model, series
 from spine import warehouse
 
+from monitor.web import looking_back
 from warehouse.boards import Board
+from warehouse.browsing import Browsing
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
 from warehouse.when import Dated, Passage, crossing, crossings, in_one_line
@@ -122,7 +124,87 @@ def test_a_series_of_publishers_answers_for_their_families_too(db: Database) -> 
     (found,) = crossings(db, "Beta", "Alpha")
 
     assert found.board.series == "monthly"
-    assert found.crossing.first == Passage(day(0), day(30))
+    assert found.crossing.first == Passage(day(0), day(30), "as published")
+
+
+MONTHS = [
+    (day(30 * month), name, value)
+    for month, pair in enumerate([(2.0, 1.0), (1.0, 2.0), (2.0, 1.0), (1.0, 2.0)])
+    for name, value in zip(("alpha", "beta"), pair, strict=True)
+]
+"""Beta leads in every other month."""
+BY_MONTH = Board(name="monthly", entity="publisher", measure="series:monthly")
+
+
+def test_a_passage_between_estimated_totals_says_so_and_one_between_exact_ones_does_not(db: Database) -> None:
+    series(db, "monthly", MONTHS, BY_MONTH, exactness={day(0): "estimated", day(30): "estimated"})
+    (found,) = crossings(db, "beta", "alpha")
+
+    assert found.crossing.first == Passage(day(0), day(30), "estimated")
+    assert found.crossing.for_good == Passage(day(60), day(90), "as published")
+    assert in_one_line("beta", "alpha", [found]) == (
+        "beta led alpha first between 2026-01-01 and 2026-01-31 (1 of 1 definitions, estimated); "
+        "for good between 2026-03-02 and 2026-04-01 (1 of 1 definitions)."
+    )
+
+
+def test_one_total_that_is_not_exact_makes_the_passage_beside_it_unsure(db: Database) -> None:
+    series(db, "monthly", MONTHS, BY_MONTH, exactness={day(60): "interpolated", day(30): "estimated"})
+    (found,) = crossings(db, "beta", "alpha")
+
+    assert found.crossing.first == Passage(day(0), day(30), "estimated")
+    assert found.crossing.for_good == Passage(day(60), day(90), "interpolated")
+
+
+def test_a_flip_of_a_series_says_how_sure_its_source_is(db: Database) -> None:
+    series(db, "monthly", MONTHS, BY_MONTH, exactness={day(0): "estimated"})
+
+    assert db.rows("SELECT day, verdict, panel_holds FROM flips ORDER BY day") == [
+        (day(30), "estimated: the models behind it are not known", None),
+        (day(60), "as published: the models behind it are not known", None),
+        (day(90), "as published: the models behind it are not known", None),
+    ]
+
+
+def test_the_page_of_a_flip_says_how_sure_each_of_its_dates_is(db: Database) -> None:
+    series(db, "monthly", MONTHS, BY_MONTH, exactness={day(0): "estimated"})
+    dates = looking_back.dates(Browsing(db), {"entity": "beta", "rival": "alpha"})
+    assert dates is not None
+    (row,) = dates["rows"]
+
+    assert (row["first"], row["sure"]) == ("1 Jan to 31 Jan 2026", "estimated")
+    assert (row["good"], row["good_sure"]) == ("2 Mar to 1 Apr 2026", "as published")
+    assert "estimated" in dates["line"]
+
+
+def test_the_snapshot_of_estimated_totals_says_so_and_with_it_every_alert_that_rests_on_it(db: Database) -> None:
+    series(db, "monthly", MONTHS, BY_MONTH, exactness={day(0): "estimated"})
+
+    reasons = db.rows("SELECT day, verdict_reason FROM snapshots ORDER BY day LIMIT 2")
+    assert reasons == [(day(0), "imported from a test; totals estimated"), (day(30), "imported from a test")]
+
+
+def test_totals_that_are_said_to_be_exact_later_are_imported_anew(db: Database) -> None:
+    series(db, "monthly", MONTHS, BY_MONTH, exactness={day(0): "estimated"})
+    series(db, "monthly", MONTHS, BY_MONTH)
+    series(db, "monthly", MONTHS, BY_MONTH)
+
+    assert db.value("SELECT count(*) FROM snapshots WHERE day = $day", {"day": day(0)}) == 2
+    assert db.value("SELECT count(*) FROM snapshots WHERE day = $day", {"day": day(30)}) == 1
+    (found,) = crossings(db, "beta", "alpha")
+    assert found.crossing.first == Passage(day(0), day(30), "as published")
+
+
+def test_the_line_counts_the_definitions_in_doubt(db: Database) -> None:
+    series(db, "monthly", MONTHS[:4], BY_MONTH, exactness={day(0): "estimated"})
+    look(db, 0, [model("alpha/a", 10), model("beta/b", 5)])
+    look(db, 1, [model("alpha/a", 10), model("beta/b", 5), model("beta/old", 50)])
+
+    assert in_one_line("Beta", "Alpha", crossings(db, "Beta", "Alpha")) == (
+        "Beta led Alpha first between 2026-01-01 and 2026-01-31 "
+        "(5 of 5 definitions, of which 1 estimated and 4 list growth); "
+        "for good between 2026-01-01 and 2026-01-31 (5 of 5 definitions, of which 1 estimated and 4 list growth)."
+    )
 
 
 def test_an_unknown_name_is_offered_the_nearest(db: Database) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.exactness import Said, in_words
 from warehouse.flips import OrderChange
 from warehouse.queries import sql
 from warehouse.records import Flip
@@ -23,7 +24,7 @@ STANDS = "stands: it holds on the models seen at both ends"
 LAUNCH = "launch: it holds with models created in between"
 LIST_GROWTH = "list growth: it exists only because more repositories were listed"
 LEFT = "left: every model of the one that led was deleted"
-NO_MODELS = "as published: the models behind it are not known"
+NO_MODELS = "the models behind it are not known"
 
 End = tuple[date, int]
 """A day, and the snapshot that speaks for it."""
@@ -81,10 +82,20 @@ def sides_of(change: OrderChange) -> list[Side]:
     return [Side(before, after, change.entity), Side(before, after, change.rival)]
 
 
-def judge(board: str, change: OrderChange, known: Panel | None) -> Flip:
-    """The flip of an order change, with its verdict (pure). `known` is None where the models are not known."""
+def judge(board: str, change: OrderChange, known: Panel | None, said: Said) -> Flip:
+    """The flip of an order change, with its verdict (pure).
+
+    Args:
+        board: name of the board.
+        change: who passed whom.
+        known: the panel; None where the models are not known.
+        said: how sure a series is of its totals.
+    """
     left = change.rival not in change.at.values
     holds, verdict = (True, LEFT) if left else verdict_on(change.entity, change.rival, known)
+    if known is None:
+        ends = (change.before.snapshot_id, change.at.snapshot_id)
+        verdict = f"{in_words(said, ends, (change.entity, change.rival))}: {verdict}"
     value, rival_value = change.at.values[change.entity], change.at.values.get(change.rival, 0.0)
     return Flip(
         flip_id=change.flip_id(board),

@@ -170,11 +170,14 @@ def write_registry(db: Database, registry: Registry) -> bool:
 
 
 def write_series(db: Database, name: str, values: pl.DataFrame, *, revision: str) -> int:
-    """Import a series of totals: columns day (Date), entity, value. Days that already stand so are left alone.
+    """Import a series of totals: columns day (Date), entity, value, and exactness if the source says how sure it is.
+
+    Days that already stand so are left alone. In exactness null is exact.
 
     Returns:
         How many days were written.
     """
+    values = values.select("day", "entity", "value", _exactness(values))
     source = f"series:{name}"
     standing = db.frame(sql("series_latest"), {"source": source, "series": name})
     days = _changed_days(values, standing)
@@ -182,7 +185,8 @@ def write_series(db: Database, name: str, values: pl.DataFrame, *, revision: str
         return 0
     fresh = values.filter(pl.col("day").is_in(days))
     ids = {day: next_snapshot_id(db, datetime(day.year, day.month, day.day, tzinfo=UTC)) for day in days}
-    heads = fresh.group_by("day").len("entities").with_columns(snapshot_id=pl.col("day").replace_strict(ids))
+    heads = fresh.group_by("day").agg(pl.len().alias("entities"), _unsure())
+    heads = heads.with_columns(snapshot_id=pl.col("day").replace_strict(ids))
     with db.view_of("incoming_days", heads), db.view_of("incoming_values", fresh):
         head = {"source": source, "reason": f"imported from {revision}", "revision": revision}
         db.execute(sql("insert_series_snapshots"), head)
@@ -190,10 +194,25 @@ def write_series(db: Database, name: str, values: pl.DataFrame, *, revision: str
     return len(days)
 
 
+def _unsure() -> pl.Expr:
+    """What a day's import is to say of totals that are not exact; empty when all are."""
+    words = pl.col("exactness").drop_nulls().unique().sort().str.join(", ")
+    return pl.when(words != "").then(pl.lit("; totals ") + words).otherwise(pl.lit("")).alias("unsure")
+
+
+def _exactness(values: pl.DataFrame) -> pl.Expr:
+    named = pl.col("exactness") if "exactness" in values.columns else pl.lit(None).alias("exactness")
+    return named.cast(pl.String)
+
+
 def _changed_days(values: pl.DataFrame, standing: pl.DataFrame) -> list[date]:
-    """Days whose set of (entity, value) is not what stands already."""
-    key = ["day", "entity", "value"]
-    standing = standing.select(key).cast({"day": pl.Date, "entity": pl.String, "value": pl.Float64})
+    """Days whose set of (entity, value, exactness) is not what stands already."""
+    key = ["day", "entity", "value", "exactness"]
+    standing = standing.select(key).cast(
+        {"day": pl.Date, "entity": pl.String, "value": pl.Float64, "exactness": pl.String}
+    )
     new, old = values.select(key), standing.filter(pl.col("day").is_in(values["day"].unique().implode()))
-    differing = pl.concat([new.join(old, on=key, how="anti"), old.join(new, on=key, how="anti")])
+    differing = pl.concat(
+        [one.join(other, on=key, how="anti", nulls_equal=True) for one, other in ((new, old), (old, new))]
+    )
     return sorted(differing["day"].unique().to_list())

@@ -5,12 +5,13 @@ The days come from what was observed, by today's names and families, not from th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import NamedTuple
 
-from warehouse import panel
+from warehouse import exactness, panel
 from warehouse.boards import SERIES, Board, Entity, Scope
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
@@ -32,7 +33,7 @@ class Passage(NamedTuple):
     after: date | None
     by: date
     verdict: str = ""
-    """What the panel of models says of it; empty where nothing was compared."""
+    """How sure: what the panel of models says of it, or the source of the totals; empty where nothing was compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,11 @@ def _by_series(db: Database, names: _Names, one: str, other: str) -> Iterator[Da
     for series in names.series:
         ones, others = names.in_series(one, series), names.in_series(other, series)
         board = Board(name="when", entity="publisher", measure=f"{SERIES}{series}")
-        found = crossing(_points(db, board, days_of(db, board), ones, others)) if ones and others else None
+        chosen = days_of(db, board)
+        found = crossing(_points(db, board, chosen, ones, others)) if ones and others else None
         if found is not None:
-            yield Dated(board, ", ".join(ones), ", ".join(others), found)
+            sure = _as_sure_as_published(exactness.said(db, board), chosen, found, [*ones, *others])
+            yield Dated(board, ", ".join(ones), ", ".join(others), sure)
 
 
 def _points(db: Database, board: Board, chosen: Days, ones: list[str], others: list[str]) -> Points:
@@ -191,8 +194,34 @@ def _judged(db: Database, board: Board, chosen: Days, found: Crossing, one: str,
     )
 
 
+def _as_sure_as_published(said: exactness.Said, chosen: Days, found: Crossing, entities: list[str]) -> Crossing:
+    """A crossing with what the source says of the totals on either side of its passages."""
+
+    def of(passage: Passage | None) -> Passage | None:
+        if passage is None:
+            return None
+        ends = [chosen[day] for day in (passage.after, passage.by) if day]
+        return passage._replace(verdict=exactness.in_words(said, ends, entities))
+
+    return replace(found, first=of(found.first), for_good=of(found.for_good))
+
+
 def _day(day: date, chosen: Mapping[date, int]) -> Day:
     return Day(day, chosen[day], {}, {})
+
+
+_SURE = ("", exactness.AS_PUBLISHED, *(verdict.partition(":")[0] for verdict in (panel.STANDS, panel.LAUNCH)))
+"""Verdicts on a passage that leave no doubt."""
+
+
+def _doubts(verdicts: Sequence[str]) -> str:
+    """What is to be said beside a number of passages about those of them that are in doubt."""
+    doubtful = Counter(verdict for verdict in verdicts if verdict not in _SURE)
+    if not doubtful:
+        return ""
+    if len(verdicts) == 1:
+        return f", {verdicts[0]}"
+    return ", of which " + " and ".join(f"{count} {verdict}" for verdict, count in sorted(doubtful.items()))
 
 
 def in_one_line(one: str, other: str, found: Sequence[Dated]) -> str:
@@ -211,7 +240,8 @@ def _span(passages: Sequence[Passage], definitions: int) -> str:
     parts = []
     if seen:
         earliest, latest = min(after for after, _ in seen), max(by for _, by in seen)
-        parts.append(f"between {earliest} and {latest} ({len(seen)} of {definitions} definitions)")
+        doubts = _doubts([passage.verdict for passage in passages if passage.after])
+        parts.append(f"between {earliest} and {latest} ({len(seen)} of {definitions} definitions{doubts})")
     if unseen := len(passages) - len(seen):
         parts.append(f"before anybody looked ({unseen} of {definitions})")
     return " or ".join(parts)

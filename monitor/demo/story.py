@@ -108,7 +108,7 @@ def _monthly(app: _Player, clock: _RecordedClock) -> None:
     source = DATA / "publisher_monthly.csv"
     typer.echo("1. Published monthly downloads of ten publishers, as a series (Model Pulse, 2024-07 to 2026-09)\n")
     clock.moment = datetime(2026, 10, 1, tzinfo=UTC)
-    values = read_series(source, "month,publisher,downloads")
+    values = read_series(source, "month,publisher,downloads,exactness")
     app.backfill_series(SERIES, values, revision=source.name)
     app.show()
     with _published(app.settings) as published:

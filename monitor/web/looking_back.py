@@ -42,7 +42,9 @@ def _row(dated: when.Dated) -> dict[str, Any]:
         "measure": dated.board.measure,
         "scope": "as published" if dated.board.series else dated.board.scope,
         "first": _range(crossing.first, "never"),
+        "sure": crossing.first.verdict if crossing.first else "",
         "good": _range(crossing.for_good, "does not lead now"),
+        "good_sure": crossing.for_good.verdict if crossing.for_good else "",
         "changes": crossing.changes,
         "seen": f"{crossing.days} days, {day_in_words(crossing.since)} to {day_in_words(crossing.until)}",
     }

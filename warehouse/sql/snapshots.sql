@@ -155,7 +155,7 @@ SELECT count(*) = 0 FROM (
 
 -- name: series_latest
 -- The values of a series as they stand: those of each day's last import.
-SELECT v.day, v.entity, v.value
+SELECT v.day, v.entity, v.value, v.exactness
 FROM series_values AS v
 JOIN (SELECT day, max(snapshot_id) AS snapshot_id FROM snapshots WHERE source = $source GROUP BY day) USING (day, snapshot_id)
 WHERE v.series = $series;
@@ -163,10 +163,10 @@ WHERE v.series = $series;
 -- name: insert_series_snapshots
 -- Write the heads of imported days.
 INSERT INTO snapshots (snapshot_id, source, taken_at, day, verdict, verdict_reason, models, requests, seconds, revision)
-SELECT snapshot_id, $source, day::TIMESTAMP AT TIME ZONE 'UTC', day, 'complete', $reason, entities, 0, 0, $revision
+SELECT snapshot_id, $source, day::TIMESTAMP AT TIME ZONE 'UTC', day, 'complete', $reason || unsure, entities, 0, 0, $revision
 FROM incoming_days;
 
 -- name: insert_series_values
 -- Write the values of imported days.
-INSERT INTO series_values (snapshot_id, series, day, entity, value)
-SELECT d.snapshot_id, $series, v.day, v.entity, v.value FROM incoming_values AS v JOIN incoming_days AS d USING (day);
+INSERT INTO series_values (snapshot_id, series, day, entity, value, exactness)
+SELECT d.snapshot_id, $series, v.day, v.entity, v.value, v.exactness FROM incoming_values AS v JOIN incoming_days AS d USING (day);

@@ -14,6 +14,10 @@ SELECT DISTINCT country FROM families ORDER BY country;
 -- The imported series, and whose totals each has.
 SELECT series, list(DISTINCT entity ORDER BY entity) FROM series_values GROUP BY series ORDER BY series;
 
+-- name: inexact_totals
+-- The totals of a series that are not exact, and what their source says that they are.
+SELECT snapshot_id, entity, exactness FROM series_values WHERE series = $series AND exactness IS NOT NULL;
+
 -- name: pair_by_day
 -- The values of two entities, or of two groups of them added up, on the days for which both are known.
 SELECT d.day, sum(v.value) FILTER (WHERE list_contains($ones, v.entity)) AS one,
