@@ -62,7 +62,7 @@ class Database:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise WarehouseError(f"cannot make the folder of {path}: {error.strerror}") from None
-        config = {"storage_compatibility_version": STORAGE_VERSION, **_NO_EXTENSIONS}
+        config = {"storage_compatibility_version": STORAGE_VERSION, **_NO_EXTENSIONS, **_GIVEN_BACK}
         return cls(_connect(path, read_only=False, config=config), path)
 
     @classmethod
@@ -185,7 +185,10 @@ class Database:
             yield
             self.execute(f"DROP VIEW IF EXISTS {name}")  # not after an error: that undoes it
             return
-        self._connection.register(name, rows.to_arrow())
+        import polars as pl  # noqa: PLC0415 see TYPE_CHECKING above
+
+        # The newest way to lay out strings is the one of both sides: nothing is copied.
+        self._connection.register(name, rows.to_arrow(compat_level=pl.CompatLevel.newest()))
         try:
             yield
         finally:
@@ -271,6 +274,10 @@ _PUBLISHED = "adoption"
 
 _NO_EXTENSIONS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 """Nothing is fetched from the network behind the user's back."""
+
+
+_GIVEN_BACK = {"allocator_flush_threshold": "16MB", "allocator_bulk_deallocation_flush_threshold": "32MB"}
+"""What a query took goes back to the system soon: polars takes turns with DuckDB, and each would hold what it had."""
 
 
 def _connect(path: Path | None, *, read_only: bool, config: dict[str, str]) -> duckdb.DuckDBPyConnection:

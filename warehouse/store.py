@@ -135,7 +135,8 @@ def attribute(db: Database, registry: Registry) -> None:
     named = named.with_columns(own_family=_own_families(named["repo_id"], publishers, family_of))
     parents = db.frame(sql("declared_parents"))
     traced = lineage.trace(named, parents, family_of, dict(db.rows(sql("former_names"))))
-    attributed = traced.lineage.join(named.select("hub_id", own=pl.col("own_family").is_not_null()), on="hub_id")
+    attributed = traced.lineage.with_columns(own=named["own_family"].is_not_null())
+    del named, parents  # of millions of models they are what the rest needs room for
     with db.view_of("attributed", attributed):
         db.execute(sql("attribute_models"))
     db.execute(sql("clear_shares"))

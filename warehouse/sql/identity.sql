@@ -2,7 +2,9 @@
 -- Which models went from one publisher to another, of publishers that nothing is listed under any more: how many, in which
 -- snapshot first, on which day last, and whether others' models were there before them.
 WITH movers AS (
-    SELECT DISTINCT v.hub_id FROM model_versions AS v JOIN models AS m USING (hub_id) WHERE v.publisher <> m.publisher
+    SELECT DISTINCT v.hub_id
+    FROM model_versions AS v JOIN (SELECT hub_id, publisher FROM models WHERE former_names IS NOT NULL) AS m USING (hub_id)
+    WHERE v.publisher <> m.publisher
 ),
 versions AS (
     SELECT hub_id, snapshot_id, publisher, lag(publisher) OVER (PARTITION BY hub_id ORDER BY snapshot_id) AS former

@@ -120,7 +120,7 @@ FROM (SELECT hub_id, unnest(parents) AS parent FROM models);
 -- name: former_names
 -- Names that models had before, and whose they were; a name that somebody has now is not among them.
 SELECT v.repo_id, arg_max(v.hub_id, v.snapshot_id)
-FROM model_versions AS v JOIN models AS m USING (hub_id)
+FROM model_versions AS v JOIN (SELECT hub_id, repo_id FROM models WHERE former_names IS NOT NULL) AS m USING (hub_id)
 WHERE v.repo_id <> m.repo_id AND v.repo_id NOT IN (SELECT repo_id FROM models)
 GROUP BY v.repo_id;
 
