@@ -109,15 +109,20 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR")] = Path()) -> 
     say(f"next: leadchange check --config {target}; leadchange collect --config {target}")
 
 
+_LINE = 4000
+"""Characters of a line about what may be called anything: the Hub's names are others' text."""
+
+
 @app.command()
 def check() -> None:
     """Validate configuration, families, rules and channels, and reach the Hub; every problem in one run."""
+    from alerts.text import plain  # noqa: PLC0415 see cli_common
     from monitor.check import problems  # noqa: PLC0415 it imports every channel's client
 
     chosen = settings()
     found = problems(chosen)
     for line in found.lines:
-        typer.echo(line)
+        typer.echo(plain(line, _LINE))
     for problem in found.problems:
         say(problem)
     raise typer.Exit(found.exit_code)

@@ -33,10 +33,13 @@ _ROW = ("kind", "name", "entity", "models", "before", "after", "change", "rival_
 
 
 def _tell(found: Explanation) -> None:
-    typer.echo(f"{found.board}: {found.entity} passed {found.rival} on {found.day}; {found.verdict}.")
+    from alerts.text import plain  # noqa: PLC0415 see cli_common
+
+    entity, rival = plain(found.entity), plain(found.rival)
+    typer.echo(f"{found.board}: {entity} passed {rival} on {found.day}; {found.verdict}.")
     typer.echo(found.definition)
     typer.echo(
-        f"Its gap over {found.rival} was {found.gap_before:+,.0f} on {found.previous_day} "
+        f"Its gap over {rival} was {found.gap_before:+,.0f} on {found.previous_day} "
         f"and {found.gap:+,.0f} on {found.day}: a change of {found.gap - found.gap_before:+,.0f}.\n"
     )
     print_rows(_part_rows(found), ["name", "models", "change", "rival_change", "gap_change"], Format.table)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from spine import configure, held_elsewhere, hub, listed
+from spine import configure, held_elsewhere, hub, listed, model
 
 from monitor import cli
 from monitor.demo.faults import Silence, at, maintenance
 from monitor.demo.hub import LocalHub
 from warehouse.db import Database
+from warehouse.records import Parent
 
 ROOT = Path(__file__).parent.parent
 
@@ -530,6 +531,25 @@ def test_check_with_nothing_wrong_but_the_hub_is_exit_3(run: Run, tmp_path: Path
     done = run("check", "--config", file)
     assert done.code == 3
     assert [line.partition(":")[0] for line in done.err.splitlines()] == ["hub"]
+
+
+def test_names_that_would_command_a_terminal_are_shown_as_plain_text(run: Run, file: Path, local: LocalHub) -> None:
+    """One repository, a rule, and a publisher that may be a family's, called as nobody should be."""
+    evil = "evil\x1b[2J\u202e'; DROP TABLE models; -- 🙂"
+    name = f"alpha-lab/{evil}"
+    file.write_text(file.read_text() + "\n[[board]]\nname = 'models'\nentity = 'model'\n")
+    for number, own in enumerate((5, 500)):
+        parents = (Parent("finetune", f"alpha-lab-{evil}/base"),)
+        local.show([*listed(90, 50), model(name, own, parents=parents)])
+        assert run("collect", "--config", file, "--day", f"2026-05-0{number + 1}").code == 0
+    flips = json.loads(run("flips", "--config", file, "--board", "models", "--format", "json").out)
+    (flip,) = [flip for flip in flips if (flip["entity"], flip["kind"]) == (name, "lead_change")]
+
+    told = [run("explain", flip["flip_id"], "--config", file), run("check", "--config", file)]
+    assert [done.code for done in told] == [0, 0]
+    for done in told:
+        assert "DROP TABLE models" in done.out
+        assert not set(done.out) & {"\x1b", "\u202e"}
 
 
 # Backfill of a series
