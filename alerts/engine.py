@@ -346,22 +346,24 @@ def alert_id(rule: str, board: str, slot: str, epoch: int, entity: str) -> str:
 
 
 _FIELDS = tuple(field.name for field in fields(Slot))
-_DATES = frozenset({"last_day", "since", "flipped_on"})
+_DATES = ("last_day", "since", "flipped_on")
 
 
 def dump(slots: Mapping[str, Slot]) -> dict[str, dict[str, Any]]:
-    """A rule's slots as plain data for JSON."""
-    return {key: {name: _plain(getattr(slot, name)) for name in _FIELDS} for key, slot in slots.items()}
+    """A rule's slots as plain data for JSON; what is nothing, as most of it mostly is, is left out."""
+    return {key: _plain(slot) for key, slot in slots.items()}
 
 
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, date) else value
+def _plain(slot: Slot) -> dict[str, Any]:
+    known = {name: value for name in _FIELDS if (value := getattr(slot, name))}
+    return known | {name: known[name].isoformat() for name in _DATES if name in known}
 
 
 def load(data: Mapping[str, Mapping[str, Any]]) -> dict[str, Slot]:
     """A rule's slots from plain data, as `dump` wrote it."""
-    return {key: Slot(**{name: _rich(name, value) for name, value in slot.items()}) for key, slot in data.items()}
+    return {key: _rich(slot) for key, slot in data.items()}
 
 
-def _rich(name: str, value: Any) -> Any:  # noqa: ANN401 the fields of a Slot have several types
-    return date.fromisoformat(value) if name in _DATES and value else value
+def _rich(slot: Mapping[str, Any]) -> Slot:
+    days = {name: date.fromisoformat(slot[name]) for name in _DATES if slot.get(name)}
+    return Slot(**{**slot, **days})

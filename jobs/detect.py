@@ -17,10 +17,10 @@ judged again, and nothing of the past is news: that is no event of the market.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from itertools import groupby
 
 from alerts import engine
 from alerts.contests import LEAD
@@ -28,6 +28,7 @@ from alerts.engine import Event
 from alerts.message import title
 from alerts.rules import Rule
 from jobs import naming, tell
+from jobs.book import Book
 from jobs.rank import Summary as Ranked
 from jobs.rank import run as rank
 from jobs.reconcile import SAME_STORY, Past, reconcile
@@ -65,6 +66,7 @@ class _Work:
     """What one rule has to judge."""
 
     rule: Rule
+    fingerprint: str
     start: date
     past: Past
 
@@ -96,8 +98,7 @@ def run(
         ledger = Ledger(db)
         ledger.retire_rules([rule.name for rule in rules])
         judged = _judge(ledger, rules, now.date())
-        fresh = [item for one in judged for item in _settle(ledger, one, now)]
-        ledger.supersede([one.work.rule.name for one in judged if one.events or one.work.past.known])
+        fresh = _settle_all(ledger, judged, now)
         fresh += _watch_sources(ledger, rules, now)
         told = tell.run(db, fresh, {rule.name: rule for rule in rules}, {b.name: b for b in boards}, now, breaker)
         days = sum(len(one.states) for one in judged)
@@ -107,7 +108,8 @@ def run(
 def _judge(ledger: Ledger, rules: Iterable[Rule], today: date) -> list[_Judged]:
     """Step every rule through the days it has to judge; the states after each are written."""
     watching = {rule.name: rule for rule in rules if rule.when != "source_trouble"}
-    unjudged = ledger.unjudged([(rule.name, rule.board, rule.fingerprint) for rule in watching.values()])
+    prints = {name: rule.fingerprint for name, rule in watching.items()}
+    unjudged = ledger.unjudged([(name, rule.board, prints[name]) for name, rule in watching.items()])
     starts = {name: BEGINNING if found.other else found.start or BEGINNING for name, found in unjudged.items()}
     if not starts:
         return []
@@ -116,7 +118,7 @@ def _judge(ledger: Ledger, rules: Iterable[Rule], today: date) -> list[_Judged]:
         slots = {name: engine.load(state) for name, state in ledger.states_before().items()}
         ledger.forget_states()
     pasts = {name: _past(unjudged[name], known.get(name, []), today) for name in starts}
-    works = [_Work(watching[name], start, pasts[name]) for name, start in starts.items()]
+    works = [_Work(watching[name], prints[name], start, pasts[name]) for name, start in starts.items()]
     judged = list(_fold(ledger, works, slots))
     ledger.write_states([state for one in judged for state in one.states])
     return judged
@@ -132,13 +134,22 @@ def _past(unjudged: Unjudged, known: Sequence[KnownAlert], today: date) -> Past:
 
 
 def _fold(ledger: Ledger, works: Iterable[_Work], known: Mapping[str, dict[str, engine.Slot]]) -> Iterator[_Judged]:
-    """Step the rules through their days, board by board: one board's days at a time are held."""
-    for board, group in groupby(sorted(works, key=lambda work: work.rule.board), key=lambda work: work.rule.board):
-        here = list(group)
-        watched = {name for work in here for name in (*work.rule.between, *_names(known.get(work.rule.name, {})))}
-        standings = ledger.days_since(board, min(work.start for work in here), watched)
+    """Step the rules through their days, some boards at a time: of a long history one board's days are held."""
+    by_board: dict[str, list[_Work]] = defaultdict(list)
+    for work in works:
+        by_board[work.rule.board].append(work)
+    starts = {board: min(work.start for work in here) for board, here in sorted(by_board.items())}
+    for boards in ledger.boards_at_once(starts):
+        here = [work for board in boards for work in by_board[board]]
+        watched = [
+            (work.rule.board, name)
+            for work in here
+            for name in (*work.rule.between, *_names(known.get(work.rule.name, {})))
+        ]
+        standings = ledger.days_of_boards({board: starts[board] for board in boards}, watched)
         for work in here:
-            yield _step(work, known.get(work.rule.name, {}), [day for day in standings if day.day >= work.start])
+            days = [day for day in standings[work.rule.board] if day.day >= work.start]
+            yield _step(work, known.get(work.rule.name, {}), days)
 
 
 def _step(work: _Work, slots: Mapping[str, engine.Slot], standings: Iterable[Standing]) -> _Judged:
@@ -149,7 +160,7 @@ def _step(work: _Work, slots: Mapping[str, engine.Slot], standings: Iterable[Sta
     for day in standings:
         state, found = engine.step(state, day, [rule])
         plain = engine.dump(state[rule.name])
-        states.append(RuleState(rule.name, rule.board, day.day, day.snapshot_id, rule.fingerprint, plain))
+        states.append(RuleState(rule.name, rule.board, day.day, day.snapshot_id, work.fingerprint, plain))
         events += found
     return _Judged(work, states, events, state[rule.name])
 
@@ -160,49 +171,56 @@ def _names(slots: Mapping[str, engine.Slot]) -> set[str]:
     return held | {name for key in slots if key != LEAD for name in key.split("\n")}
 
 
-def _settle(ledger: Ledger, judged: _Judged, now: datetime) -> list[tell.Fresh]:
+def _settle_all(ledger: Ledger, judged: Sequence[_Judged], now: datetime) -> list[tell.Fresh]:
     """Hold what follows against what was said, and write it; the alerts that are news."""
-    rule, past = judged.work.rule, judged.work.past
-    if not judged.events and not past.known:
+    said = [one for one in judged if one.events or one.work.past.known]
+    if not said:
         return []
+    rules = [one.work.rule.name for one in said]
+    book = Book(ledger, rules, [event for one in said for event in one.events], now)
+    fresh = [item for one in said for item in _settle(book, one)]
+    book.write()
+    ledger.supersede(rules)
+    return fresh
+
+
+def _settle(book: Book, judged: _Judged) -> list[tell.Fresh]:
+    """Hold what one rule says against what was said; the alerts that are news."""
+    rule, past = judged.work.rule, judged.work.past
     challengers = {key: slot.challenger for key, slot in judged.slots.items()}
-    outcome = reconcile(replace(past, taken=ledger.confirmed_ids(rule.name)), judged.events, challengers)
-    ledger.forget_alerts(outcome.forgotten)
-    fresh = [_take_back(ledger, rule, wrong, now) for wrong in outcome.wrong]
+    outcome = reconcile(replace(past, taken=book.taken[rule.name]), judged.events, challengers)
+    book.forget(outcome.forgotten)
+    fresh = [_take_back(book, rule, wrong) for wrong in outcome.wrong]
     known = {alert.alert_id: alert for alert in past.known}
     unwritten = [event.alert_id for event in outcome.events]
-    waiting: list[tuple[Alert, str]] = []
     for event in outcome.events:
         before = known.get(event.alert_id)
         if before is not None and before.state == "held" and before.why == tell.MASS_CHANGE:
             unwritten.remove(event.alert_id)
             continue
         told = before is not None and before.told
-        alert = _alert(ledger, rule, event, unwritten, told=told)
+        alert = _alert(book, rule, event, unwritten, told=told)
         unwritten.remove(event.alert_id)
         if before is not None and told and alert.state == "held":
             # Told as a lead change, and known by now to be one of the list only.
-            fresh += [] if before.correction else [_take_back(ledger, rule, before, now)]
+            fresh += [] if before.correction else [_take_back(book, rule, before)]
             continue
         if alert.state != "firing" and before is not None:
-            ledger.unqueue([alert.alert_id])
-        waiting.append((alert, event.slot))
-        if rule.is_race:  # what is said of the next one depends on it
-            ledger.write_alerts(waiting, now=now)
-            waiting.clear()
+            book.unqueue(alert.alert_id)
+        book.put(alert, event.slot)
         if event.alert_id in outcome.new:
             fresh.append(tell.Fresh(alert, rule))
-    ledger.write_alerts(waiting, now=now)
     return fresh
 
 
-def _alert(ledger: Ledger, rule: Rule, event: Event, unwritten: Sequence[str], *, told: bool) -> Alert:
+def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, told: bool) -> Alert:
     kind = _KINDS.get(event.kind, rule.when)
     pending = event.kind == "PENDING"
-    why, holds = ledger.worth(rule.board, event.entity, event.rival, event.since) if rule.is_race else ("", None)
+    pair = (rule.board, event.entity, event.rival, event.since)
+    why, holds = book.worth.get(pair, ("", None)) if rule.is_race else ("", None)
     # What is yet to be written anew may stand there as it was before.
     known = rule.is_race and not pending
-    story = ledger.slot_alerts(rule.name, event.slot, event.day, without=unwritten) if known else []
+    story = book.story(rule.name, event.slot, event.day, without=unwritten) if known else []
     doubt = why if holds is False and event.kind in ("FLIP", "CONTESTED") else ""
     # What was told already takes back nothing that nobody was told of, whatever the story has become since.
     held = doubt if told else _held(event, story, doubt)
@@ -222,7 +240,7 @@ def _alert(ledger: Ledger, rule: Rule, event: Event, unwritten: Sequence[str], *
         margin=event.margin,
         definition="",
         snapshot_id=event.snapshot_id,
-        quality=ledger.quality(event.snapshot_id),
+        quality=book.quality.get(event.snapshot_id, ""),
         why=held or why,
         confirm=rule.confirm,
         changes=event.changes,
@@ -251,11 +269,12 @@ def _thread(event: Event, story: Sequence[SlotAlert]) -> str:
     return last.alert_id
 
 
-def _take_back(ledger: Ledger, rule: Rule, wrong: KnownAlert, now: datetime) -> tell.Fresh:
+def _take_back(book: Book, rule: Rule, wrong: KnownAlert) -> tell.Fresh:
     """Correct what somebody was told and what is no longer so."""
-    ledger.set_state([wrong.alert_id], "reverted")
-    correction = tell.correction(ledger.alert(wrong.alert_id))
-    ledger.write_alert(correction, slot=wrong.slot, now=now)
+    book.ledger.set_state([wrong.alert_id], "reverted")
+    correction = tell.correction(book.ledger.alert(wrong.alert_id))
+    book.take_back(wrong.alert_id, correction.alert_id)
+    book.put(correction, wrong.slot)
     return tell.Fresh(correction, rule)
 
 

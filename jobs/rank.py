@@ -34,8 +34,9 @@ def run(db: Database, boards: Sequence[Board], registry: Registry) -> Summary:
     standings.retire(db, [board.name for board in boards])
     starts: dict[str, date] = {}
     flips = 0
+    made, known = standings.Made(db), registry.fingerprint()
     for board in boards:
-        start = standings.refresh(db, board, board.fingerprint(registry.fingerprint()))
+        start = standings.refresh(db, board, board.fingerprint(known), made)
         if start is not None:
             starts[board.name] = start
             flips += _find_flips(db, board, start)

@@ -70,11 +70,9 @@ def run(
         (mass if held else calm).append(item)
     titles = [_hold(ledger, outbox, [i for i in mass if i.alert.snapshot_id == one], now) for one in sorted(crowded)]
     folded = _fold(ledger, calm, boards)
-    for alert, rule in calm:
-        if alert.alert_id not in folded:
-            titles.append(alert.title)
-            for channel in rule.channels:
-                outbox.queue(alert.alert_id, channel, now)
+    alone = [item for item in calm if item.alert.alert_id not in folded]
+    titles += [alert.title for alert, _ in alone]
+    outbox.queue_all([(alert.alert_id, channel) for alert, rule in alone for channel in rule.channels], now)
     return Told(tuple(titles), len(mass))
 
 

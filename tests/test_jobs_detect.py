@@ -288,7 +288,7 @@ def test_what_is_decided_is_written_as_a_whole_or_not_at_all(monkeypatch: pytest
         def fail(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        monkeypatch.setattr(Ledger, "write_alert", fail)
+        monkeypatch.setattr(Ledger, "write_alerts", fail)
         with pytest.raises(KeyboardInterrupt):
             judge(db, 1)
         assert everything(db) == before

@@ -426,7 +426,7 @@ def test_a_rule_without_a_past_has_only_news() -> None:
 def test_only_who_is_thought_to_lead_already_takes_a_lead_back_in_silence(
     story: list[tuple[str, str, str, str]], entity: str, held: bool
 ) -> None:
-    told = [SlotAlert(str(number), *one, "") for number, one in enumerate(story)]
+    told = [SlotAlert(str(number), *one, "", day(number), moment(number)) for number, one in enumerate(story)]
     event = flip(20, entity=entity, rival="A" if entity != "A" else "B")
     assert (_held(event, told, "") != "") == held
 

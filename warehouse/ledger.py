@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -18,8 +18,15 @@ from warehouse.records import Alert, Flip, KnownAlert, Standing
 JUDGED_DEPTH = 1000
 """How far down a board the engine looks for entities that nobody named: a leader does not fall further in one day."""
 
-_NOT_ROWS = ("definition", "history")
-"""What an alert is told with, but is not stored with it."""
+_DAYS_AT_ONCE = 400
+"""Days of boards that are held together: they are up to `JUDGED_DEPTH` values each."""
+
+_ROW: dict[str, type] = {
+    "alert_id": str, "rule": str, "board": str, "kind": str, "entity": str, "rival": str, "state": str, "day": date,
+    "confirmed_day": date, "title": str, "value": float, "rival_value": float, "margin": float, "snapshot_id": int,
+    "quality": str, "why": str, "confirm": int, "changes": int, "thread_of": str,
+}  # fmt: skip
+"""What is stored of an alert: not what follows from elsewhere."""
 
 _COUNTED = "bit_xor(hash(entity, round(value)))::VARCHAR"
 """What a board counted on a day, as a short text: another one for the same snapshot is another way of counting."""
@@ -49,8 +56,9 @@ class RuleState(NamedTuple):
     """As plain data."""
 
 
-class SlotAlert(NamedTuple):
-    """An alert in the story of its slot."""
+@dataclass(frozen=True, slots=True)
+class SlotAlert:
+    """A confirmed alert in the story of its slot."""
 
     alert_id: str
     kind: str
@@ -58,6 +66,14 @@ class SlotAlert(NamedTuple):
     rival: str
     state: str
     why: str
+    confirmed_day: date
+    created_at: datetime
+    corrected_by: str = ""
+    """The correction that took it back."""
+
+
+Pair = tuple[str, str, str, date]
+"""Board, entity, rival, day."""
 
 
 class Ledger:
@@ -65,7 +81,6 @@ class Ledger:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self._quality: dict[int, str] = {}
 
     # What rules have seen
 
@@ -116,11 +131,40 @@ class Ledger:
 
         return departures.marked(self.db, board, list(days.values()), watched)
 
-    def days_since(self, board: str, start: date, watched: Iterable[str] = ()) -> list[Standing]:
-        """The same with the days for which nothing could be ranked: these have been judged when they are judged."""
-        rows = self.db.rows(sql("empty_days_since"), {"board": board, "start": start})
-        empty = [Standing(board, day, snapshot_id, {}) for day, snapshot_id in rows]
-        return sorted([*self.standings_since(board, start, watched), *empty], key=lambda standing: standing.day)
+    def days_of_boards(
+        self, starts: Mapping[str, date], watched: Iterable[tuple[str, str]] = ()
+    ) -> dict[str, list[Standing]]:
+        """Board -> its standings from a day on, oldest first, with the days for which nothing could be ranked.
+
+        Args:
+            starts: board -> first day.
+            watched: (board, entity) looked at however far down it is.
+        """
+        days: dict[str, dict[date, Standing]] = {board: {} for board in starts}
+        with (
+            self.db.rows_as("wanted", list(starts.items()), {"board": str, "start": date}),
+            self.db.rows_as("watched", sorted(set(watched)), {"board": str, "entity": str}),
+        ):
+            for board, day, snapshot_id in self.db.rows(sql("ranked_days_of_boards")):
+                days[board][day] = Standing(board, day, snapshot_id, {})
+            for board, day, entity, value in self.db.rows(sql("standings_of_boards"), {"depth": JUDGED_DEPTH}):
+                days[board][day].values[entity] = value
+        return {board: list(found.values()) for board, found in days.items()}
+
+    def boards_at_once(self, starts: Mapping[str, date]) -> Iterator[list[str]]:
+        """Boards in groups whose days from their starts on can be held together; a long history is one of its own."""
+        with self.db.rows_as("wanted", list(starts.items()), {"board": str, "start": date}):
+            counts: dict[str, int] = dict(self.db.rows(sql("count_ranked_days")))
+        group: list[str] = []
+        held = 0
+        for board in starts:
+            held += counts.get(board, 0)
+            if group and held > _DAYS_AT_ONCE:
+                yield group
+                group, held = [], counts.get(board, 0)
+            group.append(board)
+        if group:
+            yield group
 
     # Flips
 
@@ -165,14 +209,26 @@ class Ledger:
             found[row.pop("rule")].append(KnownAlert(**row))
         return found
 
-    def confirmed_ids(self, rule: str) -> set[str]:
-        """The ids of everything a rule ever confirmed."""
-        return {row[0] for row in self.db.rows(sql("confirmed_ids"), {"rule": rule})}
+    def confirmed_ids(self, rules: Iterable[str]) -> dict[str, set[str]]:
+        """Rule -> the ids of everything it ever confirmed."""
+        found: dict[str, set[str]] = {rule: set() for rule in rules}
+        for rule, alert_id in self.db.rows(sql("confirmed_ids"), {"rules": list(found)}):
+            found[rule].add(alert_id)
+        return found
 
-    def slot_alerts(self, rule: str, slot: str, day: date, *, without: Sequence[str] = ()) -> list[SlotAlert]:
-        """What was confirmed about a slot before a day and still counts, oldest first; some left out."""
-        keys = {"rule": rule, "slot": slot, "day": day, "without": list(without)}
-        return [SlotAlert(*row) for row in self.db.rows(sql("slot_alerts"), keys)]
+    def stories(self, slots: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[SlotAlert]]:
+        """(rule, slot) -> what was confirmed about it, oldest first."""
+        found: dict[tuple[str, str], list[SlotAlert]] = defaultdict(list)
+        with self.db.rows_as("slots", sorted(slots), {"rule": str, "slot": str}):
+            for rule, slot, *row in self.db.rows(sql("slot_alerts")):
+                found[rule, slot].append(SlotAlert(*row))
+        return found
+
+    def worths(self, pairs: Iterable[Pair]) -> dict[Pair, tuple[str, bool | None]]:
+        """Of each pair what the flip is worth that put entity ahead of rival, where there is one: as `worth`."""
+        schema = {"board": str, "entity": str, "rival": str, "day": date}
+        with self.db.rows_as("pairs", sorted(pairs), schema):
+            return {tuple(row[:4]): (row[4], row[5]) for row in self.db.rows(sql("last_pair_flips"))}
 
     def count_pending(self) -> int:
         """How many alerts are about to fire."""
@@ -195,28 +251,14 @@ class Ledger:
 
     def write_alert(self, alert: Alert, *, slot: str, now: datetime) -> None:
         """Write an alert, or write it anew."""
-        row = {name: value for name, value in asdict(alert).items() if name not in _NOT_ROWS} | {"slot": slot}
-        if self.db.value(sql("knows_alert"), {"alert_id": alert.alert_id}):
-            self.db.execute(sql("update_alert"), row)
-        else:
-            self.db.execute(sql("insert_alert"), row | {"created_at": now})
+        self.write_alerts([(alert, slot)], now=now)
 
-    def write_alerts(self, alerts: Sequence[tuple[Alert, str]], *, now: datetime) -> None:
-        """The same for alerts with their slots, all at once: one snapshot may bring thousands."""
-        if len(alerts) == 1:
-            self.write_alert(alerts[0][0], slot=alerts[0][1], now=now)
-            return
-        found = self.db.rows(sql("alerts_known"), {"alerts": [alert.alert_id for alert, _ in alerts]})
-        known = {alert_id for (alert_id,) in found}
-        for alert, slot in alerts:
-            if alert.alert_id in known:
-                self.write_alert(alert, slot=slot, now=now)
-        new = [asdict(alert) | {"slot": slot} for alert, slot in alerts if alert.alert_id not in known]
-        if new:
-            import polars as pl  # noqa: PLC0415 most commands that read alerts write none
-
-            frame = pl.DataFrame(new, infer_schema_length=None).drop(_NOT_ROWS)
-            with self.db.view_of("incoming_alerts", frame):
+    def write_alerts(self, alerts: Iterable[tuple[Alert, str]], *, now: datetime) -> None:
+        """Write alerts with their slots, or write them anew, all at once: one snapshot may bring thousands."""
+        rows = [(*(getattr(alert, name) for name in _ROW), slot) for alert, slot in alerts]
+        if rows:
+            with self.db.rows_as("incoming_alerts", rows, _ROW | {"slot": str}):
+                self.db.execute(sql("update_alerts"))
                 self.db.execute(sql("insert_alerts"), {"created_at": now})
 
     def supersede(self, rules: Sequence[str]) -> None:
@@ -257,11 +299,9 @@ class Ledger:
         query = {"model": "model_families", "family": "family_countries"}.get(entity)
         return dict(self.db.rows(sql(query), {"entities": list(names)})) if query else {}
 
-    def quality(self, snapshot_id: int) -> str:
-        """What is to be said about the data of a snapshot."""
-        if snapshot_id not in self._quality:
-            self._quality[snapshot_id] = str(self.db.value(sql("snapshot_quality"), {"snapshot_id": snapshot_id}) or "")
-        return self._quality[snapshot_id]
+    def qualities(self, snapshots: Iterable[int]) -> dict[int, str]:
+        """Snapshot -> what is to be said about its data."""
+        return dict(self.db.rows(sql("snapshot_qualities"), {"snapshots": list(snapshots)}))
 
     def last_trouble(self) -> str:
         """Why the last look that is not complete is not; empty when all are."""

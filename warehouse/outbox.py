@@ -26,7 +26,14 @@ class Outbox:
 
     def queue(self, alert_id: str, channel: str, now: datetime) -> None:
         """Queue an alert for a channel; once, however often asked."""
-        self.db.execute(sql("queue_delivery"), {"alert_id": alert_id, "channel": channel, "queued_at": now})
+        self.queue_all([(alert_id, channel)], now)
+
+    def queue_all(self, wanted: Iterable[tuple[str, str]], now: datetime) -> None:
+        """Queue alerts for channels, given as (alert, channel); each once, however often asked."""
+        rows = sorted(set(wanted))
+        if rows:
+            with self.db.rows_as("wanted", rows, {"alert_id": str, "channel": str}):
+                self.db.execute(sql("queue_deliveries"), {"queued_at": now})
 
     def queue_instead(self, channel: str, now: datetime) -> None:
         """Queue for a channel what waits for channels that refuse everything; once, however often asked."""

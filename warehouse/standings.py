@@ -8,6 +8,7 @@ are made again from the first day on which any of these changed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
@@ -38,14 +39,42 @@ _AT_ONCE = 6_000_000
 """Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
 
 
-def refresh(db: Database, board: Board, fingerprint: str) -> date | None:
+class Made:
+    """What all boards were made under, and for which days, asked once: nearly always nothing is to do for any."""
+
+    def __init__(self, db: Database) -> None:
+        self.db = db
+        self.seen_until: date | None = db.value(sql("last_first_seen"))
+        self.under = {board: under for board, *under in db.rows(sql("boards_made_under"))}
+        """Board -> its fingerprint, until when models were seen for it, which of them counted for whom, its meaning."""
+        self.ranked: dict[str, Days] = defaultdict(dict)
+        for board, day, snapshot_id in db.rows(sql("all_ranked_days")):
+            self.ranked[board][day] = snapshot_id
+        self._days: dict[tuple[str, ...], Days] = defaultdict(dict)
+        for source, day, snapshot_id in db.rows(sql("all_series_days")):
+            self._days[(source,)][day] = snapshot_id
+
+    def days_of(self, board: Board) -> Days:
+        """As the function of this name."""
+        if board.series is not None:
+            return self._days[(board.measure,)]
+        key = (board.entity, board.measure, board.scope)
+        if key not in self._days:
+            self._days[key] = days_of(self.db, board)
+        return self._days[key]
+
+
+def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = None) -> date | None:
     """Bring one board up to date; the first day whose standing is new, None when nothing was to do.
 
     Run inside a transaction.
     """
-    same = _made_alike(db, board, fingerprint)
-    chosen = days_of(db, board)
-    start = _first_difference(dict(db.rows(sql("ranked_days"), {"board": board.name})) if same else {}, chosen)
+    made = made or Made(db)
+    same = _made_alike(db, board, fingerprint, made)
+    chosen = made.days_of(board)
+    start = _first_difference(made.ranked[board.name] if same else {}, chosen)
+    if start is None and same and made.under[board.name][1::2] == [made.seen_until, board.definition]:
+        return None
     if start is not None:
         for query in ("delete_standings", "delete_rankings"):
             db.execute(sql(query), {"board": board.name, "start": start, "anew": not same})
@@ -91,12 +120,11 @@ def retire(db: Database, boards: list[str]) -> None:
         db.execute(sql(query), {"boards": boards})
 
 
-def _made_alike(db: Database, board: Board, fingerprint: str) -> bool:
+def _made_alike(db: Database, board: Board, fingerprint: str, made: Made) -> bool:
     """Whether the board's standings were made under this definition, with every model counting for whom it does now."""
-    known = db.rows(sql("board_made_under"), {"board": board.name})
-    if not known or known[0][0] != fingerprint:
+    known, seen_until, members, _ = made.under.get(board.name, (None, None, None, None))
+    if known != fingerprint:
         return False
-    seen_until, members = known[0][1:]
     return bool(_members_until(db, board, seen_until) == members)
 
 

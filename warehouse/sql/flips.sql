@@ -25,6 +25,15 @@ SELECT flip_id, verdict, panel_holds FROM flips
 WHERE board = $board AND entity = $entity AND rival = $rival AND day <= $day
 ORDER BY day DESC LIMIT 1;
 
+-- name: last_pair_flips
+-- Of each of `pairs` the flip that began the current lead of entity over rival, as of a day.
+SELECT p.board, p.entity, p.rival, p.day, last.verdict, last.panel_holds
+FROM (
+    SELECT p.board, p.entity, p.rival, p.day,
+        arg_max({'verdict': f.verdict, 'panel_holds': f.panel_holds}, f.day) AS last
+    FROM pairs AS p JOIN flips AS f ON (f.board, f.entity, f.rival) = (p.board, p.entity, p.rival) AND f.day <= p.day
+    GROUP BY ALL) AS p;
+
 -- name: members_of_sides
 -- Which models count for the entities compared.
 SELECT * FROM ({members}) WHERE entity IN (SELECT entity FROM sides)

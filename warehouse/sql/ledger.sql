@@ -68,11 +68,20 @@ FROM standings
 WHERE board = $board AND day >= $start AND (rank <= $depth OR list_contains($watched, entity))
 ORDER BY day, rank, entity;
 
--- name: empty_days_since
--- Days for which nothing could be ranked.
-SELECT day, snapshot_id FROM rankings
-WHERE board = $board AND day >= $start AND day NOT IN (SELECT day FROM standings WHERE board = $board)
-ORDER BY day;
+-- name: ranked_days_of_boards
+-- The days from a day on for which the boards `wanted` were looked at, oldest first.
+SELECT board, day, snapshot_id FROM rankings JOIN wanted USING (board) WHERE day >= start ORDER BY board, day;
+
+-- name: standings_of_boards
+-- The values of the boards `wanted` from a day on; deep down only entities `watched`.
+SELECT s.board, s.day, s.entity, s.value
+FROM standings AS s JOIN wanted USING (board)
+WHERE s.day >= start AND (s.rank <= $depth OR (s.board, s.entity) IN (SELECT (board, entity) FROM watched))
+ORDER BY s.board, s.day, s.rank, s.entity;
+
+-- name: count_ranked_days
+-- For how many days from a day on the boards `wanted` were looked at.
+SELECT board, count(*) FROM rankings JOIN wanted USING (board) WHERE day >= start GROUP BY board;
 
 -- name: known_alerts
 -- Alerts of the rules `judging` that are pending, or were confirmed on the first day of each or later; whether somebody was
@@ -94,15 +103,17 @@ WHERE (a.state = 'pending' OR a.confirmed_day >= j.start) AND a.kind NOT IN ('co
 ORDER BY a.confirmed_day, a.alert_id;
 
 -- name: confirmed_ids
--- The ids of everything a rule ever confirmed.
-SELECT alert_id FROM alerts WHERE rule = $rule AND confirmed_day IS NOT NULL;
+-- The ids of everything that rules ever confirmed.
+SELECT rule, alert_id FROM alerts WHERE list_contains($rules, rule) AND confirmed_day IS NOT NULL;
 
 -- name: slot_alerts
--- What was confirmed about a slot before a day and was not taken back by a correction, oldest first.
-SELECT alert_id, kind, entity, rival, state, why FROM alerts AS a
-WHERE rule = $rule AND slot = $slot AND confirmed_day < $day AND kind <> 'correction' AND NOT list_contains($without, alert_id)
-    AND NOT EXISTS (SELECT 1 FROM alerts AS c WHERE c.kind = 'correction' AND c.thread_of = a.alert_id)
-ORDER BY confirmed_day, created_at;
+-- What was confirmed about `slots`, oldest first, with the correction that took it back.
+SELECT a.rule, a.slot, a.alert_id, a.kind, a.entity, a.rival, a.state, a.why, a.confirmed_day, a.created_at,
+    coalesce(c.alert_id, '')
+FROM alerts AS a JOIN slots USING (rule, slot)
+LEFT JOIN alerts AS c ON c.kind = 'correction' AND c.thread_of = a.alert_id
+WHERE a.confirmed_day IS NOT NULL AND a.kind <> 'correction'
+ORDER BY a.rule, a.slot, a.confirmed_day, a.created_at;
 
 -- name: count_pending
 -- How many alerts are about to fire.
@@ -143,33 +154,23 @@ WHERE alerts.alert_id = found.alert_id AND state IN ('firing', 'reverted');
 -- A source that works again is no trouble any more.
 UPDATE alerts SET state = 'reverted' WHERE rule = $rule AND state = 'firing';
 
--- name: insert_alert
--- Write an alert.
-INSERT INTO alerts (alert_id, rule, board, kind, entity, rival, state, day, confirmed_day, title, value, rival_value, margin,
-    confirm, snapshot_id, slot, why, quality, changes, thread_of, folded_into, created_at)
-VALUES ($alert_id, $rule, $board, $kind, $entity, $rival, $state, $day, $confirmed_day, $title, $value, $rival_value, $margin,
-    $confirm, $snapshot_id, $slot, $why, $quality, $changes, $thread_of, '', $created_at);
+-- name: update_alerts
+-- Write `incoming_alerts` anew that are there; when each was first written, by whose message it is told and that it was muted
+-- stay.
+UPDATE alerts SET rule = i.rule, board = i.board, kind = i.kind, entity = i.entity, rival = i.rival, day = i.day,
+    state = CASE WHEN alerts.state = 'silenced' AND i.state = 'firing' THEN alerts.state ELSE i.state END,
+    confirmed_day = i.confirmed_day, title = i.title, value = i.value, rival_value = i.rival_value, margin = i.margin,
+    confirm = i.confirm, snapshot_id = i.snapshot_id, slot = i.slot, why = i.why, quality = i.quality, changes = i.changes,
+    thread_of = i.thread_of
+FROM incoming_alerts AS i WHERE alerts.alert_id = i.alert_id;
 
 -- name: insert_alerts
--- Write many alerts that were not written before.
-INSERT INTO alerts BY NAME SELECT *, '' AS folded_into, $created_at::TIMESTAMPTZ AS created_at FROM incoming_alerts;
-
--- name: alerts_known
--- Which of these alerts were written before.
-SELECT alert_id FROM alerts WHERE alert_id IN (SELECT unnest($alerts::VARCHAR[]));
-
--- name: update_alert
--- Write an alert anew; when it was first written, by whose message it is told and that it was muted stay.
-UPDATE alerts SET rule = $rule, board = $board, kind = $kind, entity = $entity, rival = $rival, day = $day,
-    state = CASE WHEN state = 'silenced' AND $state = 'firing' THEN state ELSE $state END,
-    confirmed_day = $confirmed_day, title = $title, value = $value, rival_value = $rival_value, margin = $margin,
-    confirm = $confirm, snapshot_id = $snapshot_id, slot = $slot, why = $why, quality = $quality, changes = $changes,
-    thread_of = $thread_of
-WHERE alert_id = $alert_id;
-
--- name: knows_alert
--- Whether an alert was written before.
-SELECT count(*) > 0 FROM alerts WHERE alert_id = $alert_id;
+-- Write those of `incoming_alerts` that are not there.
+INSERT INTO alerts (alert_id, rule, board, kind, entity, rival, state, day, confirmed_day, title, value, rival_value, margin,
+    confirm, snapshot_id, slot, why, quality, changes, thread_of, folded_into, created_at)
+SELECT alert_id, rule, board, kind, entity, rival, state, day, confirmed_day, title, value, rival_value, margin,
+    confirm, snapshot_id, slot, why, quality, changes, thread_of, '', $created_at
+FROM incoming_alerts WHERE alert_id NOT IN (SELECT alert_id FROM alerts);
 
 -- name: fold_alert
 -- Let another alert's message tell this one too.
@@ -229,9 +230,9 @@ GROUP BY day
 HAVING count(*) = 2
 ORDER BY day DESC LIMIT 120;
 
--- name: snapshot_quality
--- What is to be said about the data of a snapshot.
-SELECT verdict || ': ' || verdict_reason FROM snapshots WHERE snapshot_id = $snapshot_id;
+-- name: snapshot_qualities
+-- What is to be said about the data of snapshots.
+SELECT snapshot_id, verdict || ': ' || verdict_reason FROM snapshots WHERE list_contains($snapshots, snapshot_id);
 
 -- name: last_trouble
 -- Why the last look that is not complete is not.

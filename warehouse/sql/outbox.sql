@@ -1,8 +1,8 @@
--- name: queue_delivery
--- Queue an alert for a channel, unless it already is or was.
+-- name: queue_deliveries
+-- Queue the alerts `wanted` for their channels, unless they already are or were.
 INSERT INTO deliveries (alert_id, channel, status, attempts, queued_at)
-SELECT $alert_id, $channel, 'pending', 0, $queued_at
-WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE alert_id = $alert_id AND channel = $channel);
+SELECT alert_id, channel, 'pending', 0, $queued_at
+FROM wanted ANTI JOIN deliveries USING (alert_id, channel);
 
 -- name: channels_told
 -- The channels that took an alert.

@@ -23,13 +23,18 @@ ORDER BY day;
 -- For each day of an imported series: the last import.
 SELECT day, max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source = $source GROUP BY day ORDER BY day;
 
--- name: ranked_days
--- The days a board was ranked for, and from which snapshot, where that can be done again.
-SELECT day, snapshot_id FROM rankings WHERE board = $board AND snapshot_id NOT IN (SELECT snapshot_id FROM thinned);
+-- name: all_series_days
+-- For each day of every imported series: the last import.
+SELECT source, day, max(snapshot_id) FROM snapshots
+WHERE verdict = 'complete' AND source LIKE 'series:%' GROUP BY source, day ORDER BY source, day;
 
--- name: board_made_under
--- What the board's standings were made under.
-SELECT fingerprint, seen_until, members FROM boards WHERE board = $board;
+-- name: all_ranked_days
+-- The days that boards were ranked for, and from which snapshot, where that can be done again.
+SELECT board, day, snapshot_id FROM rankings WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned);
+
+-- name: boards_made_under
+-- What each board's standings were made under.
+SELECT board, fingerprint, seen_until, members, definition FROM boards;
 
 -- name: board_as_declared
 -- What a board ranks, by which measure, over which models.
