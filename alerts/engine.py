@@ -23,9 +23,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from alerts.contests import LINE, Contest, contests
 from alerts.rules import Rule
@@ -40,9 +40,8 @@ FLAPPING, CALM = 0.3, 0.1
 """Flap scores at which a slot becomes contested, and at which it is settled again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """What is known of one slot."""
+class Slot(NamedTuple):
+    """What is known of one slot. A tuple, because one is made for every slot on every day."""
 
     incumbent: str
     last_day: date
@@ -145,7 +144,7 @@ def _contest(
 def _muted(slot: Slot, events: list[Event]) -> tuple[Slot, list[Event]]:
     """Flips that nobody is told of."""
     rest = [event for event in events if event.kind != "FLIP"]
-    return (slot if len(rest) == len(events) else replace(slot, told="")), rest
+    return (slot if len(rest) == len(events) else slot._replace(told="")), rest
 
 
 def _first_sight(contest: Contest, day: date, *, newcomer: bool) -> Slot | None:
@@ -165,23 +164,8 @@ def _observed(slot: Slot, leader: str, day: date) -> Slot:
     """The slot with this day counted into its recent changes."""
     changed = leader != slot.ahead
     recent = (slot.recent + ("1" if changed else "0"))[-WINDOW:]
-    # Written out, for this is done for every slot on every day, and `replace` takes four times as long.
-    return Slot(
-        incumbent=slot.incumbent,
-        last_day=day,
-        challenger=slot.challenger,
-        since=slot.since,
-        days=slot.days,
-        epoch=slot.epoch,
-        previous=slot.previous,
-        flipped_on=slot.flipped_on,
-        told=slot.told,
-        ahead=leader,
-        recent=recent,
-        flapping=slot.flapping,
-        changes=slot.changes + (changed and slot.flapping),
-        contests=slot.contests,
-    )
+    changes = slot.changes + (changed and slot.flapping)
+    return slot._replace(last_day=day, ahead=leader, recent=recent, changes=changes)
 
 
 def _advance(slot: Slot, contest: Contest, standing: Standing, rule: Rule) -> tuple[Slot, list[Event]]:
@@ -196,7 +180,7 @@ def _drop(slot: Slot, contest: Contest, standing: Standing, rule: Rule) -> tuple
     """The incumbent holds; a challenge that was pending is over."""
     if slot.challenger is None:
         return slot, []
-    calm = replace(slot, challenger=None, since=None, days=0)
+    calm = slot._replace(challenger=None, since=None, days=0)
     return calm, [_event("DROPPED", slot, slot.challenger, contest, standing, rule)]
 
 
@@ -210,7 +194,7 @@ def _challenge(
         events.append(_event("DROPPED", slot, slot.challenger, contest, standing, rule))
     days = ((slot.days if same else 0) + 1) if lead >= rule.margin else 0
     since = slot.since if same and slot.days and days and slot.since else standing.day
-    pending = replace(slot, challenger=leader, days=days, since=since)
+    pending = slot._replace(challenger=leader, days=days, since=since)
     if days < rule.confirm or (standing.day - since).days < rule.span_days:
         return pending, [*events, _event("PENDING", pending, leader, contest, standing, rule)]
     flip = _event("FLIP", pending, leader, contest, standing, rule)
@@ -219,8 +203,7 @@ def _challenge(
 
 def _handed_over(slot: Slot, flip: Event) -> Slot:
     """The slot with its new incumbent."""
-    return replace(
-        slot,
+    return slot._replace(
         incumbent=flip.entity,
         challenger=None,
         since=None,
@@ -241,16 +224,16 @@ def _judge_flapping(
     """
     score = flap_score(slot.recent)
     if not slot.flapping and score >= FLAPPING:
-        slot = replace(slot, flapping=True, changes=slot.recent.count("1"), contests=slot.contests + 1)
+        slot = slot._replace(flapping=True, changes=slot.recent.count("1"), contests=slot.contests + 1)
         slot, untold = _muted(slot, events)
         return slot, [*untold, _event("CONTESTED", slot, slot.ahead or slot.incumbent, contest, standing, rule)]
     if slot.flapping and score <= CALM and slot.ahead == slot.incumbent:
         kind: Kind = "FLIP" if contest.told is not None else "SETTLED"
         event = _event(kind, slot, slot.incumbent, contest, standing, rule)
-        calm = replace(slot, flapping=False, changes=0)
+        calm = slot._replace(flapping=False, changes=0)
         if kind == "SETTLED":
             return calm, [*events, event]
-        return (calm, events) if slot.told else (replace(calm, told=event.alert_id), [*events, event])
+        return (calm, events) if slot.told else (calm._replace(told=event.alert_id), [*events, event])
     return slot, events
 
 
@@ -318,10 +301,10 @@ def trouble(slot: Slot | None, last_complete: date | None, today: date, rule: Ru
     slot = slot or Slot(incumbent="source", last_day=today)
     since = last_complete or slot.last_day
     if (today - since).days < rule.after_days:
-        return replace(slot, since=None, last_day=since), None
+        return slot._replace(since=None, last_day=since), None
     if slot.since == since:
         return slot, None
-    after = replace(slot, since=since, epoch=slot.epoch + 1, last_day=since)
+    after = slot._replace(since=since, epoch=slot.epoch + 1, last_day=since)
     event = Event(
         kind="FLIP",
         alert_id=alert_id(rule.name, rule.board, "source", after.epoch, since.isoformat()),
@@ -345,7 +328,6 @@ def alert_id(rule: str, board: str, slot: str, epoch: int, entity: str) -> str:
     return hashlib.sha256(f"{rule}\n{board}\n{slot}\n{epoch}\n{entity}".encode()).hexdigest()[:10]
 
 
-_FIELDS = tuple(field.name for field in fields(Slot))
 _DATES = ("last_day", "since", "flipped_on")
 
 
@@ -355,7 +337,7 @@ def dump(slots: Mapping[str, Slot]) -> dict[str, dict[str, Any]]:
 
 
 def _plain(slot: Slot) -> dict[str, Any]:
-    known = {name: value for name in _FIELDS if (value := getattr(slot, name))}
+    known = {name: value for name in Slot._fields if (value := getattr(slot, name))}
     return known | {name: known[name].isoformat() for name in _DATES if name in known}
 
 
