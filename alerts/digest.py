@@ -10,8 +10,9 @@ from typing import Any
 
 from alerts.forms import Content, Section, safe_link
 from alerts.message import NAMESPACE, SUMMARY_LIMIT, Message, bullets, clean, data_of, from_content
+from alerts.names import entity_name, in_words, spoken
 from alerts.text import humanise, plain
-from alerts.wording import BOARD, NAME, day_of, headline
+from alerts.wording import BOARD, NAME, capital, day_of, headline
 from warehouse.records import Alert, Standing
 
 TOP = 5
@@ -28,6 +29,8 @@ class BoardWeek:
     now: Standing
     before: Standing | None = None
     definition: str = ""
+    entity: str = ""
+    """What it ranks: family, publisher, country or model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def digest(
             bullets("What happened", newest) if newest else Section("What happened", [("Nothing to report.",)], "l"),
             *(_table(week, ranked) for week, ranked in shown),
             *_rest(standings),
-            *_lines("Contested", [(headline(clean(alert)),) for alert in contested]),
+            *_lines("Contested", [(headline(in_words(clean(alert))),) for alert in contested]),
             *_lines("Data trouble", [(day.isoformat(), plain(why, 300)) for day, why in sorted(trouble, reverse=True)]),
         ],
         link=safe_link(link),
@@ -135,14 +138,22 @@ def _lede(shown: Sequence[tuple[BoardWeek, list[Place]]]) -> str:
     boards: dict[str, list[str]] = {}
     for week, ranked in shown[:4]:
         if ranked:
-            boards.setdefault(plain(ranked[0].entity, NAME), []).append(plain(week.now.board, BOARD))
+            who = plain(spoken(week.entity, ranked[0].entity), NAME)
+            boards.setdefault(who, []).append(plain(week.now.board, BOARD))
     leaders = [f"{who} leads {' and '.join(where)}" for who, where in boards.items()]
-    return f"{', '.join(leaders)}." if leaders else "No board has a standing yet."
+    return capital(f"{', '.join(leaders)}.") if leaders else "No board has a standing yet."
 
 
 def _table(week: BoardWeek, ranked: Sequence[Place]) -> Section:
     rows = [
-        (f"{p.rank}.", plain(p.entity, NAME), humanise(p.value), _percent(p.change), _moved(p, week)) for p in ranked
+        (
+            f"{p.rank}.",
+            plain(entity_name(week.entity, p.entity), NAME),
+            humanise(p.value),
+            _percent(p.change),
+            _moved(p, week),
+        )
+        for p in ranked
     ]
     heading = f"{plain(week.now.board, BOARD)}, {week.now.day}"
     return Section(heading, rows or [("", "nobody", "", "", "")], "rlrrl", note=plain(week.definition, 300))

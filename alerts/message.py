@@ -15,6 +15,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
 from alerts.forms import CHART_CID, TITLE_LIMIT, Content, Section, dress, safe_link
+from alerts.names import in_words
 from alerts.text import plain
 from alerts.wording import BOARD, NAME, bullet, day_of, facts, headline, kicker, lede, short_id, title, tone
 from warehouse.records import Alert
@@ -87,14 +88,15 @@ def compose(
     if alert.kind == SILENCE_OVER and also:
         return summary(also, occasion="silence", link=link, now=now, alert_id=alert.alert_id)
     about, inner = clean(alert), [clean(one) for one in also]
+    said = in_words(about)
     content = Content(
-        headline=headline(about),
-        lede=lede(about),
-        kicker=kicker(about),
-        tone=tone(about),
-        definition=about.definition,
-        facts=facts(about),
-        sections=[Section("Within it", [(bullet(one),) for one in inner], "l")] if inner else (),
+        headline=headline(said),
+        lede=lede(said),
+        kicker=kicker(said),
+        tone=tone(said),
+        definition=said.definition,
+        facts=facts(said),
+        sections=[Section("Within it", [(bullet(in_words(one)),) for one in inner], "l")] if inner else (),
         link=safe_link(link),
     )
     message = from_content(
@@ -176,7 +178,7 @@ _REASON: dict[Occasion, str] = {
 def bullets(heading: str, newest: Sequence[Alert]) -> Section:
     """Alerts, cleaned and newest first, as lines with their days; those past `SUMMARY_LIMIT` are counted."""
     more = len(newest) - SUMMARY_LIMIT
-    rows = [(day_of(alert).isoformat(), bullet(alert)) for alert in newest[:SUMMARY_LIMIT]]
+    rows = [(day_of(alert).isoformat(), bullet(in_words(alert))) for alert in newest[:SUMMARY_LIMIT]]
     return Section(heading, rows, "ll", note=f"+{more} more" if more > 0 else "")
 
 

@@ -51,7 +51,12 @@ def title(kind: str, entity: str, rival: str, board: str, *, number: float | Non
     who, whom, where = plain(entity, NAME), plain(rival, NAME), plain(board, BOARD)
     known = _HEADLINES.get(kind)
     made = known(who, whom, where, number) if known else f"{who}: {plain(kind, 30)} on {where}"
-    return plain(made, TITLE_LIMIT)
+    return plain(capital(made), TITLE_LIMIT)
+
+
+def capital(text: str) -> str:
+    """The text with the article of a country in capitals where a sentence begins with it."""
+    return re.sub(r"(^|\. )the ", r"\1The ", text)
 
 
 def _times(number: float | None, one: str) -> str:
@@ -153,7 +158,7 @@ def lede(alert: Alert) -> str:
     if _is_undone(alert):
         return f"This no longer holds: {alert.rival or 'the former leader'} is ahead of {alert.entity} again."
     known = _LEDES.get(_kind(alert))
-    return known(alert) if known else f"The rule {alert.rule} is satisfied by {alert.entity} on {alert.board}."
+    return capital(known(alert)) if known else f"The rule {alert.rule} is satisfied by {alert.entity} on {alert.board}."
 
 
 def kicker(alert: Alert) -> str:

@@ -7,7 +7,7 @@ follows what is decided, so that each alert is judged by what was said of its sl
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -19,16 +19,24 @@ from warehouse.records import Alert
 class Book:
     """What is known of the alerts of some rules, and what is to be written of them."""
 
-    def __init__(self, ledger: Ledger, rules: Collection[str], events: Collection[Event], now: datetime) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        rules: Collection[str],
+        events: Collection[Event],
+        kinds: Mapping[str, str],
+        now: datetime,
+    ) -> None:
         """Ask for all that these rules and events need.
 
         Args:
             ledger: asked now, and written to by `write`.
             rules: whose past matters.
             events: what they said.
+            kinds: board -> what it ranks.
             now: when it is written.
         """
-        self.ledger, self.now = ledger, now
+        self.ledger, self.kinds, self.now = ledger, kinds, now
         self.taken = ledger.confirmed_ids(rules)
         """Rule -> the ids of everything it ever confirmed."""
         self.worth = ledger.worths({(one.board, one.entity, one.rival, one.since) for one in events})

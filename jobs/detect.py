@@ -26,6 +26,7 @@ from alerts import engine
 from alerts.contests import LEAD
 from alerts.engine import Event
 from alerts.message import title
+from alerts.names import spoken
 from alerts.rules import Rule
 from jobs import naming, tell
 from jobs.book import Book
@@ -98,7 +99,7 @@ def run(
         ledger = Ledger(db)
         ledger.retire_rules([rule.name for rule in rules])
         judged = _judge(ledger, rules, now.date())
-        fresh = _settle_all(ledger, judged, now)
+        fresh = _settle_all(ledger, judged, {board.name: board.entity for board in boards}, now)
         fresh += _watch_sources(ledger, rules, now)
         told = tell.run(db, fresh, {rule.name: rule for rule in rules}, {b.name: b for b in boards}, now, breaker)
         days = sum(len(one.states) for one in judged)
@@ -171,13 +172,13 @@ def _names(slots: Mapping[str, engine.Slot]) -> set[str]:
     return held | {name for key in slots if key != LEAD for name in key.split("\n")}
 
 
-def _settle_all(ledger: Ledger, judged: Sequence[_Judged], now: datetime) -> list[tell.Fresh]:
+def _settle_all(ledger: Ledger, judged: Sequence[_Judged], kinds: Mapping[str, str], now: datetime) -> list[tell.Fresh]:
     """Hold what follows against what was said, and write it; the alerts that are news."""
     said = [one for one in judged if one.events or one.work.past.known]
     if not said:
         return []
     rules = [one.work.rule.name for one in said]
-    book = Book(ledger, rules, [event for one in said for event in one.events], now)
+    book = Book(ledger, rules, [event for one in said for event in one.events], kinds, now)
     fresh = [item for one in said for item in _settle(book, one)]
     book.write()
     ledger.supersede(rules)
@@ -224,6 +225,8 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
     doubt = why if holds is False and event.kind in ("FLIP", "CONTESTED") else ""
     # What was told already takes back nothing that nobody was told of, whatever the story has become since.
     held = doubt if told else _held(event, story, doubt)
+    ranks = book.kinds.get(rule.board, "")
+    names = (spoken(ranks, event.entity), spoken(ranks, event.rival))
     return Alert(
         alert_id=event.alert_id,
         rule=rule.name,
@@ -234,7 +237,7 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
         state="pending" if pending else "held" if held else "firing",
         day=event.since,
         confirmed_day=None if pending else event.day,
-        title=title(kind, event.entity, event.rival, rule.board),
+        title=title(kind, *names, rule.board, number=_number(kind, event, rule)),
         value=event.value,
         rival_value=event.rival_value,
         margin=event.margin,
@@ -245,7 +248,15 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
         confirm=rule.confirm,
         changes=event.changes,
         thread_of=_thread(event, story),
+        entity_kind=ranks,
     )
+
+
+def _number(kind: str, event: Event, rule: Rule) -> float | None:
+    """What is counted in the headline."""
+    if kind in _KINDS.values():
+        return event.changes
+    return {"milestone": event.rival_value, "enters_top": rule.top, "leaves_top": rule.top}.get(kind)
 
 
 def _held(event: Event, story: Sequence[SlotAlert], doubt: str) -> str:

@@ -83,8 +83,8 @@ def compose(db: Database, alert: Alert, boards: tuple[str, ...], *, now: datetim
 
 def _weeks(db: Database, period: dict[str, date]) -> list[BoardWeek]:
     return [
-        BoardWeek(_standing(db, board, now), _standing(db, board, before) if before else None, definition)
-        for board, definition, now, before in db.rows(sql("digest_boards"), period)
+        BoardWeek(_standing(db, board, now), _standing(db, board, before) if before else None, definition, entity)
+        for board, definition, entity, now, before in db.rows(sql("digest_boards"), period)
     ]
 
 

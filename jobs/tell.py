@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from alerts.engine import Event
 from alerts.message import title
+from alerts.names import in_words
 from alerts.rules import Rule
 from warehouse.boards import Board
 from warehouse.db import Database
@@ -105,7 +106,7 @@ def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime)
         changes=len(items),
         entity=f"{len(items)} alerts",
         rival="",
-        title=title("mass_change", f"{len(items)} alerts", "", first.board),
+        title=title("mass_change", f"{len(items)} alerts", "", first.board, number=len(items)),
         why=MASS_CHANGE,
     )
     ledger.write_alert(mass, slot="", now=now)
@@ -162,12 +163,13 @@ def _outermost(alert_id: str, folded: Mapping[str, str]) -> str:
 
 def correction(wrong: Alert) -> Alert:
     """What is said to who was told something that turned out wrong; in the same thread."""
+    said = in_words(wrong)
     return replace(
         wrong,
         alert_id=_derived(f"correction {wrong.alert_id}"),
         kind="correction",
         state="firing",
-        title=title("correction", wrong.entity, wrong.rival, wrong.board),
+        title=title("correction", said.entity, said.rival, wrong.board),
         why="later data for these days no longer bears it out",
         thread_of=wrong.alert_id,
     )

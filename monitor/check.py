@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from alerts.names import spoken
 from alerts.rules import Rule
 from alerts.text import humanise
 from alerts.wording import title
@@ -94,10 +95,12 @@ def _rules(settings: Settings) -> list[str]:
     with Database.open_published(settings.warehouse.publish) as db:
         ledger = Ledger(db)
         rules = naming.run(db, settings.rules, settings.boards, settings.registry)
-        return [f"{line}; {_last_fired(ledger, rule)}" for line, rule in zip(said, rules, strict=True)]
+        kinds = {board.name: board.entity for board in settings.boards}
+        pasts = [_last_fired(ledger, rule, kinds.get(rule.board, "")) for rule in rules]
+        return [f"{line}; {past}" for line, past in zip(said, pasts, strict=True)]
 
 
-def _last_fired(ledger: Ledger, rule: Rule) -> str:
+def _last_fired(ledger: Ledger, rule: Rule, ranks: str) -> str:
     """When a rule would last have told something over the stored history, and what."""
     if rule.when == "source_trouble":
         return "its past is not kept"
@@ -108,7 +111,8 @@ def _last_fired(ledger: Ledger, rule: Rule) -> str:
     if not sent:
         return f"{over} it would have told nothing" if standings else "no day is stored yet"
     kind = {"CONTESTED": "contested", "SETTLED": "settled"}.get(sent[-1].event, rule.when)
-    last = title(kind, sent[-1].entity, sent[-1].rival, rule.board)
+    names = (spoken(ranks, sent[-1].entity), spoken(ranks, sent[-1].rival))
+    last = title(kind, *names, rule.board, number=rule.top if kind in ("enters_top", "leaves_top") else None)
     often = "once" if len(sent) == 1 else f"{len(sent)} times"
     return f"{over} it would have told {often}, last on {sent[-1].confirmed_day}: {last}"
 

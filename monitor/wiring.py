@@ -13,6 +13,7 @@ import polars as pl
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.message import SILENCE_OVER, Message, compose, summary
+from alerts.names import in_words
 from jobs import backfill, census, collect, deliver, detect, digest, hub, prune
 from jobs.collect import Summary as Look
 from jobs.digest import Digest
@@ -162,7 +163,7 @@ def _race(alert: Alert) -> bytes | None:
     # Altair takes a second and 35 MB, and most days nobody is told anything.
     from alerts.charts import race_png  # noqa: PLC0415
 
-    return race_png(alert)
+    return race_png(in_words(alert))
 
 
 @contextmanager

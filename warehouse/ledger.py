@@ -141,6 +141,7 @@ class Ledger:
             watched: (board, entity) looked at however far down it is.
         """
         days: dict[str, dict[date, Standing]] = {board: {} for board in starts}
+        watched = list(watched)
         with (
             self.db.rows_as("wanted", list(starts.items()), {"board": str, "start": date}),
             self.db.rows_as("watched", sorted(set(watched)), {"board": str, "entity": str}),
@@ -149,7 +150,16 @@ class Ledger:
                 days[board][day] = Standing(board, day, snapshot_id, {})
             for board, day, entity, value in self.db.rows(sql("standings_of_boards"), {"depth": JUDGED_DEPTH}):
                 days[board][day].values[entity] = value
-        return {board: list(found.values()) for board, found in days.items()}
+        return {board: self._marked(board, list(found.values()), watched) for board, found in days.items()}
+
+    def _marked(self, board: str, days: Sequence[Standing], watched: Iterable[tuple[str, str]]) -> list[Standing]:
+        """The days of a board, each that was ranked with those who had left by then."""
+        from warehouse import departures  # noqa: PLC0415 polars, which the idle daemon does without
+
+        mine = [entity for where, entity in watched if where == board]
+        ranked = departures.marked(self.db, board, [day for day in days if day.values], mine)
+        known = {day.day: day for day in ranked}
+        return [known.get(day.day, day) for day in days]
 
     def boards_at_once(self, starts: Mapping[str, date]) -> Iterator[list[str]]:
         """Boards in groups whose days from their starts on can be held together; a long history is one of its own."""

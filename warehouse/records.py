@@ -142,6 +142,8 @@ class Alert:
     """For contested and settled: how often the lead changed while it was contested."""
     thread_of: str = ""
     """The alert that this one continues (a revert, a correction, a settlement); empty for a story of its own."""
+    entity_kind: str = ""
+    """What its board ranks: family, publisher, country or model; empty where that is not known."""
     history: tuple[tuple[date, float, float], ...] = ()
     """(day, value of entity, value of rival) of the days before, oldest first, for the picture."""
 

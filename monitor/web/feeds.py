@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from alerts.message import NAMESPACE
+from alerts.names import entity_name
 from alerts.text import humanise, plain
 from monitor.web import words
 from monitor.web.pages import Kind, address, leader_of
 from monitor.web.site import Site
-from monitor.web.view import entity_name
 from warehouse.browsing import Filter
 
 ENTRIES = 60

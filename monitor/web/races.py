@@ -9,10 +9,10 @@ from typing import Any
 
 from markupsafe import Markup
 
+from alerts.names import entity_name
 from alerts.text import humanise, percent
 from monitor.web import svg
 from monitor.web.published import Published
-from monitor.web.view import entity_name
 from warehouse.browsing import Browsing, Filter, Line
 
 Leader = dict[str, Any]

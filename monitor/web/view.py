@@ -12,36 +12,13 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
+from alerts.names import entity_name
 from alerts.text import humanise, percent, plain
 from monitor.output import number
 from monitor.web import statics, svg
 from monitor.web.site import Site
 
 HERE = Path(__file__).parent
-
-COUNTRIES = {
-    "AE": "United Arab Emirates",
-    "CA": "Canada",
-    "CH": "Switzerland",
-    "CN": "China",
-    "DE": "Germany",
-    "FR": "France",
-    "GB": "United Kingdom",
-    "IL": "Israel",
-    "IN": "India",
-    "JP": "Japan",
-    "KR": "South Korea",
-    "PL": "Poland",
-    "PT": "Portugal",
-    "RU": "Russia",
-    "SA": "Saudi Arabia",
-    "SG": "Singapore",
-    "TH": "Thailand",
-    "TW": "Taiwan",
-    "US": "United States",
-    "VN": "Vietnam",
-}
-"""ISO 3166 codes that the registry uses, for people."""
 
 _DASH = "–"  # noqa: RUF001 the typographer's own
 
@@ -92,11 +69,6 @@ def entity_url(kind: str, name: str) -> str | None:
     if kind in ("publisher", "model"):
         return f"https://huggingface.co/{quote(name, safe='/')}"
     return None
-
-
-def entity_name(kind: str, name: str) -> str:
-    """An entity for people: a country by its name."""
-    return COUNTRIES.get(name, name) if kind == "country" else plain(name, 80)
 
 
 def count(value: float | None, digits: int = 1) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerts.message import title
+from alerts.names import entity_name, spoken
 from alerts.text import humanise, percent, plain, versus
-from monitor.web.view import day_in_words, entity_name
+from monitor.web.view import day_in_words
 
 Row = Mapping[str, Any]
 
@@ -28,13 +29,13 @@ def unit(measure: str) -> str:
 def headline(flip: Row) -> str:
     """A flip in one line."""
     kind = str(flip.get("entity_kind", ""))
-    return title(flip["kind"], entity_name(kind, flip["entity"]), entity_name(kind, flip["rival"]), flip["board"])
+    return title(flip["kind"], spoken(kind, flip["entity"]), spoken(kind, flip["rival"]), flip["board"])
 
 
 def statement(flip: Row) -> str:
     """A flip as a sentence or two that a journalist can quote."""
     kind = flip["entity_kind"]
-    who, whom = entity_name(kind, flip["entity"]), entity_name(kind, flip["rival"])
+    who, whom = spoken(kind, flip["entity"]), spoken(kind, flip["rival"])
     deed = "took the lead from" if flip["kind"] == "lead_change" else "passed"
     now = _against(flip["value"], flip["rival_value"])
     text = (

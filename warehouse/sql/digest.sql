@@ -1,8 +1,8 @@
 -- name: digest_boards
 -- The boards, with the last day each is ranked on up to a day, and the last one before the period.
-SELECT b.board, b.definition, max(s.day) FILTER (WHERE s.day <= $until) AS now, max(s.day) FILTER (WHERE s.day <= $since) AS before
+SELECT b.board, b.definition, b.entity, max(s.day) FILTER (WHERE s.day <= $until) AS now, max(s.day) FILTER (WHERE s.day <= $since) AS before
 FROM boards AS b JOIN standings AS s USING (board)
-GROUP BY b.board, b.definition
+GROUP BY b.board, b.definition, b.entity
 HAVING now > $since
 ORDER BY b.board;
 
