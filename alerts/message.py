@@ -26,12 +26,14 @@ SUMMARY_LIMIT = 10
 NAMESPACE = uuid.UUID("6f0d8a52-54b5-5d0e-9d0b-0c7f5a3c1e77")
 """Root of every identifier derived from alerts: summaries, Message-IDs."""
 
-SILENCE_OVER = "silence_over"
-"""The kind of an alert that stands for those that a silence muted, and that it tells when that is over."""
+Occasion = Literal["outage", "silence", "past"]
+
+SILENCE_OVER, HISTORY = "silence_over", "history"
+"""The kinds of alerts that stand for others and tell them: what a silence muted, what is long past when it is found."""
+
+TELLERS: dict[str, Occasion] = {SILENCE_OVER: "silence", HISTORY: "past"}
 
 _SENTENCE = 400
-
-Occasion = Literal["outage", "silence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,14 @@ def compose(
     Args:
         alert: what to tell.
         also: alerts that this one tells beside its own, each in a line: a family's flip inside its country's; when
-            it stands for what a silence muted, those.
+            it stands for others, those.
         link: leads to more.
         picture: a PNG.
         now: dates the mail; the alert's day when None.
         reply_to: the channel's receipt for the message to continue.
     """
-    if alert.kind == SILENCE_OVER and also:
-        return summary(also, occasion="silence", link=link, now=now, alert_id=alert.alert_id)
+    if alert.kind in TELLERS and also:
+        return summary(also, occasion=TELLERS[alert.kind], link=link, now=now, alert_id=alert.alert_id)
     about, inner = clean(alert), [clean(one) for one in also]
     said = in_words(about)
     content = Content(
@@ -136,7 +138,8 @@ def summary(
 
     Args:
         alerts: what to tell.
-        occasion: `outage`: the channel is back after it could not be reached; `silence`: one has ended.
+        occasion: `outage`: the channel is back after it could not be reached; `silence`: one has ended;
+            `past`: it was found in stored history.
         link: leads to more.
         now: dates the mail; the last alert's day when None.
         alert_id: what it is known by; one that follows from its alerts when empty.
@@ -168,10 +171,11 @@ def summary(
     )
 
 
-_WHILE: dict[Occasion, str] = {"outage": "", "silence": "Changed while silenced: "}
+_WHILE: dict[Occasion, str] = {"outage": "", "silence": "Changed while silenced: ", "past": "What happened before: "}
 _REASON: dict[Occasion, str] = {
     "outage": "They could not be delivered when they happened; each can be explained by its own identifier.",
     "silence": "A silence has ended. This is what it kept quiet; nothing of it is sent again.",
+    "past": "Found in stored history, more than two weeks after it happened; nothing of it is sent by itself.",
 }
 
 
@@ -246,9 +250,11 @@ def from_content(
 
 __all__ = [
     "CHART_CID",
+    "HISTORY",
     "NAMESPACE",
     "SILENCE_OVER",
     "SUMMARY_LIMIT",
+    "TELLERS",
     "TITLE_LIMIT",
     "Message",
     "Occasion",

@@ -34,6 +34,7 @@ _KICKERS = {
     "revert": "Reverted",
     "mass_change": "Held back",
     "silence_over": "Summary",
+    "history": "Summary",
 }
 
 
@@ -95,6 +96,7 @@ _HEADLINES: dict[str, Callable[[str, str, str, float | None], str]] = {
     "correction": lambda who, whom, where, _: f"Correction: what was said about {_both(who, whom)} on {where}",
     "revert": lambda who, whom, where, _: f"Reverted: {who} is ahead of {whom or 'its rival'} again on {where}",
     "silence_over": lambda who, *_: f"Changed while silenced: {who}",
+    "history": lambda who, *_: f"What happened before: {who}",
     "mass_change": lambda who, _, __, n: (
         f"Mass change: {_times(n, 'alert') if n else who or 'many alerts'} from one snapshot are held"
     ),

@@ -19,7 +19,7 @@ from warehouse.outbox import Outbox, silenced_by
 from warehouse.records import Alert, Delivery
 
 
-def over(db: Database, now: datetime) -> list[tuple[Alert, str]]:
+def free(db: Database, now: datetime) -> list[tuple[Alert, str]]:
     """(alert, channel) of what was muted and is not any more."""
     ledger, outbox = Ledger(db), Outbox(db)
     muted = [(ledger.alert(alert_id), channel) for alert_id, channel in outbox.muted()]
@@ -29,19 +29,19 @@ def over(db: Database, now: datetime) -> list[tuple[Alert, str]]:
 
 def queue(db: Database, *, now: datetime) -> None:
     """Queue what was muted and is not any more."""
-    free = over(db, now)
-    if not free:
+    ended = free(db, now)
+    if not ended:
         return
     ledger, outbox = Ledger(db), Outbox(db)
-    alerts = list({alert.alert_id: alert for alert, _ in free}.values())
-    teller = _alert(alerts, now)
+    alerts = list({alert.alert_id: alert for alert, _ in ended}.values())
+    over = teller(SILENCE_OVER, alerts, now)
     with db.transaction():
-        ledger.write_alert(teller, slot=SILENCE_OVER, now=now)
+        ledger.write_alert(over, slot=SILENCE_OVER, now=now)
         ledger.set_state([alert.alert_id for alert in alerts], "firing")
         ledger.supersede(sorted({alert.rule for alert in alerts}))
-        for alert, channel in free:
-            outbox.tell_in(alert.alert_id, channel, teller.alert_id)
-            outbox.queue(teller.alert_id, channel, now)
+        for alert, channel in ended:
+            outbox.tell_in(alert.alert_id, channel, over.alert_id)
+            outbox.queue(over.alert_id, channel, now)
 
 
 def members(db: Database, delivery: Delivery) -> list[Alert]:
@@ -66,21 +66,21 @@ def still_to_tell(db: Database, delivery: Delivery, *, now: datetime) -> bool:
     return len(again) < len(alerts)
 
 
-def _alert(alerts: Sequence[Alert], now: datetime) -> Alert:
-    """What stands for them in the outbox."""
-    key = " ".join([SILENCE_OVER, now.isoformat(), *sorted(alert.alert_id for alert in alerts)])
+def teller(kind: str, alerts: Sequence[Alert], now: datetime) -> Alert:
+    """What stands for them in the outbox, and tells them."""
+    key = " ".join([kind, now.isoformat(), *sorted(alert.alert_id for alert in alerts)])
     said = f"{len(alerts)} alert{'s' * (len(alerts) > 1)}"
     return Alert(
-        alert_id=f"sil-{hashlib.sha256(key.encode()).hexdigest()[:8]}",
+        alert_id=f"{kind[:3]}-{hashlib.sha256(key.encode()).hexdigest()[:8]}",
         rule="",
         board="",
-        kind=SILENCE_OVER,
+        kind=kind,
         entity=said,
         rival="",
         state="firing",
         day=min(alert.day for alert in alerts),
         confirmed_day=max(day_of(alert) for alert in alerts),
-        title=title(SILENCE_OVER, said, "", ""),
+        title=title(kind, said, "", ""),
         value=0.0,
         rival_value=0.0,
         margin=0.0,

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
-from alerts.message import SILENCE_OVER, Message, compose, summary
+from alerts.message import TELLERS, Message, compose, summary
 from jobs import afterwards
 from jobs.turns import LONGEST_WAIT, Batch, queues
 from warehouse.db import Database
@@ -118,7 +118,7 @@ class _Run:
         loud = []
         for delivery in batch:
             alert = self.ledger.alert(delivery.alert_id)
-            if alert.kind == SILENCE_OVER:
+            if alert.kind in TELLERS:
                 loud += [delivery] if self._tells_anything(delivery) else []
                 continue
             silence = silenced_by(alert, self.outbox.silences(), self.now())
@@ -150,7 +150,7 @@ class _Run:
             return self._worded(lambda: self.wording.many(alerts), lambda: summary(alerts, now=self.now()))
         delivery = batch[0]
         alert, *beside = told_by(self.db, delivery)
-        if alert.alert_id not in self.worded or alert.kind == SILENCE_OVER:
+        if alert.alert_id not in self.worded or alert.kind in TELLERS:
             self.worded[alert.alert_id] = self._worded(
                 lambda: self.wording.one(alert, beside), lambda: compose(alert, also=beside, now=self.now())
             )
@@ -244,16 +244,16 @@ def is_anything_due(db: Database, now: datetime) -> bool:
     """Whether there is anything to do, be it that a silence is over."""
     outbox = Outbox(db)
     refusing = {health.channel: health for health in outbox.refusing()}
-    return bool(queues(outbox.open(), now, patient=True, refusing=refusing) or afterwards.over(db, now))
+    return bool(queues(outbox.open(), now, patient=True, refusing=refusing) or afterwards.free(db, now))
 
 
 def told_by(db: Database, delivery: Delivery) -> list[Alert]:
     """The alert of a delivery, and those that its message tells beside it."""
     ledger = Ledger(db)
     alert = ledger.alert(delivery.alert_id)
-    told = afterwards.members(db, delivery) if alert.kind == SILENCE_OVER else [alert]
+    told = afterwards.members(db, delivery) if alert.kind in TELLERS else [alert]
     beside = [one for known in told for one in (known, *ledger.told_beside(known.alert_id))]
-    return [alert, *beside] if alert.kind == SILENCE_OVER else beside
+    return [alert, *beside] if alert.kind in TELLERS else beside
 
 
 def in_words(health: ChannelHealth, held: int) -> str:

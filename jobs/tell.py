@@ -6,13 +6,15 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
 from alerts.engine import Event
-from alerts.message import title
+from alerts.message import HISTORY, title
 from alerts.names import in_words
 from alerts.rules import Rule
+from alerts.wording import day_of
+from jobs.afterwards import teller
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.ledger import Ledger
@@ -24,6 +26,9 @@ BREAKER = 20
 
 RACES = ("lead_change", "overtake")
 """Kinds of alerts with a flip behind them."""
+
+PAST = timedelta(days=14)
+"""What was confirmed longer ago than this when it is found is told as history, if there is much of it."""
 
 MASS_CHANGE = "held: too many alerts from one snapshot; `leadchange alerts release` tells them"
 """Why an alert is held back by the breaker."""
@@ -74,7 +79,24 @@ def run(
     alone = [item for item in calm if item.alert.alert_id not in folded]
     titles += [alert.title for alert, _ in alone]
     outbox.queue_all([(alert.alert_id, channel) for alert, rule in alone for channel in rule.channels], now)
+    _gather(ledger, outbox, [item for item in alone if _is_past(item.alert, now)], now, breaker)
     return Told(tuple(titles), len(mass))
+
+
+def _is_past(alert: Alert, now: datetime) -> bool:
+    """Whether it was no news any more when it was found: in imported history, or by a rule that is new."""
+    return alert.kind not in _ALWAYS_TOLD and now.date() - day_of(alert) > PAST
+
+
+def _gather(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime, breaker: int) -> None:
+    """Let one message a channel tell what is long past, when it is more than anybody wants to read one by one."""
+    if len(items) <= breaker:
+        return
+    told = teller(HISTORY, [alert for alert, _ in items], now)
+    pairs = [(alert.alert_id, channel) for alert, rule in items for channel in rule.channels]
+    ledger.write_alert(told, slot=HISTORY, now=now)
+    outbox.tell_all_in(pairs, told.alert_id)
+    outbox.queue_all([(told.alert_id, channel) for _, channel in pairs], now)
 
 
 def release(db: Database, rules: Mapping[str, Rule], now: datetime) -> int:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 import polars as pl
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
-from alerts.message import SILENCE_OVER, Message, compose, summary
+from alerts.message import TELLERS, Message, compose, summary
 from alerts.names import in_words
 from jobs import backfill, census, collect, deliver, detect, digest, hub, prune
 from jobs.collect import Summary as Look
@@ -124,7 +124,7 @@ class App:
         if alert.kind == digest.KIND:
             shown = next((one.boards for one in self.settings.digests if one.name == alert.rule), ())
             return digest.compose(self.db, alert, shown, now=self.now())
-        if alert.kind == SILENCE_OVER:
+        if alert.kind in TELLERS:
             return compose(alert, also=also, link=self._link("flips"), now=self.now())
         flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
         link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}")

@@ -127,6 +127,11 @@ class Outbox:
         """Let the message of `teller` tell what was muted; when that is empty, it waits again."""
         self.db.execute(sql("tell_muted_in"), {"alert_id": alert_id, "channel": channel, "told_in": teller})
 
+    def tell_all_in(self, pairs: Iterable[tuple[str, str]], teller: str) -> None:
+        """Let the message of `teller` tell what waits to be sent by itself, given as (alert, channel)."""
+        with self.db.rows_as("pairs", sorted(set(pairs)), {"alert_id": str, "channel": str}):
+            self.db.execute(sql("tell_all_in"), {"told_in": teller})
+
     def told_in(self, teller: str, channel: str) -> list[str]:
         """The muted alerts that an alert's message tells a channel."""
         return [row[0] for row in self.db.rows(sql("told_in"), {"alert_id": teller, "channel": channel})]

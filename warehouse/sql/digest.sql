@@ -13,7 +13,7 @@ SELECT snapshot_id, entity, value FROM standings WHERE board = $board AND day = 
 -- name: digest_alerts
 -- What was told in a period.
 SELECT alert_id FROM alerts
-WHERE confirmed_day > $since AND confirmed_day <= $until AND state IN ('firing', 'reverted') AND kind NOT IN ('digest', 'silence_over', 'contested')
+WHERE confirmed_day > $since AND confirmed_day <= $until AND state IN ('firing', 'reverted') AND kind NOT IN ('digest', 'silence_over', 'history', 'contested')
 ORDER BY confirmed_day, alert_id;
 
 -- name: digest_contested

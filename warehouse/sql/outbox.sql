@@ -110,6 +110,12 @@ SELECT alert_id, channel FROM deliveries WHERE told_in = '' ORDER BY channel, al
 -- Let an alert's message tell what was muted; when it is empty, it waits again.
 UPDATE deliveries SET told_in = $told_in WHERE alert_id = $alert_id AND channel = $channel;
 
+-- name: tell_all_in
+-- Let an alert's message tell what was to be sent by itself.
+UPDATE deliveries SET status = 'dead', told_in = $told_in, last_error = 'told by ' || $told_in || ', with others that are long past'
+FROM pairs
+WHERE (deliveries.alert_id, deliveries.channel) = (pairs.alert_id, pairs.channel) AND status = 'pending' AND attempts = 0;
+
 -- name: told_in
 -- The muted alerts that an alert's message tells a channel.
 SELECT DISTINCT alert_id FROM deliveries
