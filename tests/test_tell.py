@@ -59,7 +59,7 @@ def world() -> Iterator[World]:
 def test_a_model_inside_its_family_inside_its_country_is_one_message_with_three_lines(world: World) -> None:
     world.on(0, listed(90, 50))
     found = world.on(1, listed(90, 150))
-    assert found.fired == ("CN takes the lead from US on countrys",)
+    assert found.fired == ("China takes the lead from the United States on countrys",)
     (message,) = world.desk.got
     assert [inner["entity"] for inner in message.data["also"]] == ["Beta", "beta-ai/beta-1"]
     lines = [line for line in message.text.splitlines() if "takes the lead" in line]
@@ -91,7 +91,10 @@ def test_what_was_confirmed_on_another_day_is_told_by_itself(world: World) -> No
     world.on(0, listed(90, 50))
     world.on(1, listed(90, 150))
     world.on(2, listed(90, 150))
-    assert world.desk.titles == ["Beta takes the lead from Alpha on familys", "CN takes the lead from US on countrys"]
+    assert world.desk.titles == [
+        "Beta takes the lead from Alpha on familys",
+        "China takes the lead from the United States on countrys",
+    ]
 
 
 def test_whoever_is_not_told_the_outer_flip_is_told_the_inner_one(world: World) -> None:
@@ -124,7 +127,7 @@ def test_what_was_folded_is_told_by_itself_when_the_message_around_it_is_taken_b
     world.on(
         1, [*listed(90, 150), model("gamma/gamma-2", 1, created_at=moment(0, 20)), model("alpha-lab/x", 1)], hour=14
     )
-    assert world.desk.titles == ["CN takes the lead from US on countrys"]
+    assert world.desk.titles == ["China takes the lead from the United States on countrys"]
 
 
 def test_an_inner_flip_that_stays_when_the_outer_one_goes_is_not_lost() -> None:
