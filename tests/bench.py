@@ -331,10 +331,17 @@ def demo(runs: int = 2) -> Report:
 
 def benchmarks() -> dict[str, Callable[[], Report]]:
     """Everything that is measured, in the order of the page."""
-    from tests import bench_alerts, bench_daemon, bench_web
+    from tests import bench_alerts, bench_daemon, bench_trust, bench_web
 
-    elsewhere_ = bench_alerts.BENCHMARKS | bench_web.BENCHMARKS | bench_daemon.BENCHMARKS
+    elsewhere_ = bench_alerts.BENCHMARKS | bench_web.BENCHMARKS | bench_daemon.BENCHMARKS | bench_trust.BENCHMARKS
     return {"collect_pass": collect_pass, "ingest": ingest, "demo": demo} | elsewhere_
+
+
+def tasks() -> dict[str, Callable[..., Any]]:
+    """What runs in a process of its own, here and elsewhere."""
+    from tests import bench_trust
+
+    return TASKS | bench_trust.TASKS
 
 
 TASKS: dict[str, Callable[..., Any]] = {
@@ -398,7 +405,7 @@ def cpuinfo() -> list[str]:
 def main() -> int:
     """Measure all benchmarks, or those named; 1 when a target is missed."""
     if sys.argv[1:2] == ["--task"]:
-        outcome = TASKS[sys.argv[2]](*sys.argv[3:])
+        outcome = tasks()[sys.argv[2]](*sys.argv[3:])
         if outcome is not None:
             sys.stdout.write(json.dumps(outcome) + "\n")
         return 0
