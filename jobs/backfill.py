@@ -27,12 +27,15 @@ from jobs.hub_http import HubError, HubSettings, UnreadableError
 from jobs.local_copy import full_disk_is_ours, local_copy
 from jobs.sources import ALL_TIME_SINCE, DESCRIBING
 from jobs.tables import Table
-from warehouse import staging, store
+from warehouse import compact, staging, store
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import Listing, Snapshot
 from warehouse.registry import Registry
+
+PILE = 5_000_000
+"""Counts that are written before those of earlier days are packed."""
 
 _IN_A_ROW = 3
 """Files in a row that could not be read, after which the others are left for another time."""
@@ -54,6 +57,8 @@ class Report:
     name: str
     """The source, as it stands on its snapshots."""
     written: list[Snapshot] = field(default_factory=list)
+    packed: int = 0
+    """Of these, those looked at for packing."""
     broken: int = 0
     """Of these, those whose file is missing, damaged, or could not be believed."""
     unread: list[str] = field(default_factory=list)
@@ -129,6 +134,7 @@ def run(
                 with closing(_imported(db, plan, fetcher, report)) as snapshots:
                     for snapshot in snapshots:
                         (progress or _nobody)(snapshot)
+                        _pack(db, report)
             except HubError as error:
                 report.problem = str(error)
         _conclude(db, plan, registry, boards, report)
@@ -142,6 +148,16 @@ def _imported(db: Database, plan: Plan, fetcher: Fetcher, report: Report) -> Gen
     with closing(fetcher.each(plan.parts)) as every:
         for got in _until_it_is_down(every, report):
             yield from _taken(db, plan, got, described, report)
+
+
+def _pack(db: Database, report: Report) -> None:
+    """Pack what was written, now and then: the plain rows of whole days take ten times what they do in runs."""
+    last = report.written[-1]
+    piled = sum(snapshot.models for snapshot in report.written[report.packed :])
+    if piled >= PILE:
+        compact.close_days(db, last.day)
+        compact.merge_spans(db, last.day)
+        report.packed = len(report.written)
 
 
 def _nobody(_: Snapshot) -> None:

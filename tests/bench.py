@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,8 @@ class Report:
     name: str
     about: str
     figures: Sequence[Figure]
+    pictures: Mapping[str, str] = field(default_factory=dict)
+    """Name of a file beside the page -> its SVG."""
 
 
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
@@ -331,9 +333,12 @@ def demo(runs: int = 2) -> Report:
 
 def benchmarks() -> dict[str, Callable[[], Report]]:
     """Everything that is measured, in the order of the page."""
-    from tests import bench_alerts, bench_daemon, bench_trust, bench_web
+    from tests import bench_alerts, bench_daemon, bench_scale, bench_trust, bench_web
 
-    elsewhere_ = bench_alerts.BENCHMARKS | bench_web.BENCHMARKS | bench_daemon.BENCHMARKS | bench_trust.BENCHMARKS
+    parts = (bench_alerts, bench_web, bench_daemon, bench_trust, bench_scale)
+    elsewhere_: dict[str, Callable[[], Report]] = {}
+    for part in parts:
+        elsewhere_ |= part.BENCHMARKS
     return {"collect_pass": collect_pass, "ingest": ingest, "demo": demo} | elsewhere_
 
 
@@ -366,6 +371,7 @@ def page(reports: Sequence[Report]) -> str:
     for report in reports:
         rows = ["| | median | lowest to highest | runs | target |", "|---|---:|---:|---:|---|"]
         parts += [f"## {report.name}", report.about, "\n".join([*rows, *(row(figure) for figure in report.figures)])]
+        parts += [f"![{report.name}]({name})" for name in report.pictures]
     return "\n\n".join(parts) + "\n"
 
 
@@ -380,7 +386,7 @@ def row(figure: Figure) -> str:
 
 
 def shown(value: float, unit: str) -> str:
-    text = f"{value:.2f}" if unit == "x" else f"{value:,.0f}"
+    text = f"{value:.2f}" if unit in ("x", "bytes") else f"{value:,.0f}"
     return f"{text} {unit}".strip()
 
 
@@ -421,6 +427,8 @@ def main() -> int:
         sys.stdout.flush()
     if not arguments.names:
         PAGE.write_text(page(reports), "utf-8")
+        for name, picture in (each for report in reports for each in report.pictures.items()):
+            PAGE.with_name(name).write_text(picture, "utf-8")
     return 0 if all(figure.holds for report in reports for figure in report.figures) else 1
 
 

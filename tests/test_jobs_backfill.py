@@ -596,3 +596,13 @@ def test_three_histories_agree_where_they_say_the_same(db: Database) -> None:
             WHERE source = 'model-pulse')"""
     assert db.value(differ) == 0
     assert db.value("SELECT count(*) FROM models") == 200
+
+
+def test_what_piles_up_is_packed_meanwhile_and_answers_the_same(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    with datasets(days(9)) as local:
+        fill(db, local)
+        with warehouse() as other:
+            monkeypatch.setattr(backfill, "PILE", 500)
+            fill(other, local)
+            assert other.value("SELECT count(DISTINCT snapshot_id) FROM recent_observations") < 4
+            assert facts(other) == facts(db)

@@ -303,6 +303,28 @@ def test_who_is_renamed_far_below_has_no_day_ranked_again(db: Database, monkeypa
     assert standing(db, "models", 0) == {"alpha/b": 50}, "who stands on the board takes its history along"
 
 
+def test_on_a_board_of_millions_a_renamed_model_is_renamed_in_place(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "KEPT", 30)
+    crowd = [model(f"alpha/{n}", 1000 - n) for n in range(40)]
+    for number in range(3):
+        look(db, number, crowd, MODELS)
+    renamed = [*crowd[:25], model("alpha/new", 975, hub_id="id:alpha/25"), *crowd[26:]]
+    with db.transaction():
+        store.write_snapshot(db, Snapshot(1, "notes", moment(3), day(3), "partial", "", 40), store.model_frame(renamed))
+        assert rank.run(db, [MODELS], REGISTRY).boards == {}
+
+    places = [list(standing(db, "models", number)) for number in range(3)]
+    assert places == [[one.repo_id for one in renamed[:30]]] * 3
+    before = everything(db)
+    with db.transaction():
+        for table in ("standings", "rankings", "boards"):
+            db.execute(f"DELETE FROM {table}")
+        rank.run(db, [MODELS], REGISTRY)
+    assert everything(db) == before
+
+
 def test_a_board_that_is_gone_leaves_nothing(db: Database) -> None:
     look(db, 0, WORLD, OWN)
     with db.transaction():

@@ -15,10 +15,11 @@ from datetime import date
 
 import polars as pl
 
-from warehouse import movement
+from warehouse import identity, movement
 from warehouse.boards import DERIVATIVES, SPANS, Board
 from warehouse.curated import curated
 from warehouse.db import Database
+from warehouse.flips import TOP
 from warehouse.queries import sql
 
 Days = dict[date, int]
@@ -92,6 +93,7 @@ def _rank(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) -> N
     with counted(db, board, chosen, wanted) as counts:
         db.execute(sql("insert_rankings"), {"board": board.name})
         db.execute(sql("rank_board", values=values_sql(board, counts), kept=str(KEPT)), {"board": board.name})
+        db.execute(sql("sign_rankings", days="day IN (SELECT day FROM days_to_rank)"), {"board": board.name})
 
 
 def _days_at_once(db: Database, board: Board) -> int:
@@ -125,6 +127,7 @@ def _made_alike(db: Database, board: Board, fingerprint: str, made: Made) -> boo
     known, seen_until, members, _ = made.under.get(board.name, (None, None, None, None))
     if known != fingerprint:
         return False
+    _rename(db, board, seen_until)
     return bool(_members_until(db, board, seen_until) == members)
 
 
@@ -136,11 +139,34 @@ def _members_until(db: Database, board: Board, until: date | None) -> str | None
     """
     if board.series is not None:
         return None
-    members, keys = members_sql(board, "first_seen <= $until"), {"until": until}
-    deep = board.entity in ("publisher", "model") and db.value(sql("count_members", members=members), keys) > KEPT
+    keys = {"until": until}
+    members = members_sql(board, "first_seen <= $until")
+    deep = _is_deep(db, board, until)
     whose = sql("who_stands", board=_literal(board.name)) if deep else "true"
-    found = db.value(sql("members_fingerprint", members=members, whose=whose), keys)
+    # A model that stands there is its own entity: that is told by its _id, and its name is brought up to date in place.
+    entity = "''" if deep and board.entity == "model" else "entity"
+    found = db.value(sql("members_fingerprint", members=members, whose=whose, entity=entity), keys)
     return None if found is None else str(found)
+
+
+def _is_deep(db: Database, board: Board, until: date | None) -> bool:
+    """Whether a board has more members than places that are kept."""
+    if board.series is not None or board.entity not in ("publisher", "model"):
+        return False
+    members = members_sql(board, "first_seen <= $until")
+    return bool(db.value(sql("count_members", members=members), {"until": until}) > KEPT)
+
+
+def _rename(db: Database, board: Board, until: date | None) -> None:
+    """Bring names on a deep board of models up to date, unless one may be in a flip, or is another's too."""
+    if board.entity != "model" or not _is_deep(db, board, until):
+        return
+    pairs = list(identity.renamed_repositories(db).items())
+    with db.view_of("renamed", pl.DataFrame(pairs, schema={"former": pl.String, "present": pl.String}, orient="row")):
+        keys = {"board": board.name, "top": 2 * TOP}
+        if pairs and not db.value(sql("not_to_rename"), keys):
+            db.execute(sql("rename_standing"), {"board": board.name})
+            db.execute(sql("sign_rankings", days="true"), {"board": board.name})
 
 
 def _first_difference(have: Days, want: Days) -> date | None:

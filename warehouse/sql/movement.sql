@@ -1,9 +1,20 @@
 -- name: counter_points
--- What every all-time counter showed in the snapshots that are looked at.
+-- What every all-time counter showed in the snapshots that are looked at. Asked of plain rows and runs themselves, so that
+-- runs of other days are not opened.
 CREATE OR REPLACE TEMP TABLE points AS
-SELECT m.rowid AS model, s.day, o.downloads_all_time AS count
-FROM observations AS o JOIN span_days AS s USING (snapshot_id) JOIN models AS m USING (hub_id)
-WHERE o.downloads_all_time IS NOT NULL;
+WITH numbered AS MATERIALIZED (SELECT n.name, m.rowid AS model FROM model_names AS n JOIN models AS m USING (hub_id))
+SELECT n.model, s.day, o.downloads_all_time AS count
+FROM recent_observations AS o JOIN span_days AS s USING (snapshot_id) JOIN numbered AS n USING (name)
+WHERE o.downloads_all_time IS NOT NULL
+UNION ALL
+SELECT n.model, d.day, c.count
+FROM (
+    SELECT run, name, unnest(downloads_all_time) AS count, generate_subscripts(downloads_all_time, 1) AS position
+    FROM observation_runs
+    WHERE run IN (SELECT run FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM span_days))) AS c
+JOIN (SELECT run, position, s.day FROM run_days AS r JOIN span_days AS s USING (snapshot_id)) AS d USING (run, position)
+JOIN numbered AS n USING (name)
+WHERE c.count IS NOT NULL;
 
 -- name: counter_falls
 -- The days on which a counter showed less than before.

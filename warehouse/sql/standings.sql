@@ -53,7 +53,7 @@ SELECT max(first_seen) FROM models;
 
 -- name: members_fingerprint
 -- Which models, first seen up to a day, count for whom, as one number; whatever the order.
-SELECT bit_xor(hash(hub_id, entity, share)) FROM ({members}) WHERE {whose};
+SELECT bit_xor(hash(hub_id, {entity}, share)) FROM ({members}) WHERE {whose};
 
 -- name: delete_board
 -- Forget a definition before it is written anew.
@@ -93,6 +93,14 @@ WHERE board = $board AND ($anew OR day >= $start AND snapshot_id NOT IN (SELECT 
 -- name: insert_rankings
 -- Note the days that a board is ranked for.
 INSERT INTO rankings (board, day, snapshot_id) SELECT $board, day, snapshot_id FROM days_to_rank;
+
+-- name: sign_rankings
+-- Note in one number what a board's standings say, on those of its days.
+UPDATE rankings SET checksum = s.checksum
+FROM (
+    SELECT day, bit_xor(hash(rank, entity, value, share, previous_rank)) AS checksum
+    FROM standings WHERE board = $board AND {days} GROUP BY day) AS s
+WHERE rankings.board = $board AND rankings.day = s.day;
 
 -- name: whole_members
 -- Which models count for whom, each as a whole.
@@ -198,6 +206,18 @@ ORDER BY r.day, r.rank, r.entity;
 -- name: who_stands
 -- Whether an entity stands on a board on any day, as a condition.
 entity IN (SELECT entity FROM standings WHERE board = {board})
+
+-- name: not_to_rename
+-- How many places on a board are near its top and of who has another name now, or are another's who had that name.
+WITH standing AS (SELECT DISTINCT entity FROM standings WHERE board = $board),
+renaming AS (SELECT former, present FROM renamed WHERE former IN (SELECT entity FROM standing))
+SELECT count(*) FROM standings
+WHERE board = $board
+    AND (rank <= $top AND entity IN (SELECT former FROM renaming) OR entity IN (SELECT present FROM renaming));
+
+-- name: rename_standing
+-- Write on a board what those who stand there are called now.
+UPDATE standings SET entity = r.present FROM renamed AS r WHERE standings.board = $board AND standings.entity = r.former;
 
 -- name: count_members
 -- How many models count for anybody.
