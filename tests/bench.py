@@ -3,7 +3,7 @@
 A figure is a ratio of two things measured in turn in the same run, so that it says as much on another machine. Each
 side runs in a process of its own. A new benchmark is a function that returns a Report, and a line in `benchmarks`.
 
-    python -m tests.bench [NAME ...]
+    python -m tests.bench [NAME ...]    only these sections of the page are renewed
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -360,19 +361,30 @@ TASKS: dict[str, Callable[..., Any]] = {
 """What runs in a process of its own."""
 
 
-_HOW = """\
+_HEAD = """\
+# Benchmarks
+
 Measured by `make bench`. A ratio compares two things that were measured in turn in the same run; a figure is the median
-over the runs, with the lowest and the highest."""
+over the runs, with the lowest and the highest. Each part says when and on what it was measured.
+"""
+
+_MARK = re.compile(r"<!-- benchmark: (\w+) -->\n")
 
 
-def page(reports: Sequence[Report]) -> str:
-    """The page of all figures."""
-    parts = ["# Benchmarks", _HOW, machine()]
-    for report in reports:
-        rows = ["| | median | lowest to highest | runs | target |", "|---|---:|---:|---:|---|"]
-        parts += [f"## {report.name}", report.about, "\n".join([*rows, *(row(figure) for figure in report.figures)])]
-        parts += [f"![{report.name}]({name})" for name in report.pictures]
-    return "\n\n".join(parts) + "\n"
+def renewed(text: str, fresh: Mapping[str, str], order: Iterable[str]) -> str:
+    """The page with some sections replaced or added, the others as they stand, in the order given."""
+    found = _MARK.split(text)
+    sections = dict(zip(found[1::2], found[2::2], strict=True)) | fresh
+    parts = [f"<!-- benchmark: {name} -->\n{sections[name].strip()}\n" for name in order if name in sections]
+    return "\n".join([_HEAD, *parts])
+
+
+def section(report: Report) -> str:
+    """One benchmark as Markdown."""
+    head = ["| | median | lowest to highest | runs | target |", "|---|---:|---:|---:|---|"]
+    table = "\n".join([*head, *(row(figure) for figure in report.figures)])
+    pictures = [f"![{report.name}]({name})" for name in report.pictures]
+    return "\n\n".join([f"## {report.name}", report.about, table, *pictures, machine()]) + "\n"
 
 
 def row(figure: Figure) -> str:
@@ -398,8 +410,8 @@ def machine() -> str:
     name = next((line.split(":")[1].strip() for line in cpuinfo() if line.startswith("model name")), platform.machine())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return (
-        f"Machine: {processors} processors ({name}), {memory:.0f} GB, {platform.system()}, Python "
-        f"{platform.python_version()}, {versions}. Measured on {time.strftime('%Y-%m-%d')}, load at the end {load:.1f}."
+        f"*{time.strftime('%Y-%m-%d')}, {processors} processors ({name}), {memory:.0f} GB, {platform.system()}, Python "
+        f"{platform.python_version()}, {versions}, load at the end {load:.1f}.*"
     )
 
 
@@ -417,19 +429,18 @@ def main() -> int:
         return 0
     known = benchmarks()
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these, and no page: {', '.join(known)}")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {', '.join(known)}")
     arguments = parser.parse_args()
-    reports = []
+    missed = 0
     for name in arguments.names or known:
         report = known[name]()
-        reports.append(report)
+        missed += sum(not figure.holds for figure in report.figures)
         sys.stdout.write("\n".join([report.name, *(row(figure) for figure in report.figures), ""]))
         sys.stdout.flush()
-    if not arguments.names:
-        PAGE.write_text(page(reports), "utf-8")
-        for name, picture in (each for report in reports for each in report.pictures.items()):
-            PAGE.with_name(name).write_text(picture, "utf-8")
-    return 0 if all(figure.holds for report in reports for figure in report.figures) else 1
+        PAGE.write_text(renewed(PAGE.read_text("utf-8"), {name: section(report)}, known), "utf-8")
+        for file, picture in report.pictures.items():
+            PAGE.with_name(file).write_text(picture, "utf-8")
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":
