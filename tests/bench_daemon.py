@@ -95,10 +95,9 @@ def driven(file: Path) -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
-def simulated(folder: Path, days: int) -> list[dict[str, Any]]:
+def simulated(folder: Path, days: int) -> Iterator[dict[str, Any]]:
     """The daemon's state after each day."""
     generated = GeneratedHub(Population(models=MODELS, days=days))
-    found = []
     with LocalHub({f"lab-{n}": [] for n in range(PUBLISHERS)}) as hub:
         file = configured(folder, hub.endpoint)
         with driven(file) as process:
@@ -108,9 +107,9 @@ def simulated(folder: Path, days: int) -> list[dict[str, Any]]:
                 hub.show(listed(frame))
                 process.stdin.write(datetime.combine(day, time(10, 31), UTC).isoformat() + "\n")
                 process.stdin.flush()
-                found.append(json.loads(process.stdout.readline()) | {"day": day})
-                assert found[-1]["ok"], found[-1]
-    return found
+                state = json.loads(process.stdout.readline())
+                assert state["ok"], state
+                yield state
 
 
 def by_month(days: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -136,8 +135,12 @@ def table(months: list[dict[str, Any]]) -> str:
 def a_year(days: int = DAYS) -> Report:
     """A year of daily looks."""
     with tempfile.TemporaryDirectory() as folder:
-        found = simulated(Path(folder), days)
-        observations, standings = _rows(Path(folder) / "adoption.duckdb")
+        found = list(simulated(Path(folder), days))
+        return reported(found, *_rows(Path(folder) / "adoption.duckdb"))
+
+
+def reported(found: list[dict[str, Any]], observations: int, standings: int) -> Report:
+    """What the states after each day say."""
     months = by_month(found)
     rest = {name for day in found for name in day["other"]}
     grown = [(later["published"] - sooner["published"]) / MONTH for sooner, later in pairwise(months[1:])]
@@ -146,9 +149,9 @@ def a_year(days: int = DAYS) -> Report:
         return [months[-1][what] / months[1][what]]
 
     about = f"""\
-The daemon as a process with its dashboard, which is visited once a day, its clock driven through {days} days. Each
-day it collects {MODELS:,} models of {PUBLISHERS} publishers from a generated Hub over HTTP, judges, tells, packs and
-publishes, each job in a process of its own. In the end there are {observations:,} observations and {standings:,}
+The daemon as a process with its dashboard, which is visited once a day, its clock driven through {len(found)} days.
+Each day it collects {MODELS:,} models of {PUBLISHERS} publishers from a generated Hub over HTTP, judges, tells, packs
+and publishes, each job in a process of its own. In the end there are {observations:,} observations and {standings:,}
 standings, and {found[-1]["published"] / observations:.1f} bytes of published file for an observation. Beside the two
 files its folder holds {", ".join(sorted(rest)) or "nothing"}.
 
