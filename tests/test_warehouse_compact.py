@@ -117,7 +117,7 @@ def test_more_models_than_a_slice_holds_are_merged_in_slices(monkeypatch: pytest
         (number, "hub", {f"id{m}": ("lab/m", m, m * number, None) for m in range(number % 3, 23)})
         for number in range(40)
     ]
-    monkeypatch.setattr(compact, "SLICE", 50)
+    monkeypatch.setattr(compact, "SLICE", 7)
     with warehouse() as db:
         keep(db, looks)
         before = observations(db)

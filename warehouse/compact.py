@@ -22,8 +22,8 @@ from warehouse.db import Database
 from warehouse.errors import WarehouseError
 from warehouse.queries import sql
 
-SLICE = 6_000_000
-"""Values of one counter that are put together at once; it bounds the memory, not the outcome."""
+SLICE = 122_880
+"""Models whose lists are put together at once, a row group of DuckDB's; it bounds the memory, not the outcome."""
 
 _WEEKS = (1, 8, 15, 22)
 """Days of the month on which a span of a week begins; the last one ends with the month."""
@@ -105,7 +105,7 @@ def _merge(db: Database, runs: Sequence[Run], thin: frozenset[int], now: datetim
     given_up = [snapshot_id for run in runs for snapshot_id in run.snapshots if snapshot_id in thin]
     if kept:
         number = int(db.value(sql("next_run")))
-        _write_merged(db, number, _parts(runs, thin), len(kept))
+        _write_merged(db, number, _parts(runs, thin))
         _require_true(db, number)
     db.execute(sql("forget_run_rows"), {"runs": numbers})
     db.execute(sql("forget_run_days"), {"runs": numbers})
@@ -113,13 +113,12 @@ def _merge(db: Database, runs: Sequence[Run], thin: frozenset[int], now: datetim
         db.execute(sql("insert_thinned"), {"snapshots": given_up, "now": now})
 
 
-def _write_merged(db: Database, number: int, parts: pl.DataFrame, width: int) -> None:
+def _write_merged(db: Database, number: int, parts: pl.DataFrame) -> None:
     """The merged run, a slice of the models at a time, largest first."""
     with db.view_of("parts", parts):
         db.execute(sql("order_by_size"))
         models = int(db.value(sql("count_places")))
-        step = max(1, SLICE // width)
-        for low, high in pairwise([*range(0, models, step), models]):
+        for low, high in pairwise([*range(0, models, SLICE), models]):
             db.execute(sql("merge_runs"), {"run": number, "low": low, "high": high})
         db.execute(sql("forget_places"))
         db.execute(sql("insert_run_days"), {"run": number})
