@@ -418,3 +418,12 @@ def test_anything_else_is_no_condition(wrong: str) -> None:
         with pytest.raises(QueryRefusedError):
             db.refuse_condition(wrong, "models")
         assert db.value("SELECT count(*) FROM models") == 0
+
+
+def test_a_published_file_of_another_version_says_how_to_renew_it(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "adoption.duckdb")) as older:
+        older.execute("CREATE TABLE deliveries (alert_id VARCHAR)")
+    with Database.open_published(tmp_path / "adoption.duckdb") as published:
+        for question in ("SELECT refused_since FROM deliveries", "FROM former_publishers"):
+            with pytest.raises(WarehouseError, match="another version of leadchange: run `leadchange detect`"):
+                published.rows(question)

@@ -109,18 +109,32 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @contextmanager
+    def _errors_become_ours(self) -> Iterator[None]:
+        """As everywhere; and what our own questions do not find in a published file is of another version."""
+        try:
+            with _errors_become_ours(self.path):
+                yield
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            if not self._attached:
+                raise
+            raise WarehouseError(
+                f"{self.path} was published by another version of leadchange: run `leadchange detect`, "
+                "which publishes it anew"
+            ) from error
+
     def execute(self, sql: str, parameters: Parameters | None = None) -> None:
         """Run a statement whose result nobody reads."""
         self.rows(sql, parameters)
 
     def rows(self, sql: str, parameters: Parameters | None = None) -> list[Row]:
         """All rows of a query, as tuples."""
-        with _errors_become_ours(self.path):
+        with self._errors_become_ours():
             return self._connection.execute(sql, parameters).fetchall()
 
     def records(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
         """All rows of a query, each as column name -> value."""
-        with _errors_become_ours(self.path):
+        with self._errors_become_ours():
             result = self._connection.execute(sql, parameters)
             names = [column[0] for column in result.description or ()]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
@@ -138,12 +152,12 @@ class Database:
         return frame if isinstance(frame, pl.DataFrame) else frame.to_frame()
 
     def _arrow(self, sql: str, parameters: Parameters | None) -> pa.Table:
-        with _errors_become_ours(self.path):
+        with self._errors_become_ours():
             return self._connection.sql(sql, params=parameters).to_arrow_table()
 
     def batches(self, sql: str, parameters: Parameters | None = None, *, size: int = 100_000) -> pa.RecordBatchReader:
         """All rows of a query, as Arrow batches of about `size` rows: what is too much to hold at once."""
-        with _errors_become_ours(self.path):
+        with self._errors_become_ours():
             return self._connection.sql(sql, params=parameters).to_arrow_reader(size)
 
     @contextmanager
