@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint format bench docs lock clean
+.PHONY: help demo test thorough soak lint format bench docs lock clean
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -14,6 +14,9 @@ demo: .venv/runtime ## the main job, offline, on recorded real history
 
 test: .venv/dev .venv/duckdb15 ## all tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+thorough: .venv/dev .venv/duckdb15 ## all tests, with three times as many random examples
+	THOROUGH=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 soak: .venv/dev ## kill -9 at every commit point of collect, detect and deliver, 500 times (about ten minutes)
 	$(BIN)/python -m tests.soak

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -181,7 +182,7 @@ any_rule = st.builds(
     when=st.sampled_from(["lead_change", "overtake"]),
 )
 lead_rule = st.builds(rule, confirm=st.integers(1, 4), margin=st.sampled_from([0.0, 0.01, 0.1, 0.5]))
-forall = settings(deadline=None, max_examples=60)
+forall = settings(deadline=None, max_examples=examples(60))
 
 
 @forall
@@ -286,7 +287,7 @@ def led(days: Sequence[Day], incumbent: str, margin: float) -> str | None:
     return leader if all(day[leader] - day[incumbent] >= margin * day[leader] - 1e-9 for day in days) else None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(any_days, lead_rule)
 def test_who_holds_the_lead_follows_from_the_definition(days: list[Day], by: Rule) -> None:
     """Held against a second implementation: looking back over the last `confirm` days, every day anew."""

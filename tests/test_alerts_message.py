@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from alert_samples import HOSTILE, USUAL, alert, sent
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -190,7 +191,7 @@ def test_an_alert_that_is_not_confirmed_says_so() -> None:
 
 
 @given(entity=NAMES, rival=NAMES, other=NAMES, kind=st.sampled_from(KINDS))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_no_name_can_do_harm(entity: str, rival: str, other: str, kind: str) -> None:
     hostile = alert(
         entity=entity, rival=rival, kind=kind, board=other, rule=other, why=other, quality=other, definition=other,

@@ -10,6 +10,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from races import LEAD, Race, Values, play
@@ -22,8 +23,8 @@ from warehouse.records import Standing
 
 NAMES = ("A", "B", "C")
 
-few = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-many = settings(max_examples=60, deadline=None)
+few = settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(max_examples=examples(60), deadline=None)
 
 # Values so close that leads, ties and margins come about by themselves; sometimes somebody is not seen.
 values = st.fixed_dictionaries(

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
+from examples import examples
 from histories import LOOKS, START, Look, keep, observations
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,7 +35,7 @@ def pack(db: Database, number: int) -> prune.Summary:
     return prune.run(db, now=midnight(number))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(LOOKS, st.lists(st.integers(0, 130), min_size=1, max_size=4))
 def test_packing_at_any_time_changes_no_answer(looks: list[Look], times: list[int]) -> None:
     with warehouse() as db:
@@ -48,7 +49,7 @@ def test_packing_at_any_time_changes_no_answer(looks: list[Look], times: list[in
         assert db.value("SELECT count(*) FROM recent_observations") == 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(LOOKS, LOOKS)
 def test_looks_that_come_late_are_packed_with_the_others(early: list[Look], late: list[Look]) -> None:
     with warehouse() as db:
@@ -153,7 +154,7 @@ def test_the_last_complete_snapshot_of_each_old_week_is_kept() -> None:
         assert prune.run(db, now=midnight(75), keep_daily_days=30) == prune.Summary(0, 0, 0)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(LOOKS)
 def test_thinning_changes_nothing_of_what_is_kept(looks: list[Look]) -> None:
     with warehouse() as db:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_hub import day, look, model, series
@@ -95,7 +96,7 @@ def models_of(world: dict[str, int | None]) -> list[HubModel]:
     ]
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10), deadline=None)
 @given(worlds)
 def test_the_parts_sum_to_the_change_of_the_gap_exactly_under_every_definition(
     days: list[dict[str, int | None]],

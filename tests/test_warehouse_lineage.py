@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -407,7 +408,7 @@ def worlds(draw: st.DrawFn) -> tuple[dict[str, str], list[tuple[str, str | None,
     return models, parents, draw(st.dictionaries(st.sampled_from(["gone/x", "Gone/X", "me/a"]), hubs, max_size=2))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(worlds(), st.randoms(use_true_random=False), st.lists(st.integers(0, 10**9), min_size=12, max_size=12))
 @example(({"0": "me/a"}, [("0", None, "/tmp/x"), ("0", None, "me/A")], {}), random.Random(0), [1] * 12)
 def test_random_worlds_are_traced_as_the_definition_says(

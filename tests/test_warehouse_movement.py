@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spine import warehouse
@@ -228,7 +229,7 @@ looks = st.dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(looks, st.dictionaries(st.sampled_from("abc"), st.integers(-5, 40).map(day)), st.sampled_from([3, 7]))
 def test_all_models_at_once_are_measured_as_the_definition_says(
     counts: dict[int, dict[str, int | None]], created: dict[str, date], span: int

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from examples import examples
 from histories import LOOKS, Look, keep
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def rewrites(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=examples(12), deadline=None)
 @given(st.lists(st.tuples(LOOKS, st.booleans()), min_size=1, max_size=3))
 def test_a_renewed_copy_is_what_a_rewrite_makes(chapters: list[tuple[list[Look], bool]]) -> None:
     with TemporaryDirectory() as name, warehouse() as db:

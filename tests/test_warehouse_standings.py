@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_hub import REGISTRY, START, day, look, model, moment, series, standing
@@ -75,7 +76,7 @@ def test_shares_are_of_what_is_ranked(db: Database) -> None:
 names = st.sampled_from([f"{who}/{n}" for who in ("alpha", "beta", "gamma", "fan") for n in range(4)])
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.dictionaries(names, st.tuples(st.integers(0, 10**9), st.lists(names, max_size=4)), min_size=1))
 def test_families_and_the_unattributed_sum_to_the_total_exactly(world: dict[str, tuple[int, list[str]]]) -> None:
     models = [model(name, count, parents=parents) for name, (count, parents) in world.items()]

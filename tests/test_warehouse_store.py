@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spine import REGISTRY, day, head, listed, model, moment, warehouse
@@ -44,7 +45,7 @@ def test_an_id_is_utc_whatever_zone_its_moment_is_told_in() -> None:
         assert store.next_snapshot_id(db, datetime(2026, 5, 2, 1, 0, tzinfo=tokyo)) == 20260501160000000
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=examples(20))
 @given(st.lists(st.integers(0, 5), max_size=12))
 def test_ids_are_unique_whatever_seconds_they_fall_into(seconds: list[int]) -> None:
     with warehouse() as db:
@@ -316,7 +317,7 @@ def merged(known: Known | None, number: int, seen: HubModel) -> Known:
     }
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=examples(15))
 @given(st.lists(a_look, min_size=1, max_size=8))
 def test_what_is_known_of_a_model_follows_from_all_looks_at_it(looks: list[tuple[int, Any]]) -> None:
     expected: dict[str, Known] = {}

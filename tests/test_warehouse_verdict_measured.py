@@ -21,7 +21,7 @@ def check(tally: Tally, kinds: Sequence[Kind]) -> None:
 
 
 def test_a_clean_year_with_launches_has_no_false_verdict_and_its_faults_are_found() -> None:
-    tally = measure(Population(seed=21, models=2_500), EVERY, 15)
+    tally = measure(Population(seed=21, models=1_200), EVERY, 15)
     assert tally.clean >= 365
     check(tally, EVERY)
 

@@ -134,8 +134,8 @@ def _made_alike(db: Database, board: Board, fingerprint: str, made: Made) -> boo
 def _members_until(db: Database, board: Board, until: date | None) -> str | None:
     """Fingerprint of which models, first seen up to a day, count for whom.
 
-    Where not every entity can be kept, it is of those who stand on the board: among millions somebody is renamed every
-    day, which is no reason to rank all days again for entities that none of them shows.
+    Where not every entity can be kept, it is of those who stand on the board's last day: among millions somebody is
+    renamed every day, which is no reason to rank all days again for entities that hardly any of them shows.
     """
     if board.series is not None:
         return None
@@ -161,10 +161,13 @@ def _rename(db: Database, board: Board, until: date | None) -> None:
     """Bring names on a deep board of models up to date, unless one may be in a flip, or is another's too."""
     if board.entity != "model" or not _is_deep(db, board, until):
         return
-    pairs = list(identity.renamed_repositories(db).items())
-    with db.view_of("renamed", pl.DataFrame(pairs, schema={"former": pl.String, "present": pl.String}, orient="row")):
-        keys = {"board": board.name, "top": 2 * TOP}
-        if pairs and not db.value(sql("not_to_rename"), keys):
+    names = {"former": str, "present": str}
+    with db.rows_as("renamed", list(identity.renamed_repositories(db).items()), names):
+        pairs = db.rows(sql("to_rename"), {"board": board.name})
+    if not pairs:
+        return
+    with db.rows_as("renaming", pairs, names):
+        if not db.value(sql("not_to_rename"), {"board": board.name, "top": 2 * TOP}):
             db.execute(sql("rename_standing"), {"board": board.name})
             db.execute(sql("sign_rankings", days="true"), {"board": board.name})
 

@@ -204,20 +204,26 @@ LEFT JOIN standings AS s ON s.board = $board AND s.day = r.previous_day AND s.en
 ORDER BY r.day, r.rank, r.entity;
 
 -- name: who_stands
--- Whether an entity stands on a board on any day, as a condition.
-entity IN (SELECT entity FROM standings WHERE board = {board})
+-- Whether an entity stands on a board on its last day, as a condition. Of all days it would be asked of more each day.
+entity IN (
+    SELECT entity FROM standings
+    WHERE board = {board} AND day = (SELECT max(day) FROM rankings WHERE board = {board}))
+
+-- name: to_rename
+-- Of the renamed those who stand on a board on its last day under their former name.
+SELECT former, present FROM renamed
+WHERE former IN (
+    SELECT entity FROM standings WHERE board = $board AND day = (SELECT max(day) FROM rankings WHERE board = $board));
 
 -- name: not_to_rename
 -- How many places on a board are near its top and of who has another name now, or are another's who had that name.
-WITH standing AS (SELECT DISTINCT entity FROM standings WHERE board = $board),
-renaming AS (SELECT former, present FROM renamed WHERE former IN (SELECT entity FROM standing))
 SELECT count(*) FROM standings
 WHERE board = $board
     AND (rank <= $top AND entity IN (SELECT former FROM renaming) OR entity IN (SELECT present FROM renaming));
 
 -- name: rename_standing
 -- Write on a board what those who stand there are called now.
-UPDATE standings SET entity = r.present FROM renamed AS r WHERE standings.board = $board AND standings.entity = r.former;
+UPDATE standings SET entity = r.present FROM renaming AS r WHERE standings.board = $board AND standings.entity = r.former;
 
 -- name: count_members
 -- How many models count for anybody.
