@@ -18,6 +18,7 @@ from monitor.demo.hub import LocalHub
 from warehouse.boards import Board
 from warehouse.census import Census
 from warehouse.db import Database
+from warehouse.reading import Reading
 from warehouse.records import HubModel, Parent
 
 LINEAGE = Board(name="lineage", entity="family", scope="lineage")
@@ -76,6 +77,11 @@ def test_a_census_is_one_snapshot_of_everything(db: Database, local: LocalHub) -
     assert Census(db).progress() is None
     values = dict(db.rows("SELECT entity, value FROM standings WHERE board = 'lineage'"))
     assert values == {"Alpha": 90, "Beta": 50 + sum(10 + n for n in range(60)), "Gamma": 10}
+
+
+def test_a_census_does_not_hide_that_the_families_are_not_seen(db: Database, local: LocalHub) -> None:
+    count(db, local, 0)
+    assert Reading(db).freshness() == (None, None)
 
 
 def test_an_interrupted_census_goes_on_with_the_page_that_comes_next(db: Database, local: LocalHub) -> None:
