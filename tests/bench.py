@@ -68,11 +68,11 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 
 def elsewhere(task: str, *arguments: object) -> dict[str, Any]:
-    """What a task of TASKS measures, in a process of its own."""
+    """What a task of TASKS measures, in a process of its own; nothing, if it only prepares."""
     command = [sys.executable, "-m", "tests.bench", "--task", task, *(str(argument) for argument in arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=900)
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads((done.stdout.splitlines() or ["{}"])[-1])
     return found
 
 
