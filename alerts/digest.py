@@ -141,7 +141,7 @@ def _lede(shown: Sequence[tuple[BoardWeek, list[Place]]]) -> str:
             who = plain(spoken(week.entity, ranked[0].entity), NAME)
             boards.setdefault(who, []).append(plain(week.now.board, BOARD))
     leaders = [f"{who} leads {' and '.join(where)}" for who, where in boards.items()]
-    return capital(f"{', '.join(leaders)}.") if leaders else "No board has a standing yet."
+    return capital(f"{', '.join(leaders)}.") if leaders else "No board was ranked in these days."
 
 
 def _table(week: BoardWeek, ranked: Sequence[Place]) -> Section:

@@ -87,7 +87,7 @@ def test_a_quiet_week_says_so() -> None:
     made = digest([], [], [], [], NOW)
     assert made.title == "Week to 2026-08-21: no lead changed"
     assert "Nothing to report" in made.text
-    assert "No board has a standing yet" in made.text
+    assert "No board was ranked in these days" in made.text
     assert "Contested" not in made.text
     assert "trouble" not in made.text
 
