@@ -6,6 +6,7 @@ The last line of defence, for the text of an error that nobody foresaw; who quot
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 _SHAPES = re.compile(
     r"hooks\.slack(?:-gov)?\.com/(?:services|workflows)/[^\s\"']+"
@@ -28,10 +29,30 @@ def remember(secret: str) -> None:
 
 
 def masked(text: str) -> str:
-    """The text without credentials."""
-    for secret in sorted(_known, key=len, reverse=True):
-        text = text.replace(secret, "[secret]")
-    return _SHAPES.sub("[secret]", text)
+    """The text without credentials: what overlaps is masked as one, so that no part of one leaves the rest behind."""
+    parts, done = list[str](), 0
+    for start, end in _merged(sorted(_spans(text))):
+        parts += [text[done:start], "[secret]"]
+        done = end
+    return "".join([*parts, text[done:]])
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Where something secret stands: what was read, and what looks like it."""
+    known = re.compile("|".join(map(re.escape, sorted(_known, key=len, reverse=True)))) if _known else None
+    for pattern in filter(None, (_SHAPES, known)):
+        yield from (found.span() for found in pattern.finditer(text))
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Spans in order, those that overlap or touch as one."""
+    found: list[tuple[int, int]] = []
+    for start, end in spans:
+        if found and start <= found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        else:
+            found.append((start, end))
+    return found
 
 
 def _parts(secret: str) -> list[str]:
