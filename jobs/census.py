@@ -147,18 +147,8 @@ def _keep(db: Database, progress: Progress, registry: Registry, boards: Sequence
         models, count = census.models()
         adopted = adopt.adopt(db, models)
         judged = _judged(count, progress, history.before(db, SOURCE, models, taken_at=now, day=day))
-        snapshot = Snapshot(
-            snapshot_id=store.next_snapshot_id(db, now),
-            source=SOURCE,
-            taken_at=now,
-            day=day,
-            verdict=judged.verdict,
-            verdict_reason=judged.reason + adopt.in_words(adopted),
-            models=count,
-            requests=progress.requests,
-            seconds=round(progress.seconds, 3),
-        )
-        store.write_snapshot(db, snapshot, models, revision=progress.endpoint, measured=judged.measured)
+        look = keeping.Look(SOURCE, now, day, progress.endpoint, progress.requests, progress.seconds)
+        snapshot = keeping.write(db, look, models, count, judged, adopt.in_words(adopted))
         census.forget()
         return _concluded(db, snapshot, registry, boards)
 

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from jobs import hub
+from jobs import hub, keeping
 from jobs import rank as ranking
 from warehouse import adopt, history, store, verdict
 from warehouse.boards import Board
@@ -94,20 +94,9 @@ def _keep(
         adopted = adopt.adopt(db, models)
         before = history.before(db, SOURCE, models, taken_at=now, day=day, listings=walk.listings)
         judgement = verdict.of_walk(walk, before)
-        snapshot = Snapshot(
-            snapshot_id=store.next_snapshot_id(db, now),
-            source=SOURCE,
-            taken_at=now,
-            day=day,
-            verdict=judgement.verdict,
-            verdict_reason=judgement.reason + adopt.in_words(adopted),
-            models=models.height,
-            requests=walk.requests,
-            seconds=round(seconds, 3),
-        )
-        store.write_snapshot(
-            db, snapshot, models, listings=walk.listings, revision=endpoint, measured=judgement.measured
-        )
+        look = keeping.Look(SOURCE, now, day, endpoint, walk.requests, seconds)
+        words = adopt.in_words(adopted)
+        snapshot = keeping.write(db, look, models, models.height, judgement, words, walk.listings)
         if store.write_registry(db, registry) or models.height:
             store.attribute(db, registry)
         return Summary(snapshot, ranking.run(db, boards, registry))

@@ -1,6 +1,8 @@
-"""A day's table of models into the warehouse, whoever read it: a row group at a time, judged as a live look is.
+"""One look at a source into the warehouse, whoever looked: judged, and written as one snapshot.
 
-tables --row group by row group--> a file beside the warehouse --whose is each row?--> verdict --> snapshot
+A day's table of models goes there by a file, a row group at a time:
+
+    tables --row group by row group--> a file beside the warehouse --whose is each row?--> verdict --> snapshot
 """
 
 from __future__ import annotations
@@ -84,22 +86,43 @@ def keep(
     joined = adopt.identify(db, staged.models, look.day, room / "identified.parquet")
     models, count = staging.whole(db, room / "identified.parquet")
     before = history.before(db, look.source, models, taken_at=look.taken_at, day=look.day, listings=listings)
-    judged = (
-        Judgement("partial" if count else "failed", problem) if problem else verdict.of_table(count, before)
-    )  # fmt: skip
+    judged = Judgement("partial" if count else "failed", problem) if problem else verdict.of_table(count, before)
+    return write(db, look, models, count, judged, adopt.in_words(joined, count)), problem is not None
+
+
+def write(
+    db: Database,
+    look: Look,
+    models: store.Models,
+    count: int,
+    judged: Judgement,
+    adopted: str,
+    listings: Sequence[Listing] = (),
+) -> Snapshot:
+    """Write a look that was judged. Run inside a transaction.
+
+    Args:
+        db: the warehouse.
+        look: what it says of itself.
+        models: a frame of `store.MODEL_SCHEMA`, or a query that gives one.
+        count: how many there are.
+        judged: its verdict.
+        adopted: in words, what was known by name only and has an `_id` now.
+        listings: how complete each publisher's was.
+    """
     snapshot = Snapshot(
         snapshot_id=store.next_snapshot_id(db, look.taken_at),
         source=look.source,
         taken_at=look.taken_at,
         day=look.day,
         verdict=judged.verdict,
-        verdict_reason=judged.reason + adopt.in_words(joined, count),
+        verdict_reason=judged.reason + adopted,
         models=count,
         requests=look.requests,
         seconds=round(look.seconds, 3),
     )
-    store.write_snapshot(db, snapshot, models, revision=look.revision, measured=judged.measured)
-    return snapshot, problem is not None
+    store.write_snapshot(db, snapshot, models, listings=listings, revision=look.revision, measured=judged.measured)
+    return snapshot
 
 
 def _unbelievable(staged: Staged) -> str | None:

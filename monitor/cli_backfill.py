@@ -132,8 +132,8 @@ def _usable(name: str) -> str:
     """A name for a source; not one that means something else."""
     from monitor.config import ConfigError  # noqa: PLC0415
 
-    if name == "hub" or name.startswith("series:"):
-        raise ConfigError([f"--name {name}: that is what the Hub's own looks and imported totals are called"])
+    if name in ("hub", "census") or name.startswith("series:"):
+        raise ConfigError([f"--name {name}: that is what our own looks at the Hub and imported totals are called"])
     return name
 
 

@@ -118,6 +118,7 @@ def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path: Path, capsys: pytest
         (["parquet", "{good}", "--likes-column", "hearts"], "it has no column hearts"),
         (["csv", "{text}"], "it has no column repo_id"),
         (["parquet", "{good}", "--name", "hub"], "--name hub: that is what"),
+        (["parquet", "{good}", "--name", "census"], "--name census: that is what"),
         (["parquet", "{good}", "--name", "series:x"], "--name series:x: that is what"),
         (["hubstats"], "No such command 'hubstats'"),
         (["hub-stats", "--since", "yesterday"], "yesterday"),
