@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from typing import Any
 import polars as pl
 
 from jobs import prune, rank
+from monitor import ALLOCATOR
 from monitor.config import BOARDS
 from monitor.demo.generator import WHOLE_HUB, GeneratedHub, Population
 from tests.bench import ROOT, Figure, Report, peak_megabytes, row
@@ -230,7 +232,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
 def elsewhere(task: str, *arguments: object) -> dict[str, Any]:
     """What a task measures, in a process of its own; what it says on the way goes to stderr."""
     command = [sys.executable, "-m", "tests.bench_scale", "--task", task, *(str(argument) for argument in arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=os.environ | ALLOCATOR)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 

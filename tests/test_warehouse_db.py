@@ -71,6 +71,20 @@ def test_what_was_committed_is_there_when_opened_again(tmp_path: Path) -> None:
         assert db.value("SELECT count(*) FROM numbers") == 3
 
 
+def test_the_warehouse_holds_no_more_memory_than_it_may_and_than_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = "SELECT parse_formatted_bytes(current_setting('memory_limit'))"
+    with Database.in_memory() as db:
+        machine = db.value(held)
+    monkeypatch.setattr("warehouse.db.MEMORY", 2**26)
+    with Database.open(tmp_path / "a.duckdb") as db:
+        assert db.value(held) == 2**26
+    monkeypatch.setattr("warehouse.db.MEMORY", 2 * machine)
+    with Database.open(tmp_path / "a.duckdb") as db:
+        assert db.value(held) == machine
+
+
 def test_a_lock_names_the_process_that_holds_it_and_what_can_be_done(tmp_path: Path) -> None:
     path = tmp_path / "w.duckdb"
     with held_elsewhere(path) as process:

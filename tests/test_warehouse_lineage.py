@@ -33,15 +33,13 @@ def family_of(repo_id: str) -> str | None:
 
 
 def traced(models: Models, parents: Parents, aliases: Mapping[str, str] | None = None) -> Lineage:
-    own = [family_of(repo_id) for repo_id in models.values()]
+    """The lineage of models that are listed as they were created: in the order of their hub_id."""
+    named = [(hub_id, repo_id, family_of(repo_id)) for hub_id, repo_id in sorted(models.items())]
     return trace(
-        pl.DataFrame(
-            {"hub_id": list(models), "repo_id": list(models.values()), "own_family": own},
-            schema={"hub_id": pl.String, "repo_id": pl.String, "own_family": pl.String},
-        ),
+        pl.DataFrame(named, schema={"model": pl.String, "repo_id": pl.String, "own_family": pl.String}, orient="row"),
         pl.DataFrame(
             list(parents),
-            schema={"hub_id": pl.String, "relation": pl.String, "parent_repo_id": pl.String},
+            schema={"model": pl.String, "relation": pl.String, "parent_repo_id": pl.String},
             orient="row",
         ),
         family_of,
@@ -62,10 +60,10 @@ def shares(*cards: tuple[str, list[tuple[str | None, str]]]) -> dict[str, dict[s
 
 def by_model(found: Lineage) -> dict[str, dict[str | None, float]]:
     mixes: dict[str, dict[str | None, float]] = defaultdict(dict)
-    for hub_id, family, share in found.shares.iter_rows():
+    for hub_id, family, share in found.divided.iter_rows():
         assert family not in mixes[hub_id]
         mixes[hub_id][family] = share
-    return mixes
+    return {hub_id: mixes.get(hub_id, {family: 1.0}) for hub_id, *_, family in found.lineage.iter_rows()}
 
 
 # One model
@@ -80,8 +78,8 @@ def test_a_model_without_parents_is_its_own_root() -> None:
 
 def test_nothing_at_all_is_fine() -> None:
     found = traced({}, [])
-    assert found.lineage.columns == ["hub_id", "root_repo_id", "relation", "depth", "family"]
-    assert found.shares.columns == ["hub_id", "family", "share"]
+    assert found.lineage.columns == ["model", "root_repo_id", "relation", "depth", "family"]
+    assert found.divided.columns == ["model", "family", "share"]
     assert found.lineage.is_empty()
 
 
@@ -148,8 +146,8 @@ def test_declarations_of_models_that_are_not_listed_are_nobodys() -> None:
 def test_a_dummy_by_name_belongs_to_nobody() -> None:
     registry = Registry(bundled())
     name = "trl-internal-testing/tiny-Qwen2ForCausalLM-2.5"
-    models = pl.DataFrame({"hub_id": ["1"], "repo_id": [name], "own_family": [registry.family_of(name)]})
-    schema = {"hub_id": pl.String, "relation": pl.String, "parent_repo_id": pl.String}
+    models = pl.DataFrame({"model": ["1"], "repo_id": [name], "own_family": [registry.family_of(name)]})
+    schema = {"model": pl.String, "relation": pl.String, "parent_repo_id": pl.String}
     assert trace(models, pl.DataFrame(schema=schema), registry.family_of).lineage.row(0)[4] is None
     tagged = pl.DataFrame([("1", "finetune", "Qwen/Qwen2.5-0.5B")], schema=schema, orient="row")
     assert trace(models, tagged, registry.family_of).lineage.row(0)[4] == "Qwen"
@@ -419,16 +417,15 @@ def test_random_worlds_are_traced_as_the_definition_says(
     models, parents, aliases = world
     lineage, mixes = reference(models, parents, aliases)
     chance.shuffle(parents)
-    rows = list(models.items())
-    chance.shuffle(rows)
-    found = traced(dict(rows), parents, aliases)
+    found = traced(models, parents, aliases)
 
     assert {hub: tuple(rest) for hub, *rest in found.lineage.iter_rows()} == lineage
-    assert found.lineage["hub_id"].to_list() == [hub for hub, _ in rows]
+    assert found.lineage["model"].to_list() == sorted(models)
     assert by_model(found) == mixes
     assert all(sum(mix.values()) == 1.0 for mix in mixes.values())
     counted = dict(zip(models, downloads, strict=False))
-    assert sum(counted[hub] * share for hub, _, share in found.shares.iter_rows()) == sum(counted.values())
+    every = [(counted[hub], share) for hub, mix in mixes.items() for share in mix.values()]
+    assert sum(count * share for count, share in every) == sum(counted.values())
 
 
 # On the census
@@ -438,11 +435,11 @@ def test_random_worlds_are_traced_as_the_definition_says(
 def census() -> Lineage:
     registry = Registry(bundled())
     table = pl.read_parquet(CENSUS)
-    models = table.select("repo_id", hub_id="repo_id").with_columns(
+    models = table.select("repo_id", model="repo_id").with_columns(
         own_family=pl.Series([registry.family_of(name) for name in table["repo_id"]], dtype=pl.String)
     )
     declared = table.explode("base_models").select(
-        pl.col("repo_id").alias("hub_id"), pl.col("base_models").struct.unnest()
+        pl.col("repo_id").alias("model"), pl.col("base_models").struct.unnest()
     )
     parents = declared.drop_nulls("repo_id").rename({"repo_id": "parent_repo_id"})
     return trace(models, parents, registry.family_of)
@@ -475,11 +472,15 @@ def board(found: Lineage) -> list[tuple[str | None, float, int]]:
     table = pl.read_parquet(CENSUS).select(hub_id="repo_id", downloads="downloads_30d").drop_nulls()
     own = table.with_columns(own=pl.Series([registry.family_of(name) for name in table["hub_id"]], dtype=pl.String))
     with duckdb.connect() as connection:
-        connection.register("shares", found.shares)
+        connection.register("lineage", found.lineage)
+        connection.register("divided", found.divided)
         connection.register("counts", own)
         return connection.sql("""
+            WITH shares AS (
+                SELECT model, family, 1.0 AS share FROM lineage WHERE model NOT IN (SELECT model FROM divided)
+                UNION ALL FROM divided)
             SELECT family, sum(downloads * share) AS lineage, sum(downloads) FILTER (WHERE own = family)
-            FROM shares JOIN counts USING (hub_id) GROUP BY family ORDER BY lineage DESC""").fetchall()
+            FROM shares JOIN counts ON model = hub_id GROUP BY family ORDER BY lineage DESC""").fetchall()
 
 
 def test_every_download_of_the_census_is_counted_once(census: Lineage) -> None:

@@ -211,6 +211,21 @@ def test_family_and_publisher_follow_the_registry_and_a_derivative_its_root() ->
     ]
 
 
+def test_shares_follow_what_a_card_declares_and_all_others_stay() -> None:
+    families, merge = listed(2, 1), model("you/merge", 1)
+    both = replace(merge, parents=(Parent("merge", "alpha-lab/alpha-1"), Parent("merge", "beta-ai/beta-1")))
+    every = "SELECT repo_id, s.family, s.share FROM shares AS s JOIN models USING (hub_id) ORDER BY ALL"
+    with warehouse() as db:
+        write(db, 0, [*families, merge])
+        whole = db.rows(every)
+        write(db, 1, [*families, both])
+        divided = db.rows(every)
+        write(db, 2, [*families, merge])
+        assert db.rows(every) == whole
+    assert divided == [*whole[:3], ("you/merge", "Alpha", 0.5), ("you/merge", "Beta", 0.5)]
+    assert whole[3:] == [("you/merge", None, 1.0)]
+
+
 def test_the_registry_is_mirrored_and_says_whether_it_changed() -> None:
     with warehouse() as db:
         assert store.write_registry(db, REGISTRY)

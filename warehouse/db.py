@@ -25,6 +25,11 @@ if TYPE_CHECKING:  # imported where they are used: together they take longer tha
 STORAGE_VERSION = "v1.5.0"
 """The oldest DuckDB that opens what we write. DuckDB 2.0 would otherwise write files that no 1.x can read."""
 
+MEMORY = 1_000_000_000
+"""Bytes that the warehouse's own DuckDB holds at most; what needs more goes to a file beside it for a while. It would
+otherwise take four fifths of the machine, and a day of the whole Hub is no quicker for it: the system keeps its file in
+memory anyway."""
+
 RESERVE = 64 * 2**20
 """Bytes that must be free before anything is written, beside three times the write-ahead log."""
 
@@ -63,7 +68,9 @@ class Database:
         except OSError as error:
             raise WarehouseError(f"cannot make the folder of {path}: {error.strerror}") from None
         config = {"storage_compatibility_version": STORAGE_VERSION, **_NO_EXTENSIONS, **_GIVEN_BACK}
-        return cls(_connect(path, read_only=False, config=config), path)
+        database = cls(_connect(path, read_only=False, config=config), path)
+        database._hold_at_most(MEMORY)
+        return database
 
     @classmethod
     def open_published(cls, path: Path, *, memory_megabytes: int | None = None) -> Database:
@@ -91,6 +98,11 @@ class Database:
     def in_memory(cls) -> Database:
         """An empty warehouse that is gone when closed."""
         return cls(_connect(None, read_only=False, config=dict(_NO_EXTENSIONS)), None)
+
+    def _hold_at_most(self, memory: int) -> None:
+        """Limit the memory, unless the machine, or what it allows us, is smaller than that."""
+        if self.value("SELECT parse_formatted_bytes(current_setting('memory_limit'))") > memory:
+            self.execute(f"SET memory_limit = '{memory}B'")
 
     def cursor(self) -> Database:
         """Another connection to the same file, for another thread."""

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from graphlib import TopologicalSorter
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
@@ -35,6 +35,9 @@ UNTYPED = 4
 KEY = pl.col("repo_id").str.to_lowercase()
 """Names are compared in lower case, as the Hub does."""
 
+STREAMING: Literal["streaming"] = "streaming"
+"""How names are put in lower case and looked up: a part of the millions at a time, not all of them at once."""
+
 REPOSITORY = r"^[a-z0-9_][\w.-]*(/[\w.-]+)?$"
 """What a (lower-case) repository can be called; everything else is a path on somebody's disk."""
 
@@ -45,37 +48,64 @@ class Lineage(NamedTuple):
     """What `trace` finds out."""
 
     lineage: pl.DataFrame
-    """One row a model, in the order given: hub_id, root_repo_id, relation, depth (steps to the root), family."""
-    shares: pl.DataFrame
-    """hub_id, family (null: unattributed), share; every model at least once, its shares sum to exactly 1."""
+    """One row a model, in the order given: model, root_repo_id, relation, depth (steps to the root), family."""
+    divided: pl.DataFrame
+    """model, family (null: unattributed), share, of those that descend from a merge; each one's shares sum to 1.
+    Every other model is its family's as a whole."""
 
 
 class _Graph(NamedTuple):
     """Models first, in the order given, then the parents that are not among them; edges lead from child to parent."""
 
     nodes: pl.DataFrame
-    """node (row number), hub_id (null: not among the models), repo_id, family (own; null: none)."""
+    """node (row number), model (null: not among the models), repo_id, family (own; null: none)."""
     edges: pl.DataFrame
     """child, parent, rank; at most one edge between two nodes, none to itself."""
+
+
+class _Shares(NamedTuple):
+    """Whose the nodes are."""
+
+    source: pl.Series
+    """For every node the one whose mix it has: the end of its chain, or the first merge on it."""
+    mixed: pl.DataFrame
+    """source, family, share of the merges."""
+    family: pl.Series
+    """Of every node, its own."""
+
+    def divided(self, nodes: pl.DataFrame) -> pl.DataFrame:
+        """The parts of those of some nodes (node, ...) that have a merge's mix: ..., family, share."""
+        sources = nodes.with_columns(source=self.source.gather(nodes["node"]))
+        return sources.join(self.mixed, on="source", maintain_order="left_right").drop("source")
+
+    def of(self, nodes: pl.Series) -> pl.DataFrame:
+        """The parts of some nodes: node, family, share."""
+        asked = pl.DataFrame({"node": nodes})
+        divided = self.divided(asked)
+        whole = asked.join(divided, on="node", how="anti")
+        family = self.family.gather(self.source.gather(whole["node"]))
+        return pl.concat([divided, whole.with_columns(family=family, share=pl.lit(1.0))])
 
 
 def trace(
     models: pl.DataFrame,
     parents: pl.DataFrame,
     family_of: Callable[[str], str | None],
-    aliases: Mapping[str, str] | None = None,
+    aliases: Mapping[str, Any] | None = None,
 ) -> Lineage:
     """Follows every model to its root.
 
     Args:
-        models: hub_id, repo_id, own_family (null: none of the families' own publishers published it).
-        parents: hub_id, relation (null: the tag does not say), parent_repo_id; any order, duplicates welcome.
+        models: model (a key of any kind), repo_id, own_family (null: none of the families' own publishers published
+            it); in the order in which they were created.
+        parents: model, relation (null: the tag does not say), parent_repo_id; any order, duplicates welcome.
         family_of: the registry's verdict on the name of a parent that is not among the models.
-        aliases: former repo_id -> hub_id of models that were renamed; a current name of that spelling goes first.
+        aliases: former repo_id -> key of models that were renamed; a current name of that spelling goes first.
 
     A missing column raises polars' ColumnNotFoundError.
     """
-    graph = _named(models, parents, family_of, aliases or {})
+    graph, height = _named(models, parents, family_of, aliases or {}), models.height
+    del models, parents  # of millions of models they are what the rest needs room for
     nodes, declared = graph
     telling = _telling(graph)
     cut = _cut(telling, nodes)
@@ -84,19 +114,19 @@ def trace(
     shares = _shares(nodes, telling)
     root, depth = _settled(_pointers(nodes, _primary(nodes, telling, shares)))
     lineage = (
-        nodes.select("node", "hub_id", root=root, depth=depth)
-        .head(models.height)
+        nodes.select("node", "model", root=root, depth=depth)
+        .head(height)
         .join(_relations(declared), left_on="node", right_on="child", how="left", maintain_order="left")
         .select(
-            "hub_id",
-            root_repo_id=nodes["repo_id"].gather(root.head(models.height)),
+            "model",
+            root_repo_id=nodes["repo_id"].gather(root.head(height)),
             relation=pl.col("relation").fill_null("own"),
             depth="depth",
-            family=nodes["family"].gather(root.head(models.height)),
+            family=nodes["family"].gather(root.head(height)),
         )
     )
-    listed = nodes.head(models.height).select("node", "hub_id").join(shares, on="node", maintain_order="left_right")
-    return Lineage(lineage, listed.select("hub_id", "family", "share"))
+    divided = shares.divided(nodes.head(height).select("node", "model"))
+    return Lineage(lineage, divided.select("model", "family", "share"))
 
 
 def coverage(lineage: pl.DataFrame) -> pl.DataFrame:
@@ -113,42 +143,47 @@ def _named(
     models: pl.DataFrame,
     parents: pl.DataFrame,
     family_of: Callable[[str], str | None],
-    aliases: Mapping[str, str],
+    aliases: Mapping[str, Any],
 ) -> _Graph:
     """The graph of all declarations, every name resolved to a node."""
-    listed = models.select("hub_id", "repo_id", family=pl.col("own_family").cast(pl.String)).with_row_index("node")
+    listed = models.select("model", "repo_id", family=pl.col("own_family").cast(pl.String)).with_row_index("node")
     declared = (
-        parents.select(
-            "hub_id",
+        parents.lazy()
+        .select(
+            "model",
             repo_id=pl.col("parent_repo_id").str.strip_chars(),
             rank=pl.col("relation").cast(pl.String).replace_strict(RANKS, default=UNTYPED, return_dtype=pl.UInt8),
         )
         .filter(pl.col("repo_id") != "")
-        .join(listed.select("hub_id", child="node"), on="hub_id")
+        .join(listed.lazy().select("model", child="node"), on="model")
         .select("child", "rank", "repo_id")
     )
-    names = declared.group_by(key=KEY).agg(pl.col("repo_id").min())
+    names = declared.group_by(key=KEY).agg(pl.col("repo_id").min()).collect(engine=STREAMING)
     names = names.join(_addresses(listed, names, aliases), on="key", how="left")
     strangers = _strangers(names.filter(pl.col("node").is_null()), listed.height, family_of)
     names = pl.concat([names.drop_nulls("node"), strangers.select(names.columns)])
     targets = names.lazy().select("key", parent="node", path=~pl.col("key").str.contains(REPOSITORY))
-    edges = declared.lazy().join(targets, left_on=KEY, right_on="key").select("child", "parent", "rank", "path")
-    return _Graph(pl.concat([listed, strangers.drop("key")], how="diagonal"), _distinct(edges.collect()))
+    edges = declared.join(targets, left_on=KEY, right_on="key").select("child", "parent", "rank", "path")
+    nodes = pl.concat([listed, strangers.drop("key")], how="diagonal")
+    return _Graph(nodes, _distinct(edges.collect(engine=STREAMING)))
 
 
-def _addresses(listed: pl.DataFrame, names: pl.DataFrame, aliases: Mapping[str, str]) -> pl.DataFrame:
+def _addresses(listed: pl.DataFrame, names: pl.DataFrame, aliases: Mapping[str, Any]) -> pl.DataFrame:
     """Which models answer to the lower-case names: key, node.
 
-    Of two models of one name the one created last does (the larger `_id`); former names come after current ones.
+    Of two models of one name the one created last does; former names come after current ones.
     """
-    current = listed.select("hub_id", "node", key=KEY).join(names, on="key", how="semi").sort("hub_id", descending=True)
+    keys = listed.lazy().select("node", key=KEY).join(names.lazy().select("key"), on="key", how="semi")
+    current = keys.collect(engine=STREAMING).sort("node", descending=True)
     former = (
-        pl.DataFrame(list(aliases.items()), schema={"repo_id": pl.String, "hub_id": pl.String}, orient="row")
-        .join(listed.select("hub_id", "node"), on="hub_id")
-        .select("hub_id", "node", key=KEY)
-        .sort("hub_id", descending=True)
+        pl.DataFrame(
+            list(aliases.items()), schema={"repo_id": pl.String, "model": listed.schema["model"]}, orient="row"
+        )
+        .join(listed.select("model", "node"), on="model")
+        .select("node", key=KEY)
+        .sort("node", descending=True)
     )
-    return pl.concat([current, former]).unique("key", keep="first", maintain_order=True).select("key", "node")
+    return pl.concat([current, former]).unique("key", keep="first", maintain_order=True)
 
 
 def _strangers(names: pl.DataFrame, offset: int, family_of: Callable[[str], str | None]) -> pl.DataFrame:
@@ -181,7 +216,7 @@ def _cut(edges: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
     above: dict[int, list[int]] = defaultdict(list)
     for child, parent in core.select("child", "parent").iter_rows():
         above[child].append(parent)
-    by_name = nodes[sorted(above)].sort(KEY, "hub_id")["node"]
+    by_name = nodes[sorted(above)].sort(KEY, "node")["node"]
     cut = []
     for node in by_name:
         back = [parent for parent in above[node] if _leads(parent, node, above)]
@@ -238,21 +273,13 @@ def _relations(declared: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _shares(nodes: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
-    """Whose every node is: node, family, share. Chains are skipped in one go; only merges are worked out one by one."""
+def _shares(nodes: pl.DataFrame, edges: pl.DataFrame) -> _Shares:
+    """Whose every node is. Chains are skipped in one go; only merges are worked out one by one."""
     climbing = edges.filter(nodes["family"].gather(edges["child"]).is_null())
     several = climbing["child"].is_duplicated()
     source, _ = _settled(_pointers(nodes, climbing.filter(~several)))
     merges = climbing.filter(several).select("child", parent=source.gather(climbing.filter(several)["parent"]))
-    mixed = _mixed(merges, nodes["family"])
-    every = nodes.select("node", source=source)
-    whole = every.join(mixed, on="source", how="anti")
-    return pl.concat(
-        [
-            whole.select("node", family=nodes["family"].gather(whole["source"]), share=pl.lit(1.0)),
-            every.join(mixed, on="source").select("node", "family", "share"),
-        ]
-    )
+    return _Shares(source, _mixed(merges, nodes["family"]), nodes["family"])
 
 
 def _mixed(merges: pl.DataFrame, family: pl.Series) -> pl.DataFrame:
@@ -297,20 +324,21 @@ def apportion(mix: Mapping[str | None, Fraction]) -> dict[str | None, int]:
     return {family: count for family, count in parts.items() if count}
 
 
-def _primary(nodes: pl.DataFrame, edges: pl.DataFrame, shares: pl.DataFrame) -> pl.DataFrame:
+def _primary(nodes: pl.DataFrame, edges: pl.DataFrame, shares: _Shares) -> pl.DataFrame:
     """One parent for each child: the one most like it by family; of equals the smallest name. Child, parent."""
     several = edges["child"].is_duplicated()
     contested = edges.filter(several).select("child", "parent")
+    parts = shares.of(contested["child"].append(contested["parent"]).unique())
     alike = (
-        contested.join(shares, left_on="child", right_on="node")
-        .join(shares, left_on=["parent", "family"], right_on=["node", "family"])
+        contested.join(parts, left_on="child", right_on="node")
+        .join(parts, left_on=["parent", "family"], right_on=["node", "family"])
         .group_by("child", "parent")
         .agg(likeness=(pl.col("share") * pl.col("share_right")).sum())
     )
     chosen = (
         contested.join(alike, on=["child", "parent"], how="left")
-        .join(nodes.select("node", "hub_id", "repo_id"), left_on="parent", right_on="node")
-        .sort(pl.col("likeness").fill_null(0.0), KEY, "hub_id", descending=[True, False, False])
+        .join(nodes.select("node", "repo_id"), left_on="parent", right_on="node")
+        .sort(pl.col("likeness").fill_null(0.0), KEY, "parent", descending=[True, False, False])
         .unique("child", keep="first", maintain_order=True)
     )
     return pl.concat([edges.filter(~several).select("child", "parent"), chosen.select("child", "parent")])

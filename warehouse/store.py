@@ -6,7 +6,7 @@ Everything here runs inside the caller's transaction, so that a snapshot is ther
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -127,30 +127,37 @@ def attribute(db: Database, registry: Registry) -> None:
 
     A publisher that was renamed and is not in the registry by its new name keeps its families by its old one.
     """
+    write_registry(db, registry)  # by which it is said: nobody needs to ask again because it has changed
     renames.note(db)
-    named = db.frame(sql("models_to_attribute"))
     renamed = renames.renamed_publishers(db)
     family_of = identity.family_of(registry, renamed)
     publishers = {name for family in registry.families for name in family.publishers} | set(renamed.values())
-    named = named.with_columns(own_family=_own_families(named["repo_id"], publishers, family_of))
-    parents = db.frame(sql("declared_parents"))
-    traced = lineage.trace(named, parents, family_of, dict(db.rows(sql("former_names"))))
-    attributed = traced.lineage.with_columns(own=named["own_family"].is_not_null())
-    del named, parents  # of millions of models they are what the rest needs room for
-    with db.view_of("attributed", attributed):
+    traced, own = _traced(db, [name.lower() for name in publishers], family_of)
+    with db.view_of("attributed", traced.lineage.with_columns(own=own)):
+        db.execute(sql("find_attributed"))
         db.execute(sql("attribute_models"))
-    db.execute(sql("clear_shares"))
-    with db.view_of("divided", traced.shares):
-        db.execute(sql("fill_shares"))
+        db.execute(sql("forget_attributed"))
+    with db.view_of("divided", traced.divided):
+        for query in ("find_shares", "drop_shares", "add_shares", "forget_shares"):
+            db.execute(sql(query))
 
 
-def _own_families(repo_ids: pl.Series, publishers: Iterable[str], family_of: Callable[[str], str | None]) -> pl.Series:
-    """The family of each repository's own publisher; of millions, only the families' publishers' are asked for."""
-    known = [publisher.lower() for publisher in publishers]
-    ours = repo_ids.str.to_lowercase().str.split("/").list.first().is_in(known)
-    places = ours.arg_true()
-    found = pl.Series([family_of(repo_id) for repo_id in repo_ids.gather(places)], dtype=pl.String)
-    return pl.repeat(None, repo_ids.len(), dtype=pl.String, eager=True).scatter(places, found)
+def _traced(
+    db: Database, publishers: Sequence[str], family_of: Callable[[str], str | None]
+) -> tuple[lineage.Lineage, pl.Series]:
+    """The lineage of all models by their place in the table, and which of them a family's own publisher published.
+
+    Of millions of names only those of the families' `publishers`, in lower case, are asked for.
+    """
+    models = db.frame(sql("models_to_attribute"), {"publishers": publishers})
+    places = models["ours"].arg_true()
+    found = pl.Series([family_of(repo_id) for repo_id in models["repo_id"].gather(places)], dtype=pl.String)
+    own = pl.repeat(None, models.height, dtype=pl.String, eager=True).scatter(places, found)
+    former: dict[str, int] = dict(db.rows(sql("former_names")))
+    # Not named here, so that nothing but `trace` holds them: of millions of models they are what it needs room for.
+    frames = [models.select("model", "repo_id", own_family=own), db.frame(sql("declared_parents"))]
+    del models
+    return lineage.trace(frames.pop(0), frames.pop(), family_of, former), own.is_not_null()
 
 
 def write_registry(db: Database, registry: Registry) -> bool:
