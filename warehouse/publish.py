@@ -40,7 +40,7 @@ _BY_AGE = "left(hub_id, 4)"
 
 TABLES = (
     Carried("snapshots", "snapshot_id // 1000000000"),
-    Carried("models", _BY_AGE, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
+    Carried("models", "coalesce(number // 32, -1)", "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
     Carried("recent_observations", "snapshot_id", "sum(hash(name))"),
     Carried("observation_runs", "run", told_by="run_days"),
     Carried("run_days", "run"),

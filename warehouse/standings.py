@@ -249,7 +249,7 @@ def members_sql(board: Board, only: str = "true") -> str:
     condition = f"({board.where}\n) AND {only}" if board.where else only
     condition = f"{condition} AND {_population(board)}"
     if board.scope == "lineage":
-        return sql("lineage_members", entity=board.entity, condition=condition)
+        return sql(f"{board.entity}_members", condition=condition)
     derived = board.measure in DERIVATIVES
     entity = (_ROOTS.get(board.entity) if derived else None) or _ENTITIES[board.entity]
     return sql("whole_members", entity=entity, condition=condition)

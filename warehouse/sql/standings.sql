@@ -108,12 +108,20 @@ SELECT hub_id, {entity} AS entity, 1.0::DOUBLE AS share
 FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family)) AS m
 WHERE {condition} AND {entity} IS NOT NULL
 
--- name: lineage_members
--- Which models count for whom, each divided by descent; what no known family accounts for is nobody's.
-SELECT m.hub_id, d.{entity} AS entity, sum(d.share) AS share
+-- name: family_members
+-- Which models count for which family, each divided by descent; what no known family accounts for is nobody's.
+SELECT m.hub_id, s.family AS entity, s.share
 FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family) WHERE {condition}) AS m
-JOIN (SELECT hub_id, share, family, country FROM shares LEFT JOIN families USING (family)) AS d USING (hub_id)
-WHERE d.{entity} IS NOT NULL
+JOIN shares AS s USING (hub_id)
+WHERE s.family IS NOT NULL
+
+-- name: country_members
+-- Which models count for which country, as those of its families together.
+SELECT m.hub_id, f.country AS entity, sum(s.share) AS share
+FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family) WHERE {condition}) AS m
+JOIN shares AS s USING (hub_id)
+JOIN families AS f ON f.family = s.family
+WHERE f.country IS NOT NULL
 GROUP BY ALL
 
 -- name: observed_counts
@@ -137,10 +145,9 @@ WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND r.value IS NOT
 WITH numbered AS MATERIALIZED (SELECT n.name, w.entity, w.share FROM model_names AS n JOIN ({members}) AS w USING (hub_id))
 SELECT snapshot_id, entity, sum(value) AS value
 FROM (
-    SELECT o.snapshot_id, n.entity, sum(o.{measure} * n.share) AS value
+    SELECT o.snapshot_id, n.entity, o.{measure} * n.share AS value
     FROM recent_observations AS o JOIN numbered AS n USING (name)
     WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank)
-    GROUP BY ALL
     UNION ALL
     SELECT d.snapshot_id, r.entity, r.value
     FROM (
