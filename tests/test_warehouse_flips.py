@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_hub import day
 
@@ -49,6 +49,7 @@ def test_far_down_a_board_nobody_looks() -> None:
     assert changes({"A": 9, "B": 2, "C": 1}, {"A": 9, "B": 1, "C": 2}, top=1) == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("ABC"), st.integers(0, 4), min_size=1), max_size=8))
 def test_whoever_is_said_to_pass_was_behind_before_and_is_ahead_now(values: list[Values]) -> None:
     for change in order_changes(days(*values)):
@@ -57,6 +58,7 @@ def test_whoever_is_said_to_pass_was_behind_before_and_is_ahead_now(values: list
         assert change.entity != change.rival
 
 
+@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("ABC"), st.integers(0, 4), min_size=1), max_size=8))
 def test_the_same_days_give_the_same_flips_under_the_same_ids(values: list[Values]) -> None:
     once, again = ([c.flip_id("b") for c in order_changes(days(*values))] for _ in range(2))
