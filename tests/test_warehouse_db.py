@@ -210,6 +210,16 @@ def test_a_frame_is_seen_under_its_name_within_the_block_only() -> None:
             db.rows("FROM incoming")
 
 
+def test_what_went_wrong_while_a_frame_was_seen_is_what_is_told() -> None:
+    with (
+        warehouse() as db,
+        pytest.raises(duckdb.ConversionException, match="many"),
+        db.transaction(),
+        db.view_of("incoming", pl.DataFrame({"n": ["many"]})),
+    ):
+        db.rows("CREATE TABLE numbers AS SELECT n::INTEGER AS n FROM incoming")
+
+
 def test_a_cursor_serves_another_thread_in_utc(tmp_path: Path) -> None:
     seen: list[object] = []
     with Database.open(table(tmp_path / "w.duckdb", 5)) as db:

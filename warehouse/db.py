@@ -10,7 +10,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -218,7 +218,9 @@ class Database:
         try:
             yield
         finally:
-            self._connection.unregister(name)
+            # After an error the transaction may be broken off, and refuse: what went wrong first is what is told.
+            with suppress(duckdb.TransactionException):
+                self._connection.unregister(name)
 
     @contextmanager
     def rows_as(self, name: str, rows: Sequence[Row], schema: Mapping[str, type]) -> Iterator[None]:

@@ -36,7 +36,7 @@ KEEPS_DAYS = 28
 KEPT = 50_000
 """Places of a board's day that are kept, ties at the last included: of millions of models most never lead anything."""
 
-_AT_ONCE = 6_000_000
+_AT_ONCE = 500_000
 """Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
 
 
