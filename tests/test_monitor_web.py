@@ -485,7 +485,7 @@ def test_bundled_files_are_kept_for_ever_by_their_hash(site: httpx.Client) -> No
 def test_a_chart_is_the_specification_of_the_race(site: httpx.Client, flip_id: str) -> None:
     race = site.get("/charts/families/race.json?theme=dark").json()
 
-    assert race["usermeta"]["room"] > 50
+    assert race["usermeta"]["margin"] > 50
     assert "Beta" in json.dumps(race)
     assert f"/flips/{flip_id}" in json.dumps(race)
     assert site.get(f"/charts/flip/{flip_id}/duel.json?axis=log").status_code == 200

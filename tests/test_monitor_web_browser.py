@@ -171,6 +171,13 @@ def test_without_scripts_the_charts_are_pictures_and_the_tables_are_there(browse
     context.close()
 
 
+FITS = """
+    [...document.querySelectorAll(".canvas[data-drawn] svg")].every(
+        svg => svg.getBoundingClientRect().width <= svg.closest(".canvas").clientWidth + 1)
+"""
+"""Whether every chart, with the names at its edge, is as narrow as its place."""
+
+
 def test_hostile_names_run_nothing_and_break_nothing(browser: Any, tmp_path: Path) -> None:
     with served(hostile(World(tmp_path)).publish()) as client:
         base = str(client.base_url).rstrip("/")
@@ -180,6 +187,7 @@ def test_hostile_names_run_nothing_and_break_nothing(browser: Any, tmp_path: Pat
         for path in ("/", "/?board=models", "/board/models", "/board/families", f"/flips/{flip}", "/embed/models"):
             page = visit.go(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+            assert page.evaluate(FITS), path
             assert page.locator("img[src=x]").count() == 0
         assert visit.problems == []
         visit.context.close()

@@ -321,12 +321,15 @@ def _counts() -> alt.Axis:
 
 
 def _finished(chart: alt.TopLevelMixin, drawing: _Drawing, what: str) -> dict[str, Any]:
-    """The specification with the page's fonts and colours; `usermeta` says how much room the names need."""
+    """The specification with the page's fonts and colours; `usermeta` says how much room it needs beside itself.
+
+    In pixels: for the axis and the margins, and for a letter of the longest name.
+    """
     about, theme = drawing.about, drawing.theme
     spec: dict[str, Any] = chart.to_dict(validate=False)
     spec["datasets"] = drawing.rows
     longest = max((len(plain(name, 20)) for name in about.names), default=0)
-    spec["usermeta"] = {"room": 66 + round(longest * 7.4)}
+    spec["usermeta"] = {"margin": 66, "letters": longest, "letter": 7}
     spec["description"] = f"{about.board}: {what} of {', '.join(plain(name, 32) for name in about.names)}"
     axis = {"labelColor": theme.faint, "domainColor": theme.grid, "tickColor": theme.grid, "gridColor": theme.grid}
     spec["background"] = "transparent"

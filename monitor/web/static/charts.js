@@ -2,7 +2,18 @@
 "use strict";
 (() => {
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const narrowest = 180;
+  const narrowest = 150;
+
+  // The chart takes what its names leave; where that is too little, they are shortened.
+  function fit(spec, room) {
+    const { margin, letters, letter } = spec.usermeta;
+    const kept = Math.min(letters, Math.floor((room - margin - narrowest) / letter));
+    for (const end of spec.datasets.ends || []) {
+      if (end.text.length > kept) end.text = `${end.text.slice(0, kept - 1)}…`;
+    }
+    const width = Math.max(narrowest, Math.floor(room - margin - kept * letter));
+    for (const part of [spec, ...(spec.vconcat || [])]) if (part.width) part.width = width;
+  }
 
   async function draw(canvas) {
     const theme = dark.matches ? "dark" : "light";
@@ -10,8 +21,7 @@
     const answer = await fetch(`${canvas.dataset.spec}?theme=${theme}&axis=${axis}`);
     if (!answer.ok) return;
     const spec = await answer.json();
-    const width = Math.max(narrowest, canvas.clientWidth - spec.usermeta.room);
-    for (const part of [spec, ...(spec.vconcat || [])]) if (part.width) part.width = width;
+    fit(spec, canvas.clientWidth);
     const place = document.createElement("div");
     // No eval, no inline styles: the page's policy allows neither.
     await window.vegaEmbed(place, spec, {
