@@ -251,9 +251,7 @@ def _with_descriptions(models: pl.DataFrame, described: pl.DataFrame | None) -> 
 def _conclude(db: Database, plan: Plan, registry: Registry, boards: Sequence[Board], report: Report) -> None:
     """Attribute and rank once for all days, and say what is here now."""
     with db.transaction():
-        if report.written or db.value(sql("models_unattributed")):
-            store.attribute(db, registry)
-        rank.run(db, boards, registry)
+        rank.run(db, boards, registry, seen=bool(report.written or db.value(sql("models_unattributed"))))
     known = {row[0] for row in db.rows(sql("history_of"), {"source": plan.name})}
     report.covered = sorted(day for day in known if plan.since <= day <= plan.until)
     report.gaps = gaps(report.covered, plan.step)

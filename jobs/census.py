@@ -154,12 +154,10 @@ def _keep(db: Database, progress: Progress, registry: Registry, boards: Sequence
 
 
 def _concluded(db: Database, snapshot: Snapshot, registry: Registry, boards: Sequence[Board]) -> Summary:
-    """Note what is gone, attribute, and rank."""
+    """Note what is gone, and rank."""
     if snapshot.verdict == "complete":
         Census(db).note_gone(snapshot.day)
-    if snapshot.models:
-        store.attribute(db, registry)
-    return Summary(snapshot, ranking.run(db, boards, registry))
+    return Summary(snapshot, ranking.run(db, boards, registry, seen=snapshot.models > 0))
 
 
 def _judged(models: int, progress: Progress, before: verdict.Before) -> verdict.Judgement:

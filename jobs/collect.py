@@ -97,9 +97,7 @@ def _keep(
         look = keeping.Look(SOURCE, now, day, endpoint, walk.requests, seconds)
         words = adopt.in_words(adopted)
         snapshot = keeping.write(db, look, models, models.height, judgement, words, walk.listings)
-        if store.write_registry(db, registry) or models.height:
-            store.attribute(db, registry)
-        return Summary(snapshot, ranking.run(db, boards, registry))
+        return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
 
 
 def _models(walk: Walk, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

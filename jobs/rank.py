@@ -24,17 +24,17 @@ class Summary:
     """Flips found that were not there before."""
 
 
-def run(db: Database, boards: Sequence[Board], registry: Registry) -> Summary:
+def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool = False) -> Summary:
     """Rank what is not ranked, by the registry and the names as they are now; forget boards that are gone.
 
-    Run inside a transaction.
+    Run inside a transaction; `seen` says that it has seen models, so that whose they are is to be said anew.
     """
-    if store.write_registry(db, registry):
+    if store.write_registry(db, registry) or seen:
         store.attribute(db, registry)
-    standings.retire(db, [board.name for board in boards])
     starts: dict[str, date] = {}
     flips = 0
     made, known = standings.Made(db), registry.fingerprint()
+    standings.retire(db, [board.name for board in boards], made)
     for board in boards:
         start = standings.refresh(db, board, board.fingerprint(known), made)
         if start is not None:
@@ -53,7 +53,8 @@ def _find_flips(db: Database, board: Board, start: date) -> int:
     found = {change.flip_id(board.name): change for change in order_changes(days, left=left)}
     known = ledger.known_flips(board.name)
     settled = {flip_id for flip_id, change in found.items() if change.at.day < start} & known.keys()
-    ledger.delete_flips(board.name, sorted(known.keys() - settled))
+    if undone := sorted(known.keys() - settled):
+        ledger.delete_flips(board.name, undone)
     changes = [change for flip_id, change in found.items() if flip_id not in settled]
     said = exactness.said(db, board)
     for change, seen in zip(changes, panel.panels(db, board, changes), strict=True):

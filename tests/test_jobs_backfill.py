@@ -73,7 +73,7 @@ def test_history_is_ranked_attributed_and_its_flips_found_once(
 ) -> None:
     calls: list[int] = []
     run = rank.run
-    monkeypatch.setattr(rank, "run", lambda *args: calls.append(1) or run(*args))
+    monkeypatch.setattr(rank, "run", lambda *args, **more: calls.append(1) or run(*args, **more))
     report = fill(db, local)
     assert len(calls) == 1
     assert db.value("SELECT count(DISTINCT day) FROM standings WHERE board = 'families'") == 5

@@ -19,7 +19,7 @@ import polars as pl
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.registry import Proposal, Registry, propose_publishers, propose_renamed
-from warehouse.renames import moved_publishers, renamed_publishers
+from warehouse.renames import moved_publishers
 
 Names = Mapping[str, str]
 """Former name -> name now."""
@@ -80,11 +80,13 @@ def follow_renames(db: Database, registry: Registry) -> None:
 
     What is known of a publisher that was merged into another goes on as the other's; what was told of it stays as told.
     """
-    moves = {move.former: move.present for move in moved_publishers(db)}
+    moved = moved_publishers(db)
+    moves = {move.former: move.present for move in moved}
+    renamed = {move.former: move.present for move in moved if not move.merged}
     families = {former: name for former, name in _former_families(registry) if former not in registry.names}
     repositories = renamed_repositories(db)
     for entity, states, alerts in (
-        ("publisher", moves, renamed_publishers(db)),
+        ("publisher", moves, renamed),
         ("model", repositories, repositories),
         ("family", families, families),
     ):

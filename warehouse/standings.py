@@ -51,18 +51,24 @@ class Made:
         self.ranked: dict[str, Days] = defaultdict(dict)
         for board, day, snapshot_id in db.rows(sql("all_ranked_days")):
             self.ranked[board][day] = snapshot_id
-        self._days: dict[tuple[str, ...], Days] = defaultdict(dict)
+        self._series: dict[str, Days] = defaultdict(dict)
         for source, day, snapshot_id in db.rows(sql("all_series_days")):
-            self._days[(source,)][day] = snapshot_id
+            self._series[source][day] = snapshot_id
+        self._looks: dict[bool, Days] = {}
+        """Of the boards that rank everything, and of the others."""
 
     def days_of(self, board: Board) -> Days:
         """As the function of this name."""
         if board.series is not None:
-            return self._days[(board.measure,)]
-        key = (board.entity, board.measure, board.scope)
-        if key not in self._days:
-            self._days[key] = days_of(self.db, board)
-        return self._days[key]
+            return self._series[board.measure]
+        kind = of_everything(board)
+        if kind not in self._looks:
+            self._looks[kind] = days_of(self.db, board)
+        return self._looks[kind]
+
+    def as_declared(self, board: Board) -> bool:
+        """Whether a board means what it did, and no model was seen for the first time since."""
+        return self.under[board.name][1::2] == [self.seen_until, board.definition]
 
 
 def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = None) -> date | None:
@@ -74,17 +80,20 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
     same = _made_alike(db, board, fingerprint, made)
     chosen = made.days_of(board)
     start = _first_difference(made.ranked[board.name] if same else {}, chosen)
-    if start is None and same and made.under[board.name][1::2] == [made.seen_until, board.definition]:
+    declared = same and made.as_declared(board)
+    if start is None and declared:
         return None
     if start is not None:
-        for query in ("delete_standings", "delete_rankings"):
-            db.execute(sql(query), {"board": board.name, "start": start, "anew": not same})
+        if not same or any(day >= start for day in made.ranked[board.name]):
+            for query in ("delete_standings", "delete_rankings"):
+                db.execute(sql(query), {"board": board.name, "start": start, "anew": not same})
         wanted = sorted(day for day in chosen if day >= start)
         step = _days_at_once(db, board)
         for first in range(0, len(wanted), step):
             _rank(db, board, chosen, wanted[first : first + step])
-    # Last, for what stands on the board decides whose members matter.
-    _declare(db, board, fingerprint)
+    # Last, for what stands on a deep board decides whose members matter.
+    if not declared or _may_be_deep(board):
+        _declare(db, board, fingerprint, made.seen_until)
     return start
 
 
@@ -98,8 +107,7 @@ def _rank(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) -> N
 
 def _days_at_once(db: Database, board: Board) -> int:
     """How many days are ranked at once: all of them, where entities are few."""
-    many = board.series is None and board.entity in ("publisher", "model")
-    return max(1, _AT_ONCE // (int(db.value(sql("count_models"))) or 1)) if many else _AT_ONCE
+    return max(1, _AT_ONCE // (int(db.value(sql("count_models"))) or 1)) if _may_be_deep(board) else _AT_ONCE
 
 
 def days_of(db: Database, board: Board) -> Days:
@@ -116,8 +124,10 @@ def of_everything(board: Board) -> bool:
     return board.scope == "lineage" or board.measure in DERIVATIVES or by_name
 
 
-def retire(db: Database, boards: list[str]) -> None:
+def retire(db: Database, boards: list[str], made: Made) -> None:
     """Forget boards that are no longer configured."""
+    if made.under.keys() <= set(boards):
+        return
     for query in ("retire_standings", "retire_rankings", "retire_flips", "retire_boards"):
         db.execute(sql(query), {"boards": boards})
 
@@ -149,9 +159,14 @@ def _members_until(db: Database, board: Board, until: date | None) -> str | None
     return None if found is None else str(found)
 
 
+def _may_be_deep(board: Board) -> bool:
+    """Whether what a board ranks can be many."""
+    return board.series is None and board.entity in ("publisher", "model")
+
+
 def _is_deep(db: Database, board: Board, until: date | None) -> bool:
     """Whether a board has more members than places that are kept."""
-    if board.series is not None or board.entity not in ("publisher", "model"):
+    if not _may_be_deep(board):
         return False
     members = members_sql(board, "first_seen <= $until")
     return bool(db.value(sql("count_members", members=members), {"until": until}) > KEPT)
@@ -176,8 +191,8 @@ def _first_difference(have: Days, want: Days) -> date | None:
     return min((day for day in have.keys() | want.keys() if have.get(day) != want.get(day)), default=None)
 
 
-def _declare(db: Database, board: Board, fingerprint: str) -> None:
-    until = db.value(sql("last_first_seen"))
+def _declare(db: Database, board: Board, fingerprint: str, until: date | None) -> None:
+    """Write what a board's standings were made under; `until` is the last day on which a model was new."""
     db.execute(sql("delete_board"), {"board": board.name})
     db.execute(
         sql("insert_board"),
