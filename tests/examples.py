@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
+THOROUGH = bool(os.environ.get("THOROUGH"))
+
 
 def examples(thorough: int) -> int:
     """A third of what a thorough run tries, where nobody asked for one."""
-    return thorough if os.environ.get("THOROUGH") else max(3, thorough // 3)
+    return thorough if THOROUGH else max(3, thorough // 3)

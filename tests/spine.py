@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -38,7 +38,9 @@ REGISTRY = Registry(
     ]
 )
 
-BOARDS = (Board(name="families", entity="family"), Board(name="publishers", entity="publisher"))
+FAMILIES, PUBLISHERS = Board(name="families", entity="family"), Board(name="publishers", entity="publisher")
+
+BOARDS = (FAMILIES, PUBLISHERS)
 
 RULE = Rule(name="who-leads", board="families", confirm=1, channels=("desk",))
 
@@ -85,27 +87,43 @@ def head(snapshot_id: int, number: int = 0, *, models: int = 0, **more: object) 
     return Snapshot(**usual | more)
 
 
-def warehouse(path: Path | None = None) -> Database:
-    """A warehouse of this version's schema; in memory unless a path is given."""
+def warehouse(path: Path | None = None, *, like: Path | None = None) -> Database:
+    """A warehouse of this version's schema, or a copy of the one in a file; in memory unless a path is given."""
+    like = like or migrated()
     if path:
         if not path.exists():
-            shutil.copy(migrated(), path)
+            shutil.copy(like, path)
         return Database.open(path)
     db = Database.in_memory()
-    db.execute(f"ATTACH '{migrated()}' AS migrated (READ_ONLY)")
-    db.execute("COPY FROM DATABASE migrated TO memory")
-    db.execute("DETACH migrated")
+    db.execute(f"ATTACH '{like}' AS copied (READ_ONLY)")
+    db.execute("COPY FROM DATABASE copied TO memory")
+    db.execute("DETACH copied")
     return db
 
 
 @cache
 def migrated() -> Path:
     """A new warehouse, to be copied: making one takes longer than most tests."""
+    path = _templates() / "migrated.duckdb"
+    with Database.open(path) as db:
+        migrate(db, now=moment(0))
+    return path
+
+
+@cache
+def lived(days: Callable[[Database], object]) -> Path:
+    """A warehouse that lived through some days, to be copied: what many tests begin with is lived through once."""
+    path = _templates() / f"{days.__module__}.{days.__name__}.duckdb"
+    with warehouse(path) as db:
+        days(db)
+    return path
+
+
+@cache
+def _templates() -> Path:
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
-    with Database.open(folder / "migrated.duckdb") as db:
-        migrate(db, now=moment(0))
-    return folder / "migrated.duckdb"
+    return folder
 
 
 @contextmanager
@@ -117,7 +135,13 @@ def hub(models: Iterable[HubModel] = ()) -> Iterator[LocalHub]:
 
 
 def look(
-    db: Database, local: LocalHub, number: int, models: Sequence[HubModel] | None = None, *, hour: int = 10
+    db: Database,
+    local: LocalHub,
+    number: int,
+    models: Sequence[HubModel] | None = None,
+    *,
+    hour: int = 10,
+    boards: Sequence[Board] = (FAMILIES,),
 ) -> collect.Summary:
     """Show these models at the Hub and collect them, on a day by its number."""
     if models is not None:
@@ -126,7 +150,7 @@ def look(
         db,
         HubSettings(endpoint=local.endpoint, quota_share=1, attempts=1, timeout_seconds=10),
         REGISTRY,
-        BOARDS,
+        boards,
         token=None,
         now=moment(number, hour),
         clock=time.monotonic,
@@ -134,9 +158,11 @@ def look(
     )
 
 
-def judge(db: Database, number: int = 0, *rules: Rule, hour: int = 11) -> detect.Summary:
+def judge(
+    db: Database, number: int = 0, *rules: Rule, hour: int = 11, boards: Sequence[Board] = (FAMILIES,)
+) -> detect.Summary:
     """Detect, by one rule that asks for one day unless others are given."""
-    return detect.run(db, BOARDS, rules or (RULE,), REGISTRY, now=moment(number, hour))
+    return detect.run(db, boards, rules or (RULE,), REGISTRY, now=moment(number, hour))
 
 
 @dataclass

@@ -24,7 +24,7 @@ def leader(db: Database, board: str = "families") -> str:
 
 def test_a_look_leaves_a_snapshot_its_counts_and_the_standings() -> None:
     with warehouse() as db, hub(listed(9, 5)) as local:
-        summary = look(db, local, 0)
+        summary = look(db, local, 0, boards=BOARDS)
         (snapshot,) = [Snapshot(*row) for row in db.rows("SELECT * EXCLUDE (revision, measured) FROM snapshots")]
         assert snapshot == summary.snapshot
         assert (snapshot.verdict, snapshot.models, snapshot.day) == ("complete", 3, day(0))

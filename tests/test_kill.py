@@ -11,10 +11,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from killed import settings_of
 from spine import configure, hub, listed, moment
 
 from jobs.deliver import LEASE
-from monitor import config
 from monitor.demo.hub import LocalHub
 from monitor.wiring import App, open_app
 from warehouse.db import Database
@@ -31,7 +31,8 @@ def local() -> Iterator[LocalHub]:
 def world(folder: Path, local: LocalHub, *verbs: str) -> Path:
     """A world after one day, on the second of which Beta leads and these verbs were done."""
     folder.mkdir()
-    settings = config.load(configure(folder, local.endpoint), {})
+    configure(folder, local.endpoint)
+    settings = settings_of(folder)
     with open_app(settings, now=lambda: moment(0)) as app:
         app.collect()
         app.detect()
@@ -59,7 +60,7 @@ def again(folder: Path, *verbs: str, late: timedelta = timedelta()) -> None:
     def now() -> object:
         return moment(1, 12) + late
 
-    with open_app(config.load(folder / config.DEFAULT_NAME, {}), now=now) as app:  # type: ignore[arg-type]
+    with open_app(settings_of(folder), now=now) as app:  # type: ignore[arg-type]
         assert isinstance(app, App)
         for verb in verbs:
             getattr(app, verb)()

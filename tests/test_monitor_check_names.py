@@ -40,7 +40,7 @@ def said(folder: Path, *days: Sequence[HubModel], between: tuple[str, str] = ("a
         for number, models in enumerate(days):
             if any(model.publisher == "alpha-next" for model in models):
                 hub.moved["alpha-lab"] = "alpha-next"  # as the Hub answers for a former name
-            spine.look(db, hub, number, models)
+            spine.look(db, hub, number, models, boards=spine.BOARDS)
         chosen = settings(folder, *between)
         return [*check_names.of_rules(db, chosen), *check_names.moved(db, chosen)]
 

@@ -282,7 +282,7 @@ def test_what_a_rule_had_confirmed_is_told_though_the_rule_is_another_by_now() -
 
 def test_a_board_that_counts_otherwise_now_makes_no_lead_change() -> None:
     """Beta's second publisher is found to be Beta's: it has led all along."""
-    from spine import BOARDS, REGISTRY, RULE, listed, look, model, tell, warehouse
+    from spine import FAMILIES, REGISTRY, RULE, listed, look, model, tell, warehouse
     from spine import hub as local_hub
 
     from jobs import detect
@@ -297,16 +297,16 @@ def test_a_board_that_counts_otherwise_now_makes_no_lead_change() -> None:
     with warehouse() as db, local_hub() as local:
         for number in range(3):
             look(db, local, number, listed(100, 90, gamma=50))
-            detect.run(db, BOARDS, [RULE], REGISTRY, now=moment(number, 11))
+            detect.run(db, [FAMILIES], [RULE], REGISTRY, now=moment(number, 11))
         wider = Registry(beta_too)
-        assert detect.run(db, BOARDS, [RULE], wider, now=moment(2, 12)).fired == ()
+        assert detect.run(db, [FAMILIES], [RULE], wider, now=moment(2, 12)).fired == ()
         assert (
             db.value("SELECT entity FROM standings WHERE board = 'families' AND rank = 1 AND day = $d", {"d": day(2)})
             == "Beta"
         )
         local.show([*listed(100, 90, gamma=5), model("alpha-lab/alpha-2", 60, created_at=moment(2, 18))])
         look(db, local, 3)
-        fired = detect.run(db, BOARDS, [RULE], wider, now=moment(3, 11)).fired
+        fired = detect.run(db, [FAMILIES], [RULE], wider, now=moment(3, 11)).fired
         assert fired == ("Alpha takes the lead from Beta on families",)
         tell(db, inbox, at=moment(3, 12))
         assert len(inbox.got) == 1

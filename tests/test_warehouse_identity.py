@@ -7,18 +7,14 @@ import pytest
 import small_hub
 import spine
 from small_hub import REGISTRY, look, model, standing
-from spine import warehouse
+from spine import FAMILIES, PUBLISHERS, warehouse
 
 from alerts.rules import Rule
 from monitor.demo.hub import LocalHub
 from warehouse import identity, renames
-from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.records import HubModel
 from warehouse.registry import Family, Registry
-
-PUBLISHERS = Board(name="publishers", entity="publisher")
-FAMILIES = Board(name="families", entity="family")
 
 
 @pytest.fixture
@@ -256,9 +252,9 @@ RULES = (
 )
 
 
-def judged(db: Database, hub: LocalHub, number: int, models: list[HubModel]) -> tuple[str, ...]:
-    spine.look(db, hub, number, models)
-    return spine.judge(db, number, *RULES).fired
+def judged(db: Database, hub: LocalHub, number: int, models: list[HubModel], *rules: Rule) -> tuple[str, ...]:
+    spine.look(db, hub, number, models, boards=[PUBLISHERS])
+    return spine.judge(db, number, *(rules or RULES), boards=[PUBLISHERS]).fired
 
 
 def test_a_publisher_that_the_hub_renames_makes_no_news() -> None:
@@ -266,11 +262,11 @@ def test_a_publisher_that_the_hub_renames_makes_no_news() -> None:
     before = spine.listed(30, 20)
     after = renamed(before, "alpha-lab", "alpha-next")
     with spine.warehouse() as db, spine.hub(before) as hub:
-        fired = [judged(db, hub, number, before) for number in range(2)]
+        fired = [judged(db, hub, 0, before)]
         hub.moved["alpha-lab"] = "alpha-next"
-        fired += [judged(db, hub, number, after) for number in range(2, 6)]
+        fired += [judged(db, hub, number, after) for number in range(1, 4)]
 
-        assert fired == [()] * 6
+        assert fired == [()] * 4
         assert db.rows("SELECT * FROM flips") == []
         assert db.rows("SELECT DISTINCT entity FROM standings WHERE board = 'publishers' AND rank = 1") == [
             ("alpha-next",)
@@ -286,7 +282,7 @@ def test_a_lead_change_begun_under_the_old_name_is_told_once_under_the_new_one()
     with spine.warehouse() as db, spine.hub(before) as hub:
         fired = [judged(db, hub, 0, before), judged(db, hub, 1, overtaken)]
         hub.moved["beta-ai"] = "beta-next"
-        fired += [judged(db, hub, number, after) for number in range(2, 6)]
+        fired += [judged(db, hub, number, after) for number in range(2, 4)]
 
         titles = [title for titles in fired for title in titles]
         assert [title for title in titles if "lead" in title] == [
@@ -322,12 +318,11 @@ def test_a_rule_that_names_a_publisher_goes_on_under_its_new_name() -> None:
     before = spine.listed(30, 20, 10)
     with spine.warehouse() as db, spine.hub(before) as hub:
         fired = []
-        for number in range(6):
-            models = spine.listed(30, 20, 25 if number >= 3 else 10)
+        for number in range(5):
+            models = spine.listed(30, 20, 25 if number >= 2 else 10)
             if number >= 1:
                 hub.moved["beta-ai"], models = "beta-next", renamed(models, "beta-ai", "beta-next")
-            spine.look(db, hub, number, models)
-            fired += spine.judge(db, number, NAMED).fired
+            fired += judged(db, hub, number, models, NAMED)
 
         assert fired == ["gamma passes beta-next on publishers"]
 
@@ -337,23 +332,23 @@ def test_a_publisher_merged_into_another_leaves_no_slot_waiting_for_it() -> None
     rules = (*RULES, NAMED.model_copy(update={"between": ("alpha-lab", "gamma")}))
     with spine.warehouse() as db, spine.hub() as hub:
         fired = []
-        for number in range(8):
-            models = spine.listed(30, 20, 60 if number >= 5 else 10)
-            spine.look(db, hub, number, renamed(models, "alpha-lab", "beta-ai") if number >= 3 else models)
-            fired.append(spine.judge(db, number, *rules).fired)
+        for number in range(6):
+            models = spine.listed(30, 20, 60 if number >= 4 else 10)
+            models = renamed(models, "alpha-lab", "beta-ai") if number >= 2 else models
+            fired.append(judged(db, hub, number, models, *rules))
 
-        assert fired[:6] == [()] * 6, "a merger is no event of the market"
-        assert set(fired[6]) >= {"gamma passes beta-ai on publishers"}
+        assert fired[:5] == [()] * 5, "a merger is no event of the market"
+        assert set(fired[5]) >= {"gamma passes beta-ai on publishers"}
         assert watched(db, "named") == watched(db, "pairs") == {"beta-ai\ngamma": "gamma"}
         assert watched(db, "lead") == {"lead": "gamma"}
 
 
 def test_a_pair_that_has_become_one_is_watched_no_longer() -> None:
     with spine.warehouse() as db, spine.hub() as hub:
-        for number in range(4):
+        for number in range(3):
             models = spine.listed(30, 20, 10)
-            spine.look(db, hub, number, renamed(models, "alpha-lab", "beta-ai") if number >= 2 else models)
-            spine.judge(db, number, NAMED.model_copy(update={"between": ("alpha-lab", "beta-ai")}))
+            models = renamed(models, "alpha-lab", "beta-ai") if number >= 1 else models
+            judged(db, hub, number, models, NAMED.model_copy(update={"between": ("alpha-lab", "beta-ai")}))
 
         assert watched(db, "named") == {}
 
@@ -364,12 +359,11 @@ def test_a_pair_that_has_become_one_is_watched_no_longer() -> None:
 def test_a_leader_that_is_deleted_loses_the_lead_and_that_is_told_with_the_reason() -> None:
     with spine.warehouse() as db, spine.hub() as hub:
         fired = []
-        for number in range(6):
+        for number in range(4):
             models = spine.listed(30, 20, 10)
-            spine.look(db, hub, number, models if number < 3 else models[1:])
-            fired.append(spine.judge(db, number, *RULES).fired)
+            fired.append(judged(db, hub, number, models[1:] if number else models))
 
-        assert fired == [(), (), (), (), ("beta-ai takes the lead from alpha-lab on publishers",), ()]
+        assert fired == [(), (), ("beta-ai takes the lead from alpha-lab on publishers",), ()]
         assert db.rows(
             "SELECT entity, rival, rival_value, verdict, panel_holds FROM flips WHERE board = 'publishers'"
         ) == [("beta-ai", "alpha-lab", 0, "left: every model of the one that led was deleted", True)]
@@ -379,21 +373,19 @@ def test_a_leader_that_is_deleted_loses_the_lead_and_that_is_told_with_the_reaso
 def test_a_leader_of_whom_one_model_is_left_unseen_has_not_left() -> None:
     """Its listing is as long as the Hub says, but one of its models shows no count."""
     with spine.warehouse() as db, spine.hub() as hub:
-        for number in range(6):
+        for number in range(4):
             uncounted = spine.model("alpha-lab/alpha-1", None)
             models = spine.listed(30, 20, 10)
-            spine.look(db, hub, number, models if number < 3 else [uncounted, *models[1:]])
-            assert spine.judge(db, number, *RULES).fired == ()
+            assert judged(db, hub, number, [uncounted, *models[1:]] if number else models) == ()
 
         assert db.rows("SELECT * FROM flips WHERE kind = 'lead_change'") == []
 
 
 def test_whoever_comes_back_was_not_gone() -> None:
     with spine.warehouse() as db, spine.hub() as hub:
-        for number in range(6):
+        for number in range(4):
             models = spine.listed(30, 20, 10)
-            spine.look(db, hub, number, models if number != 3 else models[1:])
-            assert spine.judge(db, number, *RULES).fired == ()
+            assert judged(db, hub, number, models[1:] if number == 1 else models) == ()
 
         assert watched(db, "lead") == {"lead": "alpha-lab"}
 
@@ -402,13 +394,12 @@ def test_who_leaves_the_hub_leaves_the_top() -> None:
     top = Rule(name="top", board="publishers", when="leaves_top", top=1, confirm=2, channels=("desk",))
     with spine.warehouse() as db, spine.hub() as hub:
         fired = []
-        for number in range(6):
+        for number in range(4):
             models = spine.listed(30, 20, 10)
-            spine.look(db, hub, number, models if number < 3 else models[1:])
-            fired.append(spine.judge(db, number, top).fired)
+            fired.append(judged(db, hub, number, models[1:] if number else models, top))
 
-        assert [len(titles) for titles in fired] == [0, 0, 0, 0, 1, 0]
-        assert "alpha-lab" in fired[4][0]
+        assert [len(titles) for titles in fired] == [0, 0, 1, 0]
+        assert "alpha-lab" in fired[2][0]
 
 
 # Who may belong to a family
