@@ -14,9 +14,8 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
-
 from dataclasses import replace
+from pathlib import Path
 
 from examples import THOROUGH
 from spine import FAMILIES, moment
@@ -25,7 +24,7 @@ from monitor import config, wiring
 from monitor.wiring import open_app
 from warehouse import db as door
 
-STRIDE = 20 if THOROUGH else 60
+STRIDE = 20 if THOROUGH else 100
 """Beside every commit, every so many statements."""
 
 

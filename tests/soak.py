@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -192,6 +192,8 @@ def work(folder: Path, number: int, minutes: int, watch: Watch) -> None:
     for channel in (Webhook, SlackBot):
         channel.send = _watched_send(channel.send, watch)  # type: ignore[method-assign]
     settings = config.load(folder / config.DEFAULT_NAME, {})
+    watched = {rule.board for rule in settings.rules}
+    settings = replace(settings, boards=tuple(board for board in settings.boards if board.name in watched))
     # Neither takes part in the promise, and both take long; test_kill.py kills during publication too.
     wiring.publish = charts.race_png = lambda *_, **__: None  # type: ignore[assignment]
     with wiring.open_app(settings, now=lambda: moment(number) + timedelta(minutes=minutes)) as app:
