@@ -16,6 +16,7 @@ import httpx
 import pytest
 from spine import listed
 
+from monitor import cli
 from monitor.apart import OPEN
 from monitor.clock import utc_now
 from monitor.config import load
@@ -94,11 +95,20 @@ def snapshots(config: Path) -> list[tuple[str, int]]:
         ]
 
 
-def test_it_collects_what_became_due_while_nobody_was_running_and_not_twice(config: Path, hub: LocalHub) -> None:
-    with daemon(config) as process:
-        until(lambda: snapshots(config) == [("complete", 2)])
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(5) == 0
+def test_it_collects_what_became_due_while_nobody_was_running_and_not_twice(
+    config: Path, hub: LocalHub, tmp_path: Path
+) -> None:
+    """And it tells systemd that it is ready, and that it stops."""
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(address))
+        listener.settimeout(60)
+        with daemon(config, NOTIFY_SOCKET=str(address)) as process:
+            assert listener.recv(100) == b"READY=1"
+            until(lambda: snapshots(config) == [("complete", 2)])
+            process.send_signal(signal.SIGTERM)
+            assert listener.recv(100) == b"STOPPING=1"
+            assert process.wait(5) == 0
     asked = hub.requests
     with daemon(config) as process:
         line = process.stderr.readline() if process.stderr else ""
@@ -108,6 +118,29 @@ def test_it_collects_what_became_due_while_nobody_was_running_and_not_twice(conf
         assert process.wait(5) == 0
     assert hub.requests == asked
     assert snapshots(config) == [("complete", 2)]
+
+
+def test_between_its_jobs_it_is_small_and_others_have_the_warehouse_but_no_second_daemon(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config.write_text(config.read_text() + f"\n[web]\nport = {port}\n")
+    with daemon(config, "run") as first:
+        until(lambda: snapshots(config) != [])
+        # What a job took is given back: polars, Arrow, the Hub's client and the warehouse itself live in its process.
+        until(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200)
+        assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+        assert resident_megabytes(first.pid) < 200
+
+        command = [LEADCHANGE, "--config", str(config), "silence", "add", "--board", "families"]
+        more = ["--author", "desk", "--reason", "a launch"]
+        until(lambda: subprocess.run([*command, *more], capture_output=True, check=False).returncode == 0)
+
+        with daemon(config) as second:
+            assert second.wait(60) == 5
+            message = second.stderr.read() if second.stderr else ""
+        assert f"in use by process {first.pid}" in message
+        assert len(message.splitlines()) == 1
+        assert first.poll() is None
 
 
 def test_with_a_census_it_reads_the_families_and_everything(config: Path) -> None:
@@ -128,25 +161,6 @@ def test_sigterm_during_a_collection_ends_it_within_five_seconds_and_leaves_no_h
         assert process.wait(10) == 0
         assert time.monotonic() - began < 5.0
     assert snapshots(config) == []
-
-
-def test_a_second_daemon_says_which_process_holds_the_warehouse(config: Path) -> None:
-    with daemon(config) as first:
-        until(lambda: snapshots(config) != [])
-        with daemon(config) as second:
-            assert second.wait(60) == 5
-            message = second.stderr.read() if second.stderr else ""
-        assert f"in use by process {first.pid}" in message
-        assert len(message.splitlines()) == 1
-
-
-def test_between_its_jobs_other_commands_have_the_warehouse(config: Path) -> None:
-    with daemon(config) as process:
-        until(lambda: snapshots(config) != [])
-        command = [LEADCHANGE, "--config", str(config), "silence", "add", "--board", "families"]
-        more = ["--author", "desk", "--reason", "a launch"]
-        until(lambda: subprocess.run([*command, *more], capture_output=True, check=False).returncode == 0)
-        assert process.poll() is None
 
 
 def test_a_collection_that_outlives_its_daemon_ends_by_itself_and_the_next_daemon_goes_on(
@@ -185,33 +199,9 @@ def test_a_job_that_hangs_is_ended_and_said_until_one_ends_by_itself(
     assert running.health().reasons == ()
 
 
-def test_with_the_dashboard_up_it_is_small_after_its_first_collection(config: Path) -> None:
-    """What a job took is given back: polars, Arrow, the Hub's client and the warehouse itself live in its process."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    config.write_text(config.read_text() + f"\n[web]\nport = {port}\n")
-    with daemon(config, "run") as process:
-        until(lambda: snapshots(config) != [])
-        until(lambda: httpx.get(f"http://127.0.0.1:{port}/healthz").status_code == 200)
-        assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
-        assert resident_megabytes(process.pid) < 200
-
-
 def resident_megabytes(pid: int) -> float:
     """What a process has in memory, the parts of its libraries that others use too included."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def test_it_tells_systemd_that_it_is_ready_and_that_it_stops(config: Path, tmp_path: Path) -> None:
-    address = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(address))
-        listener.settimeout(60)
-        with daemon(config, NOTIFY_SOCKET=str(address)) as process:
-            assert listener.recv(100) == b"READY=1"
-            process.send_signal(signal.SIGTERM)
-            assert listener.recv(100) == b"STOPPING=1"
-            assert process.wait(5) == 0
 
 
 def test_once_collects_judges_and_delivers_one_time(config: Path) -> None:
@@ -223,11 +213,11 @@ def test_once_collects_judges_and_delivers_one_time(config: Path) -> None:
     assert snapshots(config) == [("complete", 2)]
 
 
-def test_once_says_that_the_hub_could_not_be_read(config: Path, hub: LocalHub) -> None:
+def test_once_says_that_the_hub_could_not_be_read(
+    config: Path, hub: LocalHub, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_ENDPOINT", raising=False)
     config.write_text(config.read_text().replace(hub.endpoint, "http://127.0.0.1:9"))
-    done = subprocess.run(
-        [LEADCHANGE, "run", "--once", "--config", str(config)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 3
-    assert "cannot be read" in done.stderr
+    assert cli.run(["run", "--once", "--config", str(config)]) == 3
+    assert "cannot be read" in capsys.readouterr().err
     assert snapshots(config) == [("failed", 0)]
