@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -63,21 +64,30 @@ class Desk:
         return row
 
 
-@pytest.fixture
-def desk(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    web = FakeWeb()
-    with hub() as local, running(web):
-        monkeypatch.setenv("HOOK_URL", f"http://127.0.0.1:{web.port}{PATH}")
-        monkeypatch.delenv("HF_ENDPOINT", raising=False)
-        file = configure(tmp_path, local.endpoint, more=MORE)
-        chosen = config.load(file)
+@pytest.fixture(scope="module")
+def today(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a warehouse in which Beta took the lead today. To be copied."""
+    folder = tmp_path_factory.mktemp("today")
+    with hub() as local:
+        chosen = config.load(configure(folder, local.endpoint, more=MORE), {"HOOK_URL": "http://127.0.0.1:9"})
         for days_ago, beta in ((1, 50), (0, 150)):
             local.show(listed(90, beta))
             at = datetime.now(UTC) - timedelta(days=days_ago)
             with open_app(chosen, now=lambda at=at: at) as app:  # type: ignore[misc]
                 app.collect()
                 app.detect()
-        yield Desk(file, web, run)
+    return folder
+
+
+@pytest.fixture
+def desk(tmp_path: Path, today: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    web = FakeWeb()
+    for file in today.glob("*.duckdb"):
+        shutil.copy(file, tmp_path)
+    with hub(listed(90, 150)) as local, running(web):
+        monkeypatch.setenv("HOOK_URL", f"http://127.0.0.1:{web.port}{PATH}")
+        monkeypatch.delenv("HF_ENDPOINT", raising=False)
+        yield Desk(configure(tmp_path, local.endpoint, more=MORE), web, run)
 
 
 def test_a_dead_letter_is_listed_with_what_it_was_to_say(desk: Desk) -> None:
