@@ -23,7 +23,7 @@ from warehouse.records import Standing
 
 NAMES = ("A", "B", "C")
 
-few = settings(max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=examples(25, usual=4), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 many = settings(max_examples=examples(60), deadline=None)
 
 # Values so close that leads, ties and margins come about by themselves; sometimes somebody is not seen.

@@ -13,7 +13,7 @@ from examples import examples
 from histories import LOOKS, START, Look, keep, observations
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spine import REGISTRY, hub, judge, listed, look, moment, warehouse
+from spine import REGISTRY, hub, judge, listed, lived, look, moment, warehouse
 
 from jobs import prune
 from warehouse import compact, standings
@@ -182,8 +182,7 @@ def story(db: Database) -> None:
 
 
 def test_both_ends_of_a_flip_and_what_an_alert_rests_on_are_kept() -> None:
-    with warehouse() as db:
-        story(db)
+    with warehouse(like=lived(story)) as db:
         before = db.rows("SELECT * FROM flips ORDER BY ALL")
         (flip_id, told, previous) = db.rows("SELECT flip_id, day, previous_day FROM flips WHERE board = 'families'")[0]
         prune.run(db, now=moment(200), keep_daily_days=60)
@@ -196,8 +195,7 @@ def test_both_ends_of_a_flip_and_what_an_alert_rests_on_are_kept() -> None:
 
 def test_standings_of_thinned_days_stay_until_they_would_have_to_be_made_anew() -> None:
     board = Board(name="families", entity="family")
-    with warehouse() as db:
-        story(db)
+    with warehouse(like=lived(story)) as db:
         before = db.rows("SELECT * FROM standings WHERE board = 'families' ORDER BY ALL")
         fingerprint = board.fingerprint(REGISTRY.fingerprint())
         prune.run(db, now=moment(200), keep_daily_days=60)
@@ -214,21 +212,28 @@ def test_standings_of_thinned_days_stay_until_they_would_have_to_be_made_anew() 
 
 
 KILLED = """
-import os, signal, sys
+import os, shutil, signal, sys
 from pathlib import Path
+from killed import forked
 from test_warehouse_compact import midnight
 from jobs import prune
 from warehouse import db as door
-point, rows, count = int(sys.argv[2]), door.Database.rows, 0
-def watched(self, sql, parameters=None):
-    global count
-    if count == point:
-        os.kill(os.getpid(), signal.SIGKILL)
-    count += 1
-    return rows(self, sql, parameters)
-with door.Database.open(Path(sys.argv[1])) as db:
-    door.Database.rows = watched
-    prune.run(db, now=midnight(100), keep_daily_days=40)
+rows, count, path = door.Database.rows, 0, Path(sys.argv[1])
+def work(point):
+    def watched(self, sql, parameters=None):
+        global count
+        if count == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+        count += 1
+        return rows(self, sql, parameters)
+    with door.Database.open(path) as db:
+        door.Database.rows = watched
+        prune.run(db, now=midnight(100), keep_daily_days=40)
+for point in map(int, sys.argv[2:]):
+    print(forked(lambda: work(point)))
+    for end in ("", ".wal"):
+        if Path(f"{path}{end}").exists():
+            shutil.copy(f"{path}{end}", f"{path}-{point}{end}")
 """
 
 
@@ -240,14 +245,14 @@ def test_a_killed_prune_leaves_one_or_the_other(tmp_path: Path) -> None:
         before = observations(db)
         wanted = observations(db, "day NOT IN ('2026-01-26', '2026-01-27')")
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-    ends = set()
-    for point in (5, 12, 20, 30, 34, 40, 60):
-        command = [sys.executable, "-c", KILLED, str(path), str(point)]
-        ends.add(subprocess.run(command, env=environment, check=False, timeout=120).returncode)
-        with Database.open(path) as db:
+    points = [str(point) for point in (5, 12, 20, 30, 34, 40, 60)]
+    command = [sys.executable, "-c", KILLED, str(path), *points]
+    done = subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True, text=True)
+    for point in points:
+        with Database.open(tmp_path / f"w.duckdb-{point}") as db:
             found = observations(db)
             assert found in (before, wanted)
-    assert ends == {0, -9}
+    assert set(done.stdout.split()) == {"0", "-9"}
     assert found == wanted
 
 

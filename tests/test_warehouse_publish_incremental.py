@@ -51,7 +51,7 @@ def rewrites(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return found
 
 
-@settings(max_examples=examples(12), deadline=None)
+@settings(max_examples=examples(12, usual=3), deadline=None)
 @given(st.lists(st.tuples(LOOKS, st.booleans()), min_size=1, max_size=3))
 def test_a_renewed_copy_is_what_a_rewrite_makes(chapters: list[tuple[list[Look], bool]]) -> None:
     with TemporaryDirectory() as name, warehouse() as db:
