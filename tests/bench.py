@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -76,8 +76,14 @@ def elsewhere(task: str, *arguments: object) -> dict[str, Any]:
     return found
 
 
+def forget_peak() -> None:
+    """Let `peak_megabytes` begin anew, where the system can do that."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak_megabytes() -> float:
-    """The most memory that this process ever had."""
+    """The most memory that this process ever had, or has had since `forget_peak`."""
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

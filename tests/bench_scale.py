@@ -1,17 +1,18 @@
-"""The whole Hub on one machine: what a model costs on a day, what a day costs, and what questions cost.
+"""The whole Hub on one machine: what a day costs, what a model costs on a day, and what questions cost.
 
-A generated Hub (`monitor.demo.generator`, sizes of the whole Hub) is kept day by day, as a census keeps it: verdict,
-writing, lineage, standings, publication; every night what is over is packed.
+Generated Hubs (`monitor.demo.generator`, sizes of the whole Hub) are kept day by day. One as a census keeps it:
+verdict, writing, lineage, standings, publication; a smaller one for a year, of which only the counts are kept before it
+is ranked and published as a whole. Every night what is over is packed.
 
-    python -m tests.bench whole_hub              200,000 models over 60 days, in less than ten minutes
-    python -m tests.bench_scale 3100000 12       any other size; the whole Hub needs about 1 GB of disk for four days
+    python -m tests.bench whole_hub              200,000 models over 60 days, 60,000 over a year: about ten minutes
+    python -m tests.bench_scale 3100000 5        any other size, without the year; four days of the whole Hub take 1 GB
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -29,19 +30,22 @@ from jobs import prune, rank
 from monitor import ALLOCATOR
 from monitor.config import BOARDS
 from monitor.demo.generator import WHOLE_HUB, GeneratedHub, Population
-from tests.bench import ROOT, Figure, Report, peak_megabytes, row
+from tests.bench import ROOT, Figure, Report, forget_peak, peak_megabytes, ratios, row
 from tests.spine import head, warehouse
 from warehouse import history, staging, standings, store, verdict
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.publish import publish
+from warehouse.records import Snapshot
 from warehouse.registry import Family, Registry
 from warehouse.store import MODEL_SCHEMA
 
-MODELS, DAYS, EVERY = 200_000, 60, 10
-"""`EVERY`: days from one that is looked at to the next."""
-SIZES = (25_000, 50_000, 100_000)
-"""Other sizes, over `EVERY` days each, for the chart."""
+MODELS, DAYS = 200_000, 60
+YEAR_MODELS, YEAR = 60_000, 365
+SIZES, SIZES_DAYS = (25_000, 50_000, 100_000), 5
+"""Other sizes, over fewer days, for the chart."""
+SETTLED = 10
+"""The day from which on a day is to cost the same."""
 BATCH = 100_000
 CHART = "benchmarks-whole-hub.svg"
 
@@ -91,50 +95,75 @@ class Watch:
         return found
 
 
-def day_of(db: Database, day: date, models: str, count: int, published: Path | None) -> Watch:
-    """A census as the daemon keeps it; judged, ranked and published where `published` is given."""
-    watch, now = Watch(), datetime(day.year, day.month, day.day, 10, tzinfo=UTC)
+def written(db: Database, day: date, models: str, count: int) -> Watch:
+    """The counts of a day, without a question who leads."""
+    watch = Watch()
     with db.transaction():
-        judged = None
-        if published:
-            before = watch("verdict", lambda: history.before(db, "census", models, taken_at=now, day=day))
-            judged = verdict.of_table(count, before)
-        number = store.next_snapshot_id(db, now)
-        snapshot = head(number, models=count, day=day, taken_at=now, source="census")
-        measured = judged.measured if judged else None
-        watch("writing", lambda: store.write_snapshot(db, snapshot, models, measured=measured))
-        if published:
-            watch("lineage", lambda: store.attribute(db, REGISTRY))
-            watch("standings", lambda: rank.run(db, RANKED, REGISTRY))
-    if published:
-        watch("publication", lambda: publish(db, published))
+        watch("writing", lambda: store.write_snapshot(db, _head(db, day, count), models))
     return watch
 
 
-def keep(folder: str, every: str) -> dict[str, Any]:
-    """Keep day by day into FOLDER/w.duckdb; what days and nights cost, of the days looked at and before them."""
-    root = Path(folder)
-    published = root / "adoption.duckdb"
-    days: dict[int, dict[str, Any]] = {}
-    nights, rows, files = list[float](), 0, sorted(root.glob("day-*.parquet"))
-    with warehouse(root / "w.duckdb") as db:
-        for number, file in enumerate(files, start=1):
-            models, count = staging.whole(db, file)
-            day, rows = date.fromisoformat(file.stem[4:]), rows + count
-            # The day before catches up with the standings of those that were passed over.
-            looked_at = number % int(every) in (0, int(every) - 1) or number >= len(files) - 1
-            watch = day_of(db, day, models, count, published if looked_at else None)
-            if looked_at and (number % int(every) == 0 or number == len(files)):
-                days[number] = {"seconds": watch.seconds, "processor": watch.processor, "peak": peak_megabytes()}
-                sys.stderr.write(f"{number} {days[number]}\n")
-            began = time.perf_counter()
-            prune.run(db, now=datetime(day.year, day.month, day.day, 3, tzinfo=UTC) + timedelta(days=1))
-            nights.append(time.perf_counter() - began)
-        publish(db, published)
-    return {"days": days, "nights": nights, "rows": rows, "megabytes": peak_megabytes()}
+def ranked(db: Database, day: date, models: str, count: int) -> Watch:
+    """A census as the daemon keeps it: judged, written, attributed, ranked."""
+    watch = Watch()
+    with db.transaction():
+        look = _head(db, day, count)
+        before = watch("verdict", lambda: history.before(db, "census", models, taken_at=look.taken_at, day=day))
+        measured = verdict.of_table(count, before).measured
+        watch("writing", lambda: store.write_snapshot(db, look, models, measured=measured))
+        watch("lineage", lambda: store.attribute(db, REGISTRY))
+        watch("standings", lambda: rank.run(db, RANKED, REGISTRY))
+    return watch
 
 
-def counted_bytes(folder: str) -> dict[str, Any]:
+def _head(db: Database, day: date, count: int) -> Snapshot:
+    now = datetime(day.year, day.month, day.day, 10, tzinfo=UTC)
+    return head(store.next_snapshot_id(db, now), models=count, day=day, taken_at=now, source="census")
+
+
+def keep(folder: str) -> dict[str, Any]:
+    """Keep every day of FOLDER as a census: what each of them took, and each of the nights; the peak of each in MB."""
+    days, nights = list[dict[str, Any]](), list[dict[str, float]]()
+    with warehouse(Path(folder) / "w.duckdb") as db:
+        for day, models, count in _days_in(db, folder):
+            forget_peak()
+            watch = ranked(db, day, models, count)
+            watch("publication", lambda: publish(db, Path(folder) / "adoption.duckdb"))
+            days.append({"seconds": watch.seconds, "processor": watch.processor, "peak": peak_megabytes()})
+            sys.stderr.write(f"{day} {days[-1]}\n")
+            nights.append(_night(db, day))
+    return {"days": days, "nights": nights}
+
+
+def keep_counts(folder: str) -> dict[str, Any]:
+    """Keep the counts of every day of FOLDER, then rank and publish all of it; what the counts take in bytes."""
+    rows = 0
+    with warehouse(Path(folder) / "w.duckdb") as db:
+        for day, models, count in _days_in(db, folder):
+            written(db, day, models, count)
+            _night(db, day)
+            rows += count
+        with db.transaction():
+            store.attribute(db, REGISTRY)
+            rank.run(db, RANKED, REGISTRY)
+        publish(db, Path(folder) / "adoption.duckdb")
+    return {"rows": rows, "bytes": counted_bytes(folder)}
+
+
+def _days_in(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
+    for file in day_files(folder):
+        yield date.fromisoformat(file.stem[4:]), *staging.whole(db, file)
+
+
+def _night(db: Database, day: date) -> dict[str, float]:
+    """Pack what is over: seconds and the peak in MB."""
+    forget_peak()
+    began = time.perf_counter()
+    prune.run(db, now=datetime(day.year, day.month, day.day, 3, tzinfo=UTC) + timedelta(days=1))
+    return {"seconds": time.perf_counter() - began, "peak": peak_megabytes()}
+
+
+def counted_bytes(folder: str) -> int:
     """What the counts alone take: runs, plain rows and names, in a file of their own."""
     target = Path(folder) / "counts.duckdb"
     target.unlink(missing_ok=True)
@@ -143,28 +172,26 @@ def counted_bytes(folder: str) -> dict[str, Any]:
         for table in ("recent_observations", "run_days", "observation_runs", "model_names"):
             db.execute(f"CREATE TABLE {table} AS FROM w.{table}")
         db.checkpoint()
-    return {"bytes": target.stat().st_size}
+    return target.stat().st_size
 
 
 def questions(folder: str) -> dict[str, Any]:
-    """What is asked of the warehouse and of the published file, in seconds, each the best of three."""
+    """What is asked of the warehouse and of the published file: milliseconds of each of three tries."""
     found: dict[str, Any] = {}
     root = Path(folder)
     with Database.open(root / "w.duckdb") as db:
         for board in RANKED:
             if board.name in ("families", "lineage"):
-                found[board.name] = best(partial(from_scratch, db, board))
-        db.execute("UPDATE boards SET definition = definition || '.'")
-        found["publish"] = best(lambda: publish(db, root / "adoption.duckdb"))
+                found[board.name] = times(partial(from_scratch, db, board))
     with Database.open_published(root / "adoption.duckdb") as db:
         hub_id = db.value("SELECT hub_id FROM models ORDER BY hash(hub_id) LIMIT 1")
         year = (
             "SELECT day, downloads_30d, downloads_all_time, likes FROM observations WHERE hub_id = $hub_id ORDER BY day"
         )
-        found["year"] = best(lambda: db.rows(year, {"hub_id": hub_id}))
+        found["year"] = times(lambda: db.rows(year, {"hub_id": hub_id}))
         shown = "SELECT day, entity, rank, value FROM standings WHERE board = 'families' ORDER BY day, rank"
-        found["board"] = best(lambda: db.rows(shown))
-    return found | {"megabytes": peak_megabytes()}
+        found["board"] = times(lambda: db.rows(shown))
+    return found
 
 
 def from_scratch(db: Database, board: Board) -> None:
@@ -173,43 +200,45 @@ def from_scratch(db: Database, board: Board) -> None:
         standings.refresh(db, board, f"anew {time.perf_counter()}")
 
 
-def best(work: Callable[[], Any], times: int = 3) -> float:
-    """The least seconds of some tries."""
-    seconds = []
-    for _ in range(times):
+def times(work: Callable[[], object], tries: int = 3) -> list[float]:
+    """The milliseconds of each of some tries."""
+    found = []
+    for _ in range(tries):
         began = time.perf_counter()
         work()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds)
+        found.append(1000 * (time.perf_counter() - began))
+    return found
 
 
-def last_days(folder: str) -> list[Path]:
-    return sorted(Path(folder).glob("day-*.parquet"))[-30:]
+def day_files(folder: str) -> list[Path]:
+    return sorted(Path(folder).glob("day-*.parquet"))
 
 
 def duckdb_alone(folder: str) -> dict[str, Any]:
     """The floor: DuckDB reads a day's counts from Parquet and adds them up."""
     sums = "SELECT sum(downloads_30d), sum(downloads_all_time), sum(likes), count(DISTINCT hub_id) FROM '{}'"
     with Database.in_memory() as db:
-        return {"seconds": best(lambda: db.rows(sums.format(last_days(folder)[-1])))}
+        return {"seconds": min(times(lambda: db.rows(sums.format(day_files(folder)[-1])))) / 1000}
 
 
 def appended_csv(folder: str) -> dict[str, Any]:
-    """The usual tracker: one more day at the end of a CSV file, row by row."""
-    day, target = last_days(folder)[-1], Path(folder) / "tracker.csv"
-    rows = pl.read_parquet(day).select("hub_id", "downloads_30d", "downloads_all_time", "likes")
+    """The usual tracker: a loop over the models listed, and a pandas frame of them at the end of a CSV file."""
+    import pandas as pd  # type: ignore[import-not-found]
+
+    day, target = day_files(folder)[-1], Path(folder) / "tracker.csv"
+    listed = pl.read_parquet(day).select("hub_id", "downloads_30d", "downloads_all_time", "likes").rows()
     began = time.perf_counter()
-    with target.open("a", newline="") as file:
-        writer = csv.writer(file)
-        for one in rows.iter_rows():
-            writer.writerow([day.stem, *one])
-    return {"seconds": time.perf_counter() - began, "bytes": target.stat().st_size, "rows": rows.height}
+    rows = []
+    for hub_id, downloads, all_time, likes in listed:
+        rows.append({"day": day.stem, "id": hub_id, "downloads": downloads, "all_time": all_time, "likes": likes})
+    pd.DataFrame(rows).to_csv(target, mode="a", header=False, index=False)
+    return {"seconds": time.perf_counter() - began, "bytes": target.stat().st_size, "rows": len(rows)}
 
 
 def rebuilt_with_polars(folder: str) -> dict[str, Any]:
-    """The nearest public tracker: family totals for every day, from daily Parquet files."""
+    """The nearest public tracker: the families' totals for every day, from a Parquet file a day."""
     files = []
-    for day in last_days(folder):
+    for day in day_files(folder):
         counts = pl.scan_parquet(day).select("hub_id", "repo_id", "downloads_30d", "downloads_all_time", "likes")
         files.append(day.with_name(day.name.replace("day-", "counts-")))
         counts.sink_parquet(files[-1], compression="zstd")
@@ -219,78 +248,124 @@ def rebuilt_with_polars(folder: str) -> dict[str, Any]:
         every = pl.scan_parquet(files, include_file_paths="day").with_columns(family=family).filter(family < 35)
         every.group_by("day", "family").agg(pl.col("downloads_30d").sum()).sort("day").collect()
 
-    return {"seconds": best(rebuild), "days": len(files), "bytes": sum(file.stat().st_size for file in files)}
+    return {"times": times(rebuild), "bytes": sum(file.stat().st_size for file in files)}
 
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     task.__name__: task
-    for task in (generate, keep, counted_bytes, questions, duckdb_alone, appended_csv, rebuilt_with_polars)
+    for task in (generate, keep, keep_counts, questions, duckdb_alone, appended_csv, rebuilt_with_polars)
 }
 """What runs in a process of its own."""
 
 
 def elsewhere(task: str, *arguments: object) -> dict[str, Any]:
-    """What a task measures, in a process of its own; what it says on the way goes to stderr."""
+    """What a task measures, in a process of its own; what it says on the way goes to stderr.
+
+    The usual tracker alone finds pandas: it lies beside the environment (`make .venv/pandas`).
+    """
     command = [sys.executable, "-m", "tests.bench_scale", "--task", task, *(str(argument) for argument in arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=os.environ | ALLOCATOR)
+    environment = os.environ | ALLOCATOR
+    if task == appended_csv.__name__:
+        environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / ".pandas")])}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
 _ABOUT = """\
 A generated Hub of {models:,} models over {days} days (`monitor.demo.generator`, sizes of the whole Hub; three models of
-five descend from one of 35 families), kept day by day in one warehouse as a census keeps it: {rows:,} counts. A day is
-verdict, writing, lineage, the standings of {boards} boards and their flips, and the published file; at night what is
-over is packed. Beside it: DuckDB alone adding up a day's counts in a Parquet file (the floor), a loop that appends a
-day to a CSV file row by row, and polars adding up the families of {files} days from daily Parquet files. For the whole
-Hub: `python -m tests.bench_scale 3100000 12`."""
+five descend from one of 35 families), kept day by day in one warehouse as a census keeps it. A day is verdict, writing,
+lineage, the standings of {boards} boards and their flips, and the published file; at night what is over is packed. The
+figures of a day are of the last {last}. Beside it: DuckDB alone adding up a day's counts in a Parquet file (the floor),
+and the usual tracker, a loop over the models whose rows pandas appends to a CSV file. For the whole Hub:
+`python -m tests.bench_scale 3100000 5`."""
+
+_ABOUT_YEAR = """
+
+{models:,} models over a year, {rows:,} counts, are there for what a count takes and for what is asked of the past.
+Beside them: polars adding up the families of every day from a Parquet file a day, like the nearest public tracker."""
 
 
-def whole_hub(models: int = MODELS, days: int = DAYS, sizes: Sequence[int] = SIZES) -> Report:
+def whole_hub(
+    models: int = MODELS, days: int = DAYS, sizes: Sequence[int] = SIZES, year_models: int = YEAR_MODELS
+) -> Report:
     """Everything about the whole Hub, at this size."""
     with tempfile.TemporaryDirectory() as folder:
         elsewhere("generate", folder, models, days)
-        kept = elsewhere("keep", folder, EVERY)
-        counted, asked, alone, tracker, polars = (
-            elsewhere(task, folder)
-            for task in ("counted_bytes", "questions", "duckdb_alone", "appended_csv", "rebuilt_with_polars")
-        )
-    others = {size: _last_day(size) for size in sizes}
-    costs = {int(number): sum(day["seconds"].values()) for number, day in kept["days"].items()}
-    first, last = min(costs), max(costs)
-    steps = kept["days"][str(last)]["seconds"]
-    per_day = polars["seconds"] / polars["days"]
+        kept = elsewhere("keep", folder)
+        alone, tracker = (elsewhere(task, folder) for task in ("duckdb_alone", "appended_csv"))
+    costs = [sum(day["seconds"].values()) for day in kept["days"]]
+    others = {size: statistics.median(_costs_of(size)[1:]) for size in sizes}
+    last = min(SETTLED, days - 1)
+    about = _ABOUT.format(models=models, days=days, boards=len(RANKED), last=last)
     figures = [
+        *_figures_of_days(kept["days"][-last:]),
+        *_flat(costs),
         Figure(
-            "bytes for one model on one day, all counters and names", [counted["bytes"] / kept["rows"]], "bytes", 1.5
+            "a day, against DuckDB alone adding up its counts", [cost / alone["seconds"] for cost in costs[-last:]], "x"
         ),
-        Figure("... appended to CSV", [tracker["bytes"] / tracker["rows"]], "bytes"),
-        Figure("... in daily Parquet with zstd", [polars["bytes"] / (tracker["rows"] * polars["days"])], "bytes"),
-        Figure(f"day {last}, from verdict to publication", [1000 * costs[last]], "ms", 60_000),
-        *(Figure(f"... {step}", [1000 * seconds], "ms") for step, seconds in steps.items()),
-        Figure(f"day {last}, against day {first}", [costs[last] / costs[first]], "x"),
-        Figure("a day, against DuckDB alone adding up its counts", [costs[last] / alone["seconds"]], "x"),
-        Figure("appending a day to CSV, against writing it", [tracker["seconds"] / steps["writing"]], "x"),
-        Figure("packing at night, median", [1000 * sorted(kept["nights"])[days // 2]], "ms"),
-        Figure("packing at night, at most", [1000 * max(kept["nights"])], "ms"),
-        Figure("peak memory of keeping, nights included", [kept["megabytes"]], "MB", 2_000),
-        Figure("family standings of every day from scratch", [1000 * asked["families"]], "ms", 10_000),
-        Figure("... with all that descends from the families", [1000 * asked["lineage"]], "ms"),
-        Figure("polars from daily Parquet, against that, a day", [per_day / (asked["families"] / days)], "x"),
-        Figure("a family board by day, from what is stored", [1000 * asked["board"]], "ms", 200),
-        Figure("one model on every day", [1000 * asked["year"]], "ms", 50),
-        Figure("the published file replaced", [1000 * asked["publish"]], "ms", 5_000),
+        Figure(
+            "the usual tracker's day, against writing it",
+            [tracker["seconds"] / day["seconds"]["writing"] for day in kept["days"][-last:]],
+            "x",
+        ),
+        Figure("peak memory of a day, the first included", [max(day["peak"] for day in kept["days"])], "MB", 2_000),
+        Figure("packing at night", [1000 * night["seconds"] for night in kept["nights"]], "ms"),
+        Figure("peak memory of a night", [max(night["peak"] for night in kept["nights"])], "MB", 2_000),
     ]
-    about = _ABOUT.format(models=models, days=days, rows=kept["rows"], boards=len(RANKED), files=polars["days"])
-    return Report("The whole Hub", about, figures, {CHART: chart(costs, others | {models: costs[last]})})
+    if year_models:
+        more, past = _year(year_models)
+        about, figures = about + more, figures + past
+    drawn = chart(dict(enumerate(costs, start=1)), others | {models: statistics.median(costs[-last:])})
+    return Report("The whole Hub", about, figures, {CHART: drawn})
 
 
-def _last_day(models: int) -> float:
-    """Seconds that the last of `EVERY` days costs with so many models."""
+def _figures_of_days(days: Sequence[dict[str, Any]]) -> Iterator[Figure]:
+    yield Figure(
+        "a day, from verdict to publication", [1000 * sum(day["seconds"].values()) for day in days], "ms", 60_000
+    )
+    targets = {"publication": 5_000}
+    for step in days[-1]["seconds"]:
+        yield Figure(f"... {step}", [1000 * day["seconds"][step] for day in days], "ms", targets.get(step))
+    yield Figure("... processor time of all", [1000 * sum(day["processor"].values()) for day in days], "ms")
+
+
+def _flat(costs: Sequence[float]) -> Iterator[Figure]:
+    """The last days against those from which on a day is to cost the same, where there are as many."""
+    if len(costs) >= 3 * SETTLED:
+        early, late = costs[SETTLED - 1 : 2 * SETTLED - 1], costs[-SETTLED:]
+        what = f"a day, the last {SETTLED} against days {SETTLED} to {2 * SETTLED - 1}"
+        yield Figure(what, [statistics.median(late) / statistics.median(early)], "x")
+
+
+def _costs_of(models: int) -> list[float]:
+    """Seconds of each of a few days with so many models."""
     with tempfile.TemporaryDirectory() as folder:
-        elsewhere("generate", folder, models, EVERY)
-        day = elsewhere("keep", folder, EVERY)["days"][str(EVERY)]
-        return float(sum(day["seconds"].values()))
+        elsewhere("generate", folder, models, SIZES_DAYS)
+        return [sum(day["seconds"].values()) for day in elsewhere("keep", folder)["days"]]
+
+
+def _year(models: int) -> tuple[str, list[Figure]]:
+    """What a year takes on disk, and how long what is asked of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        elsewhere("generate", folder, models, YEAR)
+        kept = elsewhere("keep_counts", folder)
+        asked, tracker, polars = (
+            elsewhere(task, folder) for task in ("questions", "appended_csv", "rebuilt_with_polars")
+        )
+    rows = kept["rows"]
+    return _ABOUT_YEAR.format(models=models, rows=rows), [
+        Figure(
+            "bytes for one model on one day, all counters and names, over a year", [kept["bytes"] / rows], "bytes", 1.5
+        ),
+        Figure("... in daily Parquet with zstd", [polars["bytes"] / rows], "bytes"),
+        Figure("... of the usual tracker", [tracker["bytes"] / tracker["rows"]], "bytes"),
+        Figure("family standings of every day of a year from scratch", asked["families"], "ms", 10_000),
+        Figure("... with all that descends from the families", asked["lineage"], "ms"),
+        Figure("polars from daily Parquet, against that", ratios(polars["times"], asked["families"]), "x"),
+        Figure("a family board by day, from what is stored", asked["board"], "ms", 200),
+        Figure("one model's year", asked["year"], "ms", 50),
+    ]
 
 
 def chart(by_day: dict[int, float], by_models: dict[int, float]) -> str:
@@ -313,7 +388,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--task"]:
         sys.stdout.write(json.dumps(TASKS[sys.argv[2]](*sys.argv[3:])) + "\n")
         return
-    report = whole_hub(int(sys.argv[1]), int(sys.argv[2]), ())
+    report = whole_hub(int(sys.argv[1]), int(sys.argv[2]), (), 0)
     sys.stdout.write("\n".join([report.about, "", *(row(figure) for figure in report.figures), ""]))
 
 
