@@ -10,13 +10,14 @@ from functools import cache
 from typing import Any
 
 import polars as pl
-from spine import BOARDS, REGISTRY
+from spine import FAMILIES, REGISTRY
 
 from jobs import backfill, backfill_plan, sources
 from jobs.hub import HubSettings
 from monitor.demo import dataset_files
 from monitor.demo.dataset_files import HUB_STATS, MODEL_PULSE, WEEKLY, Day
 from monitor.demo.datasets import LocalDatasets, Revision
+from warehouse.boards import Board
 from warehouse.db import Database
 
 START = date(2025, 2, 24)
@@ -89,11 +90,18 @@ class Ticks:
         return self.now
 
 
-def fill(db: Database, local: LocalDatasets, source: str = "hub-stats", **more: Any) -> backfill.Report:  # noqa: ANN401
+def fill(
+    db: Database,
+    local: LocalDatasets,
+    source: str = "hub-stats",
+    *,
+    boards: Sequence[Board] = (FAMILIES,),
+    **more: Any,  # noqa: ANN401
+) -> backfill.Report:
     """Plan and run."""
     asked = settings(local, attempts=1)
     plan = backfill_plan.plan(db, sources.find(source), asked, REGISTRY, token=None, **more)
-    return backfill.run(db, plan, asked, REGISTRY, BOARDS, token=None, clock=Ticks())
+    return backfill.run(db, plan, asked, REGISTRY, boards, token=None, clock=Ticks())
 
 
 def verdicts(db: Database, source: str = "hub-stats") -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 from past import PUBLISHERS, START, datasets, days, facts, fill, listed, repositories, settings, uploads, verdicts
-from spine import BOARDS, REGISTRY, day, head, hub, look, model, warehouse
+from spine import BOARDS, FAMILIES, REGISTRY, day, head, hub, look, model, warehouse
 from starlette.responses import Response
 
 from jobs import backfill, backfill_plan, own_files, rank, sources
@@ -74,7 +74,7 @@ def test_history_is_ranked_attributed_and_its_flips_found_once(
     calls: list[int] = []
     run = rank.run
     monkeypatch.setattr(rank, "run", lambda *args, **more: calls.append(1) or run(*args, **more))
-    report = fill(db, local)
+    report = fill(db, local, boards=BOARDS)
     assert len(calls) == 1
     assert db.value("SELECT count(DISTINCT day) FROM standings WHERE board = 'families'") == 5
     assert {
@@ -218,7 +218,9 @@ def test_an_interruption_anywhere_loses_one_day_at_most(db: Database, local: Loc
     threads = threading.active_count()
     plan = backfill_plan.plan(db, sources.find("hub-stats"), _settings(local), REGISTRY, token=None)
     with pytest.raises(Interruption):
-        backfill.run(db, plan, _settings(local), REGISTRY, BOARDS, token=None, clock=lambda: 0.0, progress=interrupt)
+        backfill.run(
+            db, plan, _settings(local), REGISTRY, [FAMILIES], token=None, clock=lambda: 0.0, progress=interrupt
+        )
     assert verdicts(db) == ["complete"]
     assert threading.active_count() == threads
     fill(db, local)
@@ -481,7 +483,7 @@ def own(
 
 def keep(db: Database, parts: list[sources.Part], name: str = "mine", **more: Any) -> backfill.Report:  # noqa: ANN401
     plan = backfill_plan.plan_files(db, name, parts, REGISTRY, **more)
-    return backfill.run(db, plan, _settings(), REGISTRY, BOARDS, token=None, clock=lambda: 0.0)
+    return backfill.run(db, plan, _settings(), REGISTRY, [FAMILIES], token=None, clock=lambda: 0.0)
 
 
 def _settings(local: LocalDatasets | None = None) -> Any:  # noqa: ANN401
@@ -599,7 +601,7 @@ def test_three_histories_agree_where_they_say_the_same(db: Database) -> None:
 
 
 def test_what_piles_up_is_packed_meanwhile_and_answers_the_same(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    with datasets(days(9)) as local:
+    with datasets(days(7)) as local:
         fill(db, local)
         with warehouse() as other:
             monkeypatch.setattr(backfill, "PILE", 500)

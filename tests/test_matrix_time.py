@@ -89,7 +89,7 @@ def test_b1_an_hour_back_neither_stops_what_is_due_every_minute_nor_runs_the_dai
     clockwork.now -= HOUR
     clockwork.pass_(PATIENCE + 5 * MINUTE, COLLECT, DELIVER)
     assert len(clockwork.ran["deliver"]) >= before + 4
-    clockwork.pass_(2 * HOUR, COLLECT, DELIVER)
+    clockwork.pass_(2 * HOUR, COLLECT, DELIVER, step=5 * MINUTE)
     assert len(clockwork.ran["collect"]) == 1
     clockwork.pass_(DAY, COLLECT, step=10 * MINUTE)
     assert len(clockwork.ran["collect"]) == 2
@@ -115,14 +115,14 @@ def test_b2_a_jump_ahead_runs_each_job_once(clockwork: Clockwork, jump: timedelt
 
 
 def test_b2_after_a_year_ahead_and_back_again_the_jobs_go_on(clockwork: Clockwork) -> None:
-    clockwork.pass_(2 * HOUR, COLLECT, DELIVER)
+    clockwork.pass_(2 * HOUR, COLLECT, DELIVER, step=5 * MINUTE)
     clockwork.now += YEAR
     clockwork.tick(COLLECT, DELIVER)
     clockwork.now -= YEAR
     collected, delivered = len(clockwork.ran["collect"]), len(clockwork.ran["deliver"])
-    clockwork.pass_(3 * DAY, COLLECT, DELIVER, step=30 * MINUTE)
-    assert len(clockwork.ran["deliver"]) >= delivered + 140
-    assert collected + 3 <= len(clockwork.ran["collect"]) <= collected + 4
+    clockwork.pass_(2 * DAY, COLLECT, DELIVER, step=HOUR)
+    assert len(clockwork.ran["deliver"]) >= delivered + 46
+    assert collected + 2 <= len(clockwork.ran["collect"]) <= collected + 3
     assert max(clockwork.slots("collect")) <= clockwork.now
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import duckdb
 import polars as pl
 import pytest
 from test_demo import Demo, demo  # noqa: F401 the demo runs once for all who ask
-from web_world import HOSTILE, World, hostile, now, small
+from web_world import HOSTILE, World, hostile, now, published
 
 from monitor import cli, export, prompt, report
 from monitor.output import Format
@@ -29,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture
 def configured(tmp_path: Path) -> Path:
     """A configuration file beside a published file."""
-    small(World(tmp_path)).publish()
+    shutil.copy(published(), tmp_path)
     file = tmp_path / "leadchange.toml"
     file.write_text('[warehouse]\npath = "warehouse.duckdb"\npublish = "adoption.duckdb"\n')
     return file
@@ -39,7 +40,7 @@ def configured(tmp_path: Path) -> Path:
 
 
 def test_the_report_stands_alone(tmp_path: Path) -> None:
-    text = report.page(small(World(tmp_path)).publish(), now())
+    text = report.page(published(), now())
 
     assert "Beta leads families with 52 downloads in 30 days, first since 4 May 2026." in text
     assert "<script" not in text

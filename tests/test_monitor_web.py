@@ -19,7 +19,7 @@ import httpx
 import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
-from web_world import HOSTILE, NASTY, World, hostile, now, one_look, small, suspect
+from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, suspect
 
 from monitor.health import Health
 from monitor.web import bundle, cache, statics
@@ -51,8 +51,8 @@ def served(published: Path, **settings: Any) -> Iterator[httpx.Client]:  # noqa:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with served(small(World(tmp_path_factory.mktemp("web"))).publish()) as client:
+def site() -> Iterator[httpx.Client]:
+    with served(published()) as client:
         yield client
 
 
@@ -262,8 +262,8 @@ def test_head_is_get_without_the_body(site: httpx.Client) -> None:
         assert answer.content == b""
 
 
-def test_a_token_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
-    with served(small(World(tmp_path)).publish(), token="s3cret") as client:
+def test_a_token_is_asked_for_where_there_is_one() -> None:
+    with served(published(), token="s3cret") as client:
         assert client.get("/healthz").status_code == 200
         for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic !!"}, {"authorization": "x"}):
             refused = client.get("/", headers=headers)
@@ -275,10 +275,10 @@ def test_a_token_is_asked_for_where_there_is_one(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+def named() -> Iterator[httpx.Client]:
     """A site with a public name, behind a proxy."""
     names: dict[str, Any] = {"public_url": "https://adoption.example.org/", "hosts": ("127.0.0.1", "proxy.example.org")}
-    with served(small(World(tmp_path_factory.mktemp("named"))).publish(), **names) as client:
+    with served(published(), **names) as client:
         yield client
 
 
@@ -375,8 +375,8 @@ def test_a_refused_query_is_said_to_be(site: httpx.Client, query: str) -> None:
     assert "problem" in site.get("/api/sql", params={"q": query}).json()
 
 
-def test_a_query_ends_with_its_time(tmp_path: Path) -> None:
-    with served(small(World(tmp_path)).publish(), limits=Limits(seconds=0.5)) as client:
+def test_a_query_ends_with_its_time() -> None:
+    with served(published(), limits=Limits(seconds=0.5)) as client:
         answer = client.get("/api/sql", params={"q": "SELECT count(*) FROM range(100000000000)"})
 
     assert answer.status_code == 400
@@ -411,8 +411,8 @@ def test_the_feed_is_valid_atom_and_stays_the_same(site: httpx.Client, flip_id: 
     assert site.get("/flips.atom").content == answer.content
 
 
-def test_links_that_leave_the_site_begin_with_its_public_address(tmp_path: Path) -> None:
-    with served(small(World(tmp_path)).publish(), public_url="https://adoption.example/") as client:
+def test_links_that_leave_the_site_begin_with_its_public_address() -> None:
+    with served(published(), public_url="https://adoption.example/") as client:
         assert 'href="https://adoption.example/flips/' in client.get("/flips.atom").text
 
 
@@ -441,23 +441,22 @@ def test_metrics_have_the_names_that_prometheus_users_expect(site: httpx.Client)
     assert any(name == "process_resident_memory_bytes" for name, *_ in found)
 
 
-def test_health_is_green_while_fresh_and_red_when_stale(tmp_path: Path) -> None:
-    file = small(World(tmp_path)).publish()
-    with served(file) as client:
+def test_health_is_green_while_fresh_and_red_when_stale() -> None:
+    with served(published()) as client:
         assert client.get("/healthz").json() == {
             "status": "ok", "reasons": [], "last_complete": "2026-05-05T10:00:00+00:00",
             "version": client.get("/openapi.json").json()["info"]["version"],
         }  # fmt: skip
-    with served(file, now=lambda: now() + timedelta(days=5)) as client:
+    with served(published(), now=lambda: now() + timedelta(days=5)) as client:
         answer = client.get("/healthz")
         assert answer.status_code == 503
         assert answer.json()["reasons"] == ["the last complete snapshot is 121 hours old"]
         assert "Please note" in client.get("/").text
 
 
-def test_health_is_the_daemon_s_word_where_there_is_one(tmp_path: Path) -> None:
+def test_health_is_the_daemon_s_word_where_there_is_one() -> None:
     sick = Health(False, ("collect has been running for 9000 s and should have ended",), None)
-    with served(small(World(tmp_path)).publish(), health=lambda: sick) as client:
+    with served(published(), health=lambda: sick) as client:
         answer = client.get("/healthz")
         assert answer.status_code == 503
         assert answer.json()["reasons"] == list(sick.reasons)

@@ -15,7 +15,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from test_monitor_web import served
-from web_world import World, hostile, now, small
+from web_world import World, hostile, now, published
 
 from monitor.web.app import create_app
 from monitor.web.published import Published
@@ -35,13 +35,13 @@ TABLES = [
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    with served(small(World(tmp_path_factory.mktemp("api"))).publish()) as client:
+def site() -> Iterator[httpx.Client]:
+    with served(published()) as client:
         yield client
 
 
-def description(folder: Path) -> Any:  # noqa: ANN401 schemathesis names no type for it
-    app = create_app(Published(small(World(folder)).publish()), now=now)
+def description() -> Any:  # noqa: ANN401 schemathesis names no type for it
+    app = create_app(Published(published()), now=now)
     # The cache and the guard are no part of the description.
     app.user_middleware.clear()
     return schemathesis.openapi.from_asgi("/openapi.json", app)
@@ -49,7 +49,7 @@ def description(folder: Path) -> Any:  # noqa: ANN401 schemathesis names no type
 
 def test_the_api_does_what_its_description_says(tmp_path: Path) -> None:
     """Some cases for every path: answers are of the described status, type and shape, and nothing is a server error."""
-    tried = [cases_of(found.ok()) for found in description(tmp_path).get_all_operations()]
+    tried = [cases_of(found.ok()) for found in description().get_all_operations()]
 
     assert len(tried) == 13
     assert sum(tried) > 60

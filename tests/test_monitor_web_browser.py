@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from test_monitor_web import served
-from web_world import World, hostile, small, suspect
+from web_world import World, hostile, suspect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -203,11 +203,11 @@ def test_a_file_that_is_not_there_yet_is_no_error(browser: Any, tmp_path: Path) 
 
 
 def test_the_report_is_one_page_that_fetches_nothing(browser: Any, tmp_path: Path) -> None:
-    from web_world import now
+    from web_world import now, published
 
     from monitor import report
 
-    report.write(small(World(tmp_path)).publish(), tmp_path / "report.html", now())
+    report.write(published(), tmp_path / "report.html", now())
     context = browser.new_context()
     page = context.new_page()
     asked: list[str] = []

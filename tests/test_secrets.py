@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,7 @@ def flipped(world: World) -> None:
     from monitor import config
 
     settings = config.load(world.file)
+    settings = replace(settings, boards=settings.boards[:1])
     for number, beta in enumerate((50, 150)):
         world.hub.show(listed(90, beta))
         with open_app(settings, now=lambda number=number: moment(number)) as app:  # type: ignore[misc]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +166,14 @@ def one_look(world: World) -> World:
     world.look(0, _listing(50, 30))
     world.rank()
     return world
+
+
+@cache
+def published() -> Path:
+    """`small`, published. For reading only: it is made once in a process."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    return small(World(folder)).publish()
 
 
 def now() -> datetime:
