@@ -114,7 +114,7 @@ def _merge(db: Database, runs: Sequence[Run], thin: frozenset[int], now: datetim
 
 
 def _write_merged(db: Database, number: int, parts: pl.DataFrame) -> None:
-    """The merged run, a slice of the models at a time, largest first."""
+    """The merged run, a slice of the models at a time, in their order."""
     with db.view_of("parts", parts):
         db.execute(sql("order_by_size"))
         models = int(db.value(sql("count_places")))

@@ -7,12 +7,12 @@ SELECT snapshot_id, day FROM (SELECT DISTINCT snapshot_id, day FROM recent_obser
 SELECT coalesce(max(run), 0) + 1 FROM run_days;
 
 -- name: close_snapshot
--- Write a snapshot's plain rows as a run of its own, largest models first.
+-- Write a snapshot's plain rows as a run of its own, in the order in which runs are.
 INSERT INTO observation_runs (run, name, unseen, downloads_30d, downloads_all_time, likes)
 SELECT $run, name, NULL, [downloads_30d], [downloads_all_time], [likes]
 FROM recent_observations
 WHERE snapshot_id = $snapshot_id
-ORDER BY coalesce(downloads_all_time, 0) DESC, coalesce(downloads_30d, 0) DESC, name;
+ORDER BY floor(log2(greatest(coalesce(downloads_30d, 0), 0) + 1)) DESC, coalesce(downloads_all_time, 0) DESC, name;
 
 -- name: insert_run_day
 -- Note which snapshot a run of one snapshot holds, and what its plain rows were.
@@ -46,9 +46,10 @@ FROM run_days AS d JOIN snapshots AS s USING (snapshot_id)
 ORDER BY d.run, d.position;
 
 -- name: order_by_size
--- Put the models of the runs to merge in the order of their size.
+-- Put the models of the runs to merge in the order in which neighbours are most alike: of twice as many recent downloads,
+-- then of as many in all. By size alone a year takes a quarter more.
 CREATE OR REPLACE TEMP TABLE places AS
-SELECT name, row_number() OVER (ORDER BY size DESC, window_size DESC, name) AS place
+SELECT name, row_number() OVER (ORDER BY floor(log2(greatest(window_size, 0) + 1)) DESC, size DESC, name) AS place
 FROM (
     SELECT name, coalesce(max(list_max(downloads_all_time)), 0) AS size, coalesce(max(list_max(downloads_30d)), 0) AS window_size
     FROM observation_runs JOIN parts USING (run)

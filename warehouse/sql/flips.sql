@@ -1,7 +1,9 @@
 -- name: top_days
--- The upper part of a board, day by day.
-SELECT day, snapshot_id, entity, rank, value FROM standings
-WHERE board = $board AND (rank <= $depth OR previous_rank <= $depth)
+-- The upper part of a board, day by day. In two parts, so that of deep boards hardly more than the ranks is read.
+SELECT day, snapshot_id, entity, rank, value
+FROM (
+    FROM standings WHERE board = $board AND rank <= $depth
+    UNION ALL FROM standings WHERE board = $board AND previous_rank <= $depth AND rank > $depth)
 ORDER BY day, rank, entity;
 
 -- name: known_flips
