@@ -10,6 +10,7 @@ from functools import cache
 from itertools import islice
 
 import polars as pl
+from examples import THOROUGH
 from sources import Source, whole
 from spine import warehouse
 
@@ -57,11 +58,11 @@ def test_every_verdict_on_the_whole_lists_agrees_with_the_index() -> None:
 
 
 def test_the_first_looks_collected_over_http_agree_with_the_index() -> None:
-    """The demo does so with all of them."""
+    """Of the first thirteen the last four are of every kind; the demo collects all."""
     registry = Registry(bundled())
     with warehouse() as db, LocalHub() as hub:
         settings = HubSettings(endpoint=hub.endpoint, quota_share=1)
-        for moment, models in islice(looks(), 13):
+        for moment, models in islice(looks(), 0 if THOROUGH else 9, 13):
             hub.show(models, num_models(moment))
             summary = collect.run(db, settings, registry, [], token=None, now=moment, clock=time.monotonic)
             assert summary.snapshot.verdict == expected()[moment], summary.snapshot
