@@ -38,13 +38,16 @@ class Carried(NamedTuple):
 _BY_AGE = "left(hub_id, 4)"
 """Models created within the same 18 hours: what is new is in few parts."""
 
+_NEIGHBOURS = "coalesce(number // 32, -1)"
+"""A few models: what changes on a day is spread over all ages, and would touch nearly every part that is larger."""
+
 TABLES = (
     Carried("snapshots", "snapshot_id // 1000000000"),
-    Carried("models", "coalesce(number // 32, -1)", "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
+    Carried("models", _NEIGHBOURS, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
     Carried("recent_observations", "snapshot_id", "sum(hash(name))"),
     Carried("observation_runs", "run", told_by="run_days"),
     Carried("run_days", "run"),
-    Carried("model_names", "name // 100000"),
+    Carried("model_names", "name // 100000", "sum(hash(name, hub_id))"),  # what a number is called stays
     Carried("thinned"),
     Carried("families"),
     Carried("shares", _BY_AGE),
