@@ -15,7 +15,7 @@ demo: .venv/runtime ## the main job, offline, on recorded real history
 test: .venv/dev .venv/duckdb15 ## all tests
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-thorough: .venv/dev .venv/duckdb15 ## all tests, with three times as many random examples
+thorough: .venv/dev .venv/duckdb15 ## all tests, with three times as many random examples and killed at more points
 	THOROUGH=1 $(BIN)/python -m pytest -n auto --dist loadgroup
 
 soak: .venv/dev ## kill -9 at every commit point of collect, detect and deliver, 500 times (about ten minutes)
