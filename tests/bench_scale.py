@@ -290,6 +290,7 @@ def whole_hub(
     models: int = MODELS, days: int = DAYS, sizes: Sequence[int] = SIZES, year_models: int = YEAR_MODELS
 ) -> Report:
     """Everything about the whole Hub, at this size."""
+    assert (ROOT / ".pandas").is_dir(), "run `make .venv/pandas`: it installs pandas beside the environment"
     with tempfile.TemporaryDirectory() as folder:
         elsewhere("generate", folder, models, days)
         kept = elsewhere("keep", folder)
