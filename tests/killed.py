@@ -24,7 +24,7 @@ from monitor import config, wiring
 from monitor.wiring import open_app
 from warehouse import db as door
 
-STRIDE = 20 if THOROUGH else 100
+STRIDE = 10 if THOROUGH else 30
 """Beside every commit, every so many statements."""
 
 

@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import duckdb
 import pytest
 from spine import held_elsewhere, hub, judge, listed, look, warehouse
 
@@ -178,3 +179,20 @@ def test_the_duckdb_tested_with_is_the_oldest_that_the_package_accepts() -> None
         wanted.split(",")[0].removeprefix("duckdb>=") for wanted in dependencies if wanted.startswith("duckdb")
     ]
     assert f"duckdb=={oldest} " in (ROOT / "requirements-duckdb15.lock").read_text()
+
+
+def test_a_copy_made_like_the_last_one_is_what_the_first_one_was(folder: Path) -> None:
+    def shape(target: Path) -> list[tuple[object, ...]]:
+        with duckdb.connect(target, read_only=True) as db:
+            return db.execute("""
+                SELECT table_name, column_name, data_type, is_nullable, comment FROM duckdb_columns() WHERE NOT internal
+                UNION ALL SELECT table_name, NULL, NULL, NULL, comment FROM duckdb_tables()
+                UNION ALL SELECT view_name, sql, NULL, NULL, comment FROM duckdb_views() WHERE NOT internal
+                ORDER BY ALL
+            """).fetchall()
+
+    with Database.open(folder / "w.duckdb") as db:
+        for name in ("first.duckdb", "again.duckdb", "again.duckdb"):
+            publish(db, folder / name)
+
+    assert shape(folder / "again.duckdb") == shape(folder / "first.duckdb")

@@ -41,11 +41,11 @@ def both_alike(db: Database, folder: Path) -> None:
 def rewrites(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The drafts that were written anew."""
     found: list[Path] = []
-    write: Callable[[Database, Path], None] = publishing._write
+    write: Callable[[Database, Path, Path], None] = publishing._write
 
-    def watched(db: Database, draft: Path) -> None:
+    def watched(db: Database, draft: Path, mould: Path) -> None:
         found.append(draft)
-        write(db, draft)
+        write(db, draft, mould)
 
     monkeypatch.setattr(publishing, "_write", watched)
     return found
