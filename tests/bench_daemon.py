@@ -161,13 +161,8 @@ files its folder holds {", ".join(sorted(rest)) or "nothing"}.
         about,
         [
             Figure("the daemon's memory, every month", [month["daemon"] for month in months], "MB", 200),
-            Figure(
-                "its memory in the end, against the second month",
-                [months[-1]["daemon"] / months[1]["daemon"]],
-                "x",
-                1.1,
-            ),
-            Figure("a job's memory in the end, against the second month", [months[-1]["job"] / months[1]["job"]], "x"),
+            Figure("its memory in the end, against the second month", against("daemon"), "x"),
+            Figure("a job's memory in the end, against the second month", against("job"), "x"),
             Figure("published kilobytes a day, every month", [growth / 1024 for growth in grown], "kB"),
             Figure("the last month's growth, against the median", [grown[-1] / median(grown)], "x", 1.5),
         ],
