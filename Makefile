@@ -13,10 +13,10 @@ demo: .venv/runtime ## the main job, offline, on recorded real history
 	$(BIN)/leadchange demo
 
 test: .venv/dev .venv/duckdb15 ## all tests
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 
 thorough: .venv/dev .venv/duckdb15 ## all tests, with three times as many random examples and killed at more points
-	THOROUGH=1 $(BIN)/python -m pytest -n auto --dist loadgroup
+	THOROUGH=1 $(BIN)/python -m pytest -n auto
 
 soak: .venv/dev ## kill -9 at every commit point of collect, detect and deliver, 500 times (about ten minutes)
 	$(BIN)/python -m tests.soak

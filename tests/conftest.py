@@ -3,10 +3,34 @@
 Nor does it wait for the disk: what a test writes need not outlive a power cut, only the process.
 """
 
+from __future__ import annotations
+
 import os
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # read when polars is imported, and by the programs that are started
 
 from warehouse import db
 
 db._NO_EXTENSIONS |= {"threads": "1", "fsync_mode": "NONE"}
+
+OF_THE_DEMO = ("tests/test_backtests.py", "tests/test_demo.py", "tests/test_monitor_share.py")
+"""Files that ask about the demo, which one process runs while the others go on."""
+
+
+class Scheduling(LoadScopeScheduling):
+    """Each test to whoever is free, those of the demo to one.
+
+    `xdist_group` would say the same, but the marks of pytest 9 do not reach the xdist of today.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "the demo" if nodeid.startswith(OF_THE_DEMO) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    return Scheduling(config, log)

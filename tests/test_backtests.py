@@ -17,8 +17,6 @@ from jobs import backtest
 from monitor import check, cli, config
 from warehouse.records import Standing
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 __all__ = ["demo"]  # a fixture, shared with the demo's own tests
 
 

@@ -26,8 +26,6 @@ LOOKS = DATA / "hub_snapshots_2026.parquet"
 INDEX = DATA / "hub_snapshots_2026_index.csv"
 MONTHLY = DATA / "publisher_monthly.csv"
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 class Demo(NamedTuple):
     """A demo that has run."""
