@@ -29,7 +29,7 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
 
     Run inside a transaction; `seen` says that it has seen models, so that whose they are is to be said anew.
     """
-    if store.write_registry(db, registry) or seen:
+    if seen or store.write_registry(db, registry):
         store.attribute(db, registry)
     starts: dict[str, date] = {}
     flips = 0

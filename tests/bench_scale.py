@@ -280,7 +280,9 @@ A generated Hub of {models:,} models over {days} days (`monitor.demo.generator`,
 five descend from one of 35 families), kept day by day in one warehouse as a census keeps it. A day is verdict, writing,
 lineage, the standings of {boards} boards and their flips, and the published file; at night what is over is packed. The
 figures of a day are of the last {last}. Beside it: DuckDB alone adding up a day's counts in a Parquet file (the floor),
-and the usual tracker, a loop over the models whose rows pandas appends to a CSV file."""
+and the usual tracker, a loop over the models whose rows pandas appends to a CSV file.
+A day on which one of the 50,000 kept places of a board of models has another name costs more with every day kept: it is
+renamed on all of them, and all of them are published again."""
 
 _ABOUT_YEAR = """
 

@@ -127,7 +127,7 @@ def attribute(db: Database, registry: Registry) -> None:
 
     A publisher that was renamed and is not in the registry by its new name keeps its families by its old one.
     """
-    write_registry(db, registry)  # by which it is said: nobody needs to ask again because it has changed
+    write_registry(db, registry)  # whoever ranks next need not attribute again because it has changed
     renames.note(db)
     renamed = renames.renamed_publishers(db)
     family_of = identity.family_of(registry, renamed)

@@ -14,8 +14,8 @@ WHERE database_name = current_database() AND list_contains($relations, table_nam
 SELECT sql FROM duckdb_views() WHERE database_name = current_database() AND list_contains($relations, view_name);
 
 -- name: shape
--- Names, types and meanings of everything published, in one of the open files.
-SELECT c.table_name, c.column_name, c.data_type, c.comment, coalesce(t.comment, v.comment), v.sql
+-- Names, order, types and meanings of everything published, in one of the open files.
+SELECT c.table_name, c.column_index, c.column_name, c.data_type, c.comment, coalesce(t.comment, v.comment), v.sql
 FROM duckdb_columns() AS c
 LEFT JOIN duckdb_tables() AS t USING (database_name, schema_name, table_name)
 LEFT JOIN duckdb_views() AS v ON v.database_name = c.database_name AND v.schema_name = c.schema_name AND v.view_name = c.table_name
