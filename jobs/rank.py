@@ -19,7 +19,7 @@ class Summary:
     """What ranking brought."""
 
     boards: dict[str, date]
-    """Board -> first day whose standing is new."""
+    """Board -> first day whose standing, or a name near its top, is new."""
     flips: int
     """Flips found that were not there before."""
 
@@ -35,8 +35,11 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
     flips = 0
     made, known = standings.Made(db), registry.fingerprint()
     standings.retire(db, [board.name for board in boards], made)
+    renamed = standings.rename_models(db)
     for board in boards:
         start = standings.refresh(db, board, board.fingerprint(known), made)
+        if board.name in renamed:  # what is kept by name is found again
+            start = min(made.ranked[board.name], default=start)
         if start is not None:
             starts[board.name] = start
             flips += _find_flips(db, board, start)

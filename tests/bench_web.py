@@ -45,7 +45,7 @@ OURS, THEIRS = 8791, 8792
 BOARD = """
 INSERT INTO boards BY NAME SELECT '{board}' AS board, '{entity}' AS entity, 'downloads_30d' AS measure, 'own' AS scope,
     'Ranked by downloads.' AS definition, '' AS condition, 'f' AS fingerprint, '' AS members;
-INSERT INTO standings BY NAME
+INSERT INTO named_standings BY NAME
     WITH v AS (SELECT o.day, o.snapshot_id, {name} AS entity, CAST(sum(o.downloads_30d) AS DOUBLE) AS value
                FROM observations AS o JOIN models AS m USING (hub_id) GROUP BY ALL)
     SELECT '{board}' AS board, *, rank() OVER (PARTITION BY day ORDER BY value DESC) AS rank,

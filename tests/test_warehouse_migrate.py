@@ -142,3 +142,35 @@ def test_a_warehouse_whose_counts_carried_names_answers_as_before(
         assert migrate(db, now=moment(1))[0] == "numbers"
         assert db.rows("FROM observations ORDER BY ALL") == seen
         assert db.rows("FROM model_names ORDER BY ALL")[1:] == [(2, "b", "lab/b"), (3, "b", "lab/b-new")]
+
+
+def test_boards_of_models_that_stood_under_names_answer_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "w.duckdb"
+    with monkeypatch.context() as before, Database.open(path) as db:
+        before.setattr(migrating, "migrations", lambda: migrations()[:9])
+        migrate(db, now=moment(0))
+        boards = [("models", "model", "likes"), ("own", "family", "likes"), ("roots", "model", "derivatives")]
+        for board, entity, measure in boards:
+            db.execute(
+                "INSERT INTO boards (board, entity, measure, scope, definition, condition, fingerprint) "
+                f"VALUES ('{board}', '{entity}', '{measure}', 'own', '', '', '')"
+            )
+        db.execute(
+            "INSERT INTO models (hub_id, repo_id, publisher, first_seen, last_seen) "
+            "VALUES ('b', 'lab/b', 'lab', DATE '2026-05-01', DATE '2026-05-01')"
+        )
+        db.execute(
+            "INSERT INTO standings VALUES ('models', DATE '2026-05-01', 1, 1, 'lab/a', 6, 0.6, NULL), "
+            "('models', DATE '2026-05-01', 1, 2, 'lab/b', 4, 0.4, 1), "
+            "('own', DATE '2026-05-01', 1, 1, 'Alpha', 6, 1, NULL), "
+            "('roots', DATE '2026-05-01', 1, 1, 'lab/a', 6, 1, NULL)"
+        )
+        db.execute("INSERT INTO rankings (board, day, snapshot_id) VALUES ('models', DATE '2026-05-01', 1)")
+        seen = db.rows("FROM standings ORDER BY ALL")
+    with Database.open(path) as db:
+        assert migrate(db, now=moment(1)) == ["ranked_models"]
+        assert db.rows("FROM standings ORDER BY ALL") == seen
+        assert db.rows("FROM ranked_models ORDER BY ALL") == [(1, "lab/a", "lab/a"), (2, "b", "lab/b")]
+        assert db.rows("SELECT DISTINCT board FROM named_standings ORDER BY ALL") == [("own",), ("roots",)]

@@ -191,6 +191,13 @@ def everything(db: Database) -> list[tuple[object, ...]]:
     )
 
 
+def rank_anew(db: Database, *boards: Board) -> None:
+    with db.transaction():
+        for table in (*standings.TABLES, "ranked_models", "rankings", "boards"):
+            db.execute(f"DELETE FROM {table}")
+        rank.run(db, boards, REGISTRY)
+
+
 def test_ranking_day_by_day_gives_what_ranking_anew_gives(db: Database) -> None:
     boards = (OWN, LINEAGE, NATIONS, WEEK, CHILDREN, Board(name="models", entity="model"))
     for number in range(12):
@@ -201,10 +208,7 @@ def test_ranking_day_by_day_gives_what_ranking_anew_gives(db: Database) -> None:
         ]
         look(db, number, models[: 3 if number > 3 else 2], *boards)
     before = everything(db)
-    with db.transaction():
-        for table in ("standings", "rankings", "boards"):
-            db.execute(f"DELETE FROM {table}")
-        rank.run(db, boards, REGISTRY)
+    rank_anew(db, *boards)
 
     assert everything(db) == before
 
@@ -284,10 +288,7 @@ def test_days_are_ranked_a_few_at_a_time_to_the_same_end(db: Database, monkeypat
         look(db, number, [model("alpha/a", 50 - number), model("beta/a", 46 + number), model("gamma/a", 48)], *boards)
     before = everything(db)
     monkeypatch.setattr(standings, "_AT_ONCE", 6)
-    with db.transaction():
-        for table in ("standings", "rankings", "boards"):
-            db.execute(f"DELETE FROM {table}")
-        rank.run(db, boards, REGISTRY)
+    rank_anew(db, *boards)
 
     assert everything(db) == before
 
@@ -319,11 +320,42 @@ def test_on_a_board_of_millions_a_renamed_model_is_renamed_in_place(
     places = [list(standing(db, "models", number)) for number in range(3)]
     assert places == [[one.repo_id for one in renamed[:30]]] * 3
     before = everything(db)
-    with db.transaction():
-        for table in ("standings", "rankings", "boards"):
-            db.execute(f"DELETE FROM {table}")
-        rank.run(db, [MODELS], REGISTRY)
+    rank_anew(db, MODELS)
     assert everything(db) == before
+
+
+def test_a_renamed_leader_has_its_flips_told_by_its_name_of_now_and_no_day_ranked_again(db: Database) -> None:
+    for number, count in enumerate((10, 60, 70)):
+        look(db, number, [model("alpha/a", count, hub_id="a"), model("beta/b", 50, hub_id="b")], MODELS)
+    signs = "SELECT day, checksum FROM rankings ORDER BY day"
+    before = db.rows(signs)
+    with db.transaction():
+        renamed = [model("alpha/new", 70, hub_id="a"), model("beta/b", 50, hub_id="b")]
+        store.write_snapshot(db, Snapshot(1, "notes", moment(3), day(3), "partial", "", 2), store.model_frame(renamed))
+        assert rank.run(db, [MODELS], REGISTRY).boards == {"models": day(0)}
+
+    assert db.rows(signs) == before, "so that no day is published again either"
+    assert db.rows("SELECT entity, rival, day FROM flips") == [("alpha/new", "beta/b", day(1))]
+    assert standing(db, "models", 0) == {"beta/b": 50, "alpha/new": 10}
+
+
+def test_who_moves_far_below_the_top_of_a_deep_board_leaves_the_days_that_are_over_as_they_were(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishers = Board(name="publishers", entity="publisher")
+    monkeypatch.setattr(standings, "KEPT", 3)
+    monkeypatch.setattr(standings, "FOLLOWED", 1)
+    big, low = model("alpha/a", 50, hub_id="big"), model("beta/b", 5, hub_id="low")
+    crowd = [model("gamma/c", 3), model("gamma/d", 4)]
+    look(db, 0, [big, low, *crowd], publishers)
+    look(db, 1, [big, model("gamma/b", 5, hub_id="low"), *crowd], publishers)
+    assert standing(db, "publishers", 0) == {"alpha": 50, "gamma": 7, "beta": 5}
+    assert standing(db, "publishers", 1) == {"alpha": 50, "gamma": 12}
+    look(db, 2, [model("delta/a", 50, hub_id="big"), model("gamma/b", 5, hub_id="low"), *crowd], publishers)
+
+    places = [standing(db, "publishers", number) for number in range(3)]
+    assert places == [{"delta": 50, "gamma": 12}] * 3, "who moves away from the top takes its history along"
+    assert db.rows("FROM flips") == []
 
 
 def test_a_board_that_is_gone_leaves_nothing(db: Database) -> None:

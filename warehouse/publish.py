@@ -52,7 +52,9 @@ TABLES = (
     Carried("families"),
     Carried("shares", _BY_AGE),
     Carried("boards"),
-    Carried("standings", "day", told_by="rankings"),
+    Carried("named_standings", "day", told_by="rankings"),
+    Carried("model_standings", "day", told_by="rankings"),
+    Carried("ranked_models", "model // 1000"),
     Carried("rankings", "day"),
     Carried("flips"),
     Carried("alerts"),
@@ -64,7 +66,7 @@ TABLES = (
     Carried("former_publishers"),
 )
 
-VIEWS = ("observations",)
+VIEWS = ("observations", "standings")
 
 RELATIONS = (*(table.relation for table in TABLES), *VIEWS)
 """What is published; everything else is the daemon's own."""

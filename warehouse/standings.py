@@ -2,8 +2,9 @@
 
     counts (what each model had in each snapshot)  x  members (which model counts for whom, by which share)  -> values
 
-Standings are derived: they always follow from the facts, the registry, the boards and what models are called now, and
-are made again from the first day on which any of these changed.
+Standings are derived: they follow from the facts, the registry, the boards and what models are called now, and are made
+again from the first day on which any of these changed. Where more can stand than are kept, that is so near the top;
+further down a past day stays as it was ranked. Models stand by number, so that another name changes no standing.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import date
 
 import polars as pl
 
-from warehouse import identity, movement
+from warehouse import movement
 from warehouse.boards import DERIVATIVES, SPANS, Board
 from warehouse.curated import curated
 from warehouse.db import Database
@@ -36,8 +37,14 @@ KEEPS_DAYS = 28
 KEPT = 50_000
 """Places of a board's day that are kept, ties at the last included: of millions of models most never lead anything."""
 
+FOLLOWED = 100
+"""Places of a board with more members than places, whose members are compared with what they were."""
+
 _AT_ONCE = 500_000
 """Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
+
+NAMED, MODELS = TABLES = ("named_standings", "model_standings")
+"""Where standings are kept; `standings` is both."""
 
 
 class Made:
@@ -77,32 +84,50 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
     Run inside a transaction.
     """
     made = made or Made(db)
-    same = _made_alike(db, board, fingerprint, made)
-    chosen = made.days_of(board)
-    start = _first_difference(made.ranked[board.name] if same else {}, chosen)
+    anew = _made_otherwise(board, fingerprint, made)
+    same = not anew and _counted_alike(db, board, made)
+    chosen, ranked = made.days_of(board), made.ranked[board.name]
+    start = _first_difference(ranked if same else {}, chosen)
     declared = same and made.as_declared(board)
-    if start is None and declared:
-        return None
     if start is not None:
-        if not same or any(day >= start for day in made.ranked[board.name]):
-            for query in ("delete_standings", "delete_rankings"):
-                db.execute(sql(query), {"board": board.name, "start": start, "anew": not same})
+        if anew or any(day >= start for day in ranked):
+            _forget(db, board, start, anew=anew)
         wanted = sorted(day for day in chosen if day >= start)
         step = _days_at_once(db, board)
         for first in range(0, len(wanted), step):
             _rank(db, board, chosen, wanted[first : first + step])
     # Last, for what stands on a deep board decides whose members matter.
-    if not declared or _may_be_deep(board):
+    if not declared or (start is not None and _may_be_deep(board)):
         _declare(db, board, fingerprint, made.seen_until)
     return start
 
 
+def _forget(db: Database, board: Board, start: date, *, anew: bool) -> None:
+    """Take back what was ranked from a day on; where the board means something else now, all of it."""
+    keys = {"board": board.name, "start": start, "anew": anew}
+    for kept in TABLES:
+        db.execute(sql("delete_standings", standings=kept), keys)
+    db.execute(sql("delete_rankings"), keys)
+
+
 def _rank(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) -> None:
     """Rank some days, oldest first; the day before the first of them stands already."""
+    models = of_models(board)
+    kept, entity = (MODELS, "model") if models else (NAMED, "entity")
     with counted(db, board, chosen, wanted) as counts:
+        members = members_sql(board, entity="hub_id" if models else None)
+        ranked = sql("ranked", values=values_sql(board, counts, members), kept=str(KEPT))
         db.execute(sql("insert_rankings"), {"board": board.name})
-        db.execute(sql("rank_board", values=values_sql(board, counts), kept=str(KEPT)), {"board": board.name})
-        db.execute(sql("sign_rankings", days="day IN (SELECT day FROM days_to_rank)"), {"board": board.name})
+        if models:
+            db.execute(sql("rank_models", ranked=ranked))
+            db.execute(sql("number_models"))
+        db.execute(sql(f"insert_{kept}", ranked=ranked), {"board": board.name})
+        db.execute(sql("sign_rankings", standings=kept, entity=entity), {"board": board.name})
+
+
+def of_models(board: Board) -> bool:
+    """Whether those who stand on a board are models that this monitor saw: they stand by number."""
+    return board.entity == "model" and board.series is None and board.measure not in DERIVATIVES
 
 
 def _days_at_once(db: Database, board: Board) -> int:
@@ -124,37 +149,48 @@ def of_everything(board: Board) -> bool:
     return board.scope == "lineage" or board.measure in DERIVATIVES or by_name
 
 
+def rename_models(db: Database) -> set[str]:
+    """Call models on boards what they are called now; the boards near whose top one of the renamed ever stood."""
+    renamed = [model for (model,) in db.rows(sql("rename_models"))]
+    if not renamed:
+        return set()
+    return {board for (board,) in db.rows(sql("boards_led_by"), {"models": renamed, "top": 2 * TOP})}
+
+
 def retire(db: Database, boards: list[str], made: Made) -> None:
     """Forget boards that are no longer configured."""
     if made.under.keys() <= set(boards):
         return
-    for query in ("retire_standings", "retire_rankings", "retire_flips", "retire_boards"):
+    for kept in TABLES:
+        db.execute(sql("retire_standings", standings=kept), {"boards": boards})
+    for query in ("retire_rankings", "retire_flips", "retire_boards"):
         db.execute(sql(query), {"boards": boards})
 
 
-def _made_alike(db: Database, board: Board, fingerprint: str, made: Made) -> bool:
-    """Whether the board's standings were made under this definition, with every model counting for whom it does now."""
-    known, seen_until, members, _ = made.under.get(board.name, (None, None, None, None))
-    if known != fingerprint:
-        return False
-    _rename(db, board, seen_until)
+def _made_otherwise(board: Board, fingerprint: str, made: Made) -> bool:
+    """Whether the board's standings were made under another definition, or never."""
+    return board.name not in made.under or made.under[board.name][0] != fingerprint
+
+
+def _counted_alike(db: Database, board: Board, made: Made) -> bool:
+    """Whether every model that was known when the board was last ranked counts for whom it did then."""
+    _, seen_until, members, _ = made.under[board.name]
     return bool(_members_until(db, board, seen_until) == members)
 
 
 def _members_until(db: Database, board: Board, until: date | None) -> str | None:
     """Fingerprint of which models, first seen up to a day, count for whom.
 
-    Where not every entity can be kept, it is of those who stand on the board's last day: among millions somebody is
-    renamed every day, which is no reason to rank all days again for entities that hardly any of them shows.
+    Where not every entity can be kept, it is of those who stand near the top on the board's last day: among millions of
+    models somebody moves every day, which is no reason to rank all days again for entities that hardly anybody sees.
     """
     if board.series is not None:
         return None
     keys = {"until": until}
     members = members_sql(board, "first_seen <= $until")
     deep = _is_deep(db, board, until)
-    whose = sql("who_stands", board=_literal(board.name)) if deep else "true"
-    # A model that stands there is its own entity: that is told by its _id, and its name is brought up to date in place.
-    entity = "''" if deep and board.entity == "model" else "entity"
+    whose = sql("who_stands", board=_literal(board.name), depth=str(FOLLOWED)) if deep else "true"
+    entity = "''" if of_models(board) else "entity"  # its own, whatever it is called
     found = db.value(sql("members_fingerprint", members=members, whose=whose, entity=entity), keys)
     return None if found is None else str(found)
 
@@ -170,21 +206,6 @@ def _is_deep(db: Database, board: Board, until: date | None) -> bool:
         return False
     members = members_sql(board, "first_seen <= $until")
     return bool(db.value(sql("count_members", members=members), {"until": until}) > KEPT)
-
-
-def _rename(db: Database, board: Board, until: date | None) -> None:
-    """Bring names on a deep board of models up to date, unless one may be in a flip, or is another's too."""
-    if board.entity != "model" or not _is_deep(db, board, until):
-        return
-    names = {"former": str, "present": str}
-    with db.rows_as("renamed", list(identity.renamed_repositories(db).items()), names):
-        pairs = db.rows(sql("to_rename"), {"board": board.name})
-    if not pairs:
-        return
-    with db.rows_as("renaming", pairs, names):
-        if not db.value(sql("not_to_rename"), {"board": board.name, "top": 2 * TOP}):
-            db.execute(sql("rename_standing"), {"board": board.name})
-            db.execute(sql("sign_rankings", days="true"), {"board": board.name})
 
 
 def _first_difference(have: Days, want: Days) -> date | None:
@@ -246,28 +267,32 @@ def _days_frame(chosen: Days, wanted: Sequence[date]) -> pl.DataFrame:
     return days.with_columns(previous_day=pl.col("day").shift(1)).filter(pl.col("day").is_in(wanted))
 
 
-def values_sql(board: Board, counts: str) -> str:
-    """The SELECT of (snapshot_id, entity, value) behind a board, from what `counted` gave, within its block."""
+def values_sql(board: Board, counts: str, members: str | None = None) -> str:
+    """The SELECT of (snapshot_id, entity, value) behind a board, from what `counted` gave, within its block.
+
+    `members` is the SELECT of whom models count for, by default `members_sql`.
+    """
+    members = members or members_sql(board)
     if board.series is not None:
         return counts
     if board.measure in SPANS or board.measure in DERIVATIVES:
-        return sql("board_values_now", counts=counts, members=members_sql(board))
-    return sql("observed_values", measure=board.measure, members=members_sql(board))
+        return sql("board_values_now", counts=counts, members=members)
+    return sql("observed_values", measure=board.measure, members=members)
 
 
-def members_sql(board: Board, only: str = "true") -> str:
+def members_sql(board: Board, only: str = "true", entity: str | None = None) -> str:
     """The SELECT of (hub_id, entity, share): which models count for whom on a board, and by which part.
 
     A model has at most one row an entity; its shares sum to 1 less what no known family accounts for. `only` is one
-    more SQL condition over models.
+    more SQL condition over models, `entity` an expression over them in place of the board's own.
     """
     condition = f"({board.where}\n) AND {only}" if board.where else only
     condition = f"{condition} AND {_population(board)}"
     if board.scope == "lineage":
         return sql(f"{board.entity}_members", condition=condition)
     derived = board.measure in DERIVATIVES
-    entity = (_ROOTS.get(board.entity) if derived else None) or _ENTITIES[board.entity]
-    return sql("whole_members", entity=entity, condition=condition)
+    own = (_ROOTS.get(board.entity) if derived else None) or _ENTITIES[board.entity]
+    return sql("whole_members", entity=entity or own, condition=condition)
 
 
 def _population(board: Board) -> str:

@@ -70,7 +70,7 @@ DELETE FROM rankings WHERE NOT list_contains($boards, board);
 
 -- name: retire_standings
 -- Forget the standings of boards that are no longer configured.
-DELETE FROM standings WHERE NOT list_contains($boards, board);
+DELETE FROM {standings} WHERE NOT list_contains($boards, board);
 
 -- name: retire_flips
 -- Forget the flips of boards that are no longer configured.
@@ -82,7 +82,7 @@ DELETE FROM boards WHERE NOT list_contains($boards, board);
 
 -- name: delete_standings
 -- Forget a board's standings from a day on, because they will be made again; all of them when it is made anew.
-DELETE FROM standings
+DELETE FROM {standings}
 WHERE board = $board AND ($anew OR day >= $start AND snapshot_id NOT IN (SELECT snapshot_id FROM thinned));
 
 -- name: delete_rankings
@@ -95,11 +95,11 @@ WHERE board = $board AND ($anew OR day >= $start AND snapshot_id NOT IN (SELECT 
 INSERT INTO rankings (board, day, snapshot_id) SELECT $board, day, snapshot_id FROM days_to_rank;
 
 -- name: sign_rankings
--- Note in one number what a board's standings say, on those of its days.
+-- Note in one number what a board's standings say, on the days that were ranked.
 UPDATE rankings SET checksum = s.checksum
 FROM (
-    SELECT day, bit_xor(hash(rank, entity, value, share, previous_rank)) AS checksum
-    FROM standings WHERE board = $board AND {days} GROUP BY day) AS s
+    SELECT day, bit_xor(hash(rank, {entity}, value, share, previous_rank)) AS checksum
+    FROM {standings} WHERE board = $board AND day IN (SELECT day FROM days_to_rank) GROUP BY day) AS s
 WHERE rankings.board = $board AND rankings.day = s.day;
 
 -- name: whole_members
@@ -189,9 +189,9 @@ SELECT c.snapshot_id, b.entity, sum(c.value * b.share) AS value
 FROM ({counts}) AS c JOIN ({members}) AS b USING (hub_id)
 GROUP BY ALL
 
--- name: rank_board
--- Rank the values of every day to rank, with share of the total and the rank of the day before; no deeper than is kept.
-INSERT INTO standings (board, day, snapshot_id, rank, entity, value, share, previous_rank)
+-- name: ranked
+-- The rank of every value on the days to rank, with its share of the total, and its rank on the day before where that is one
+-- of them; no deeper than is kept.
 WITH entity_values AS MATERIALIZED ({values}),
 days AS (
     SELECT d.day, d.previous_day, d.snapshot_id, sum(v.value) AS total, list_min(max(v.value, {kept})) AS least
@@ -204,33 +204,52 @@ ranked AS MATERIALIZED (
     FROM entity_values AS v JOIN days AS d USING (snapshot_id)
     WHERE v.value >= d.least
 )
-SELECT $board, r.day, r.snapshot_id, r.rank, r.entity, r.value, r.share, coalesce(p.rank, s.rank)
-FROM ranked AS r
-LEFT JOIN ranked AS p ON p.day = r.previous_day AND p.entity = r.entity
-LEFT JOIN standings AS s ON s.board = $board AND s.day = r.previous_day AND s.entity = r.entity
+SELECT r.*, p.rank AS previous_rank
+FROM ranked AS r LEFT JOIN ranked AS p ON p.day = r.previous_day AND p.entity = r.entity
+
+-- name: insert_named_standings
+-- Write what was ranked, where it goes by its name.
+INSERT INTO named_standings (board, day, snapshot_id, rank, entity, value, share, previous_rank)
+SELECT $board, r.day, r.snapshot_id, r.rank, r.entity, r.value, r.share, coalesce(r.previous_rank, s.rank)
+FROM ({ranked}) AS r
+LEFT JOIN named_standings AS s ON s.board = $board AND s.day = r.previous_day AND s.entity = r.entity
 ORDER BY r.day, r.rank, r.entity;
 
+-- name: rank_models
+-- Rank models by their _id.
+CREATE OR REPLACE TEMP TABLE ranked_places AS {ranked};
+
+-- name: number_models
+-- Give a number to each model that never stood on a board.
+INSERT INTO ranked_models (model, hub_id, repo_id)
+SELECT (SELECT coalesce(max(model), 0) FROM ranked_models) + row_number() OVER (ORDER BY hub_id), hub_id, m.repo_id
+FROM (SELECT DISTINCT entity AS hub_id FROM ranked_places ANTI JOIN ranked_models ON hub_id = entity) JOIN models AS m USING (hub_id);
+
+-- name: insert_model_standings
+-- Write what was ranked, where it is a model.
+INSERT INTO model_standings (board, day, snapshot_id, rank, model, value, share, previous_rank)
+SELECT $board, r.day, r.snapshot_id, r.rank, m.model, r.value, r.share, coalesce(r.previous_rank, s.rank)
+FROM ranked_places AS r
+JOIN ranked_models AS m ON m.hub_id = r.entity
+LEFT JOIN model_standings AS s ON s.board = $board AND s.day = r.previous_day AND s.model = m.model
+ORDER BY r.day, r.rank, m.model;
+
+-- name: rename_models
+-- Call the models that ever stood on a board what they are called now; those that were called otherwise.
+UPDATE ranked_models SET repo_id = m.repo_id FROM models AS m
+WHERE ranked_models.hub_id = m.hub_id AND ranked_models.repo_id <> m.repo_id
+RETURNING ranked_models.model;
+
+-- name: boards_led_by
+-- The boards near whose top one of some models ever stood.
+SELECT DISTINCT board FROM model_standings WHERE rank <= $top AND list_contains($models, model);
+
 -- name: who_stands
--- Whether an entity stands on a board on its last day, as a condition. Of all days it would be asked of more each day.
+-- Whether an entity stands near the top of a board on its last day, as a condition. Of all days it would be asked of more
+-- each day, and further down of more than anybody asks about.
 entity IN (
     SELECT entity FROM standings
-    WHERE board = {board} AND day = (SELECT max(day) FROM rankings WHERE board = {board}))
-
--- name: to_rename
--- Of the renamed those who stand on a board on its last day under their former name.
-SELECT former, present FROM renamed
-WHERE former IN (
-    SELECT entity FROM standings WHERE board = $board AND day = (SELECT max(day) FROM rankings WHERE board = $board));
-
--- name: not_to_rename
--- How many places on a board are near its top and of who has another name now, or are another's who had that name.
-SELECT count(*) FROM standings
-WHERE board = $board
-    AND (rank <= $top AND entity IN (SELECT former FROM renaming) OR entity IN (SELECT present FROM renaming));
-
--- name: rename_standing
--- Write on a board what those who stand there are called now.
-UPDATE standings SET entity = r.present FROM renaming AS r WHERE standings.board = $board AND standings.entity = r.former;
+    WHERE board = {board} AND rank <= {depth} AND day = (SELECT max(day) FROM rankings WHERE board = {board}))
 
 -- name: count_members
 -- How many models count for anybody.
