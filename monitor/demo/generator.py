@@ -1,4 +1,4 @@
-"""A Hub that never was: a seeded population of models that is born, downloaded, renamed and deleted day by day.
+"""A Hub that never was: a seeded population of models that is born, downloaded, renamed, moved and deleted day by day.
 
 The recordings hold no all-time counter and no day after day, so what is said of the counters' faults is measured here:
 every count is true by construction until `monitor.demo.counter_faults` spoils it.
@@ -77,6 +77,8 @@ class Population:
     """Share of the models that are deleted on one day of the year, as spam is."""
     renames: float = 0.001
     """Share of the models that get another name some day."""
+    moves: float = 0.0003
+    """Share of the models that another publisher has some day."""
     launch_every: int = 45
     """Days between launches. The second one is big: in its first week all downloads together double."""
 
@@ -110,10 +112,12 @@ class GeneratedHub:
 
     def _listed(self, day: int, window: pl.Series, total: pl.Series) -> pl.DataFrame:
         counted = self._models.with_columns(downloads_30d=window, downloads_all_time=total)
+        publisher = pl.when(pl.col("moved") <= day).then("heir").otherwise("publisher")
+        renamed = pl.when(pl.col("renamed") <= day).then(pl.lit("-renamed")).otherwise(pl.lit(""))
         return counted.filter(pl.col("born") <= day, pl.col("died") > day).select(
             "hub_id",
-            repo_id=pl.when(pl.col("renamed") <= day).then(pl.col("repo_id") + "-renamed").otherwise("repo_id"),
-            publisher="publisher",
+            repo_id=pl.format("{}/model-{}{}", publisher, "index", renamed),
+            publisher=publisher,
             created_at="created_at",
             downloads_30d="downloads_30d",
             downloads_all_time="downloads_all_time",
@@ -159,9 +163,8 @@ class _Builder:
     def models(self) -> pl.DataFrame:
         """One row a model, by creation; days count from the first."""
         born = self._born()
-        publishers = max(3, round(0.43 * self.rows))
         frame = pl.DataFrame({"born": born, "rate": self._rates(), "publisher": self._uniform()}).with_columns(
-            publisher=pl.format("lab-{}", (publishers * pl.col("publisher") ** 2.5).cast(pl.Int64)),
+            publisher=self._publisher(pl.col("publisher")),
             died=self._died(),
             renamed=self._some_day(self.of.renames),
             surge=(self._normal() + 0.7).exp(),
@@ -169,6 +172,8 @@ class _Builder:
             drift=0.4 * self._normal() - 0.1,
             job=self._job(),
             appeal=self._normal().exp(),
+            moved=self._some_day(self.of.moves),
+            heir=self._publisher(pl.lit(self._uniform())),
         )
         return self._launched(frame.with_row_index("index")).with_columns(*self._names(), past=self._past())
 
@@ -177,6 +182,11 @@ class _Builder:
         later = self.rows - self.of.models
         before = (-1400 * self._uniform().head(self.of.models) ** 1.5 - 1).cast(pl.Int64).sort()
         return before.append(pl.int_range(later, eager=True) * self.of.days // max(later, 1)).alias("born")
+
+    def _publisher(self, drawn: pl.Expr) -> pl.Expr:
+        """Most publish one model, few very many."""
+        publishers = max(3, round(0.43 * self.rows))
+        return pl.format("lab-{}", (publishers * drawn**2.5).cast(pl.Int64))
 
     def _rates(self) -> pl.Series:
         """Downloads a day, by the distribution of sizes."""
@@ -239,7 +249,6 @@ class _Builder:
         return [
             created.dt.cast_time_unit("us").alias("created_at"),
             pl.format("{}{}", created.dt.epoch("s"), number).alias("hub_id"),  # sorts by creation, as the Hub's does
-            pl.format("{}/model-{}", "publisher", "index").alias("repo_id"),
         ]
 
     def _past(self) -> pl.Expr:
