@@ -281,8 +281,8 @@ five descend from one of 35 families), kept day by day in one warehouse as a cen
 lineage, the standings of {boards} boards and their flips, and the published file; at night what is over is packed. The
 figures of a day are of the last {last}. Beside it: DuckDB alone adding up a day's counts in a Parquet file (the floor),
 and the usual tracker, a loop over the models whose rows pandas appends to a CSV file.
-A day on which one of the 50,000 kept places of a board of models has another name costs more with every day kept: it is
-renamed on all of them, and all of them are published again."""
+On a day on which a model moves to or from one of the 100 publishers that lead, their board is made again for every day
+kept."""
 
 _ABOUT_YEAR = """
 
