@@ -148,7 +148,7 @@ def _keep(db: Database, progress: Progress, registry: Registry, boards: Sequence
         adopted = adopt.adopt(db, models)
         judged = _judged(count, progress, history.before(db, SOURCE, models, taken_at=now, day=day))
         look = keeping.Look(SOURCE, now, day, progress.endpoint, progress.requests, progress.seconds)
-        snapshot = keeping.write(db, look, models, count, judged, adopt.in_words(adopted))
+        snapshot = keeping.write(db, look, models, count, lambda: judged, adopt.in_words(adopted))
         census.forget()
         return _concluded(db, snapshot, registry, boards)
 

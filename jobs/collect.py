@@ -8,9 +8,12 @@ Until the walk has ended nothing is written, so an interruption anywhere leaves 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import TypeVar
 
 import polars as pl
 
@@ -23,6 +26,8 @@ from warehouse.records import Listing, Snapshot, Walk
 from warehouse.registry import Registry
 
 SOURCE = "hub"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +95,30 @@ def _keep(
     day: date,
 ) -> Summary:
     """Write what was seen, judge it, rank it: all or nothing."""
+    look = keeping.Look(SOURCE, now, day, endpoint, walk.requests, seconds)
     with db.transaction():
         adopted = adopt.adopt(db, models)
-        before = history.before(db, SOURCE, models, taken_at=now, day=day, listings=walk.listings)
-        judgement = verdict.of_walk(walk, before)
-        look = keeping.Look(SOURCE, now, day, endpoint, walk.requests, seconds)
-        words = adopt.in_words(adopted)
-        snapshot = keeping.write(db, look, models, models.height, judgement, words, walk.listings)
+
+        def judge(reader: Database) -> verdict.Judgement:
+            before = history.before(reader, SOURCE, models, taken_at=now, day=day, listings=walk.listings)
+            return verdict.of_walk(walk, before)
+
+        with _beside(db, judge, at_once=not adopted) as judged:
+            snapshot = keeping.write(db, look, models, models.height, judged, adopt.in_words(adopted), walk.listings)
         return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
+
+
+@contextmanager
+def _beside(db: Database, ask: Callable[[Database], T], *, at_once: bool) -> Iterator[Callable[[], T]]:
+    """What `ask` finds out, asked on another processor while the block runs, of what was committed before it.
+
+    Not `at_once`: of what is written by then, when somebody asks for it.
+    """
+    if not at_once:
+        yield lambda: ask(db)
+        return
+    with db.cursor() as reader, ThreadPoolExecutor(1, "beside") as thread:
+        yield thread.submit(ask, reader).result
 
 
 def _models(walk: Walk, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -87,7 +87,7 @@ def keep(
     models, count = staging.whole(db, room / "identified.parquet")
     before = history.before(db, look.source, models, taken_at=look.taken_at, day=look.day, listings=listings)
     judged = Judgement("partial" if count else "failed", problem) if problem else verdict.of_table(count, before)
-    return write(db, look, models, count, judged, adopt.in_words(joined, count)), problem is not None
+    return write(db, look, models, count, lambda: judged, adopt.in_words(joined, count)), problem is not None
 
 
 def write(
@@ -95,33 +95,36 @@ def write(
     look: Look,
     models: store.Models,
     count: int,
-    judged: Judgement,
+    judged: Callable[[], Judgement],
     adopted: str,
     listings: Sequence[Listing] = (),
 ) -> Snapshot:
-    """Write a look that was judged. Run inside a transaction.
+    """Write a look. Run inside a transaction.
 
     Args:
         db: the warehouse.
         look: what it says of itself.
         models: a frame of `store.MODEL_SCHEMA`, or a query that gives one.
         count: how many there are.
-        judged: its verdict.
+        judged: its verdict, not asked for before the models are written.
         adopted: in words, what was known by name only and has an `_id` now.
         listings: how complete each publisher's was.
     """
+    snapshot_id = store.next_snapshot_id(db, look.taken_at)
+    store.write_models(db, snapshot_id, look.day, models)
+    judgement = judged()
     snapshot = Snapshot(
-        snapshot_id=store.next_snapshot_id(db, look.taken_at),
+        snapshot_id=snapshot_id,
         source=look.source,
         taken_at=look.taken_at,
         day=look.day,
-        verdict=judged.verdict,
-        verdict_reason=judged.reason + adopted,
+        verdict=judgement.verdict,
+        verdict_reason=judgement.reason + adopted,
         models=count,
         requests=look.requests,
         seconds=round(look.seconds, 3),
     )
-    store.write_snapshot(db, snapshot, models, listings=listings, revision=look.revision, measured=judged.measured)
+    store.write_head(db, snapshot, listings=listings, revision=look.revision, measured=judgement.measured)
     return snapshot
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import gc
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,11 +25,20 @@ def run(work: Coroutine[Any, Any, T], stop: threading.Event | None = None) -> T:
     Raises:
         StoppedError: another thread has set `stop`; the work was cancelled wherever it was.
     """
+    _settle()
     # Not as the main task's result: on Python 3.11 asyncio.run asks signal.getsignal for its handler, which spells out
     # the whole task in an error it then swallows; 0.15 s for 20,000 models.
     outcome: list[T] = []
     asyncio.run(_unless(stop or threading.Event(), work, outcome.append))
     return outcome[0]
+
+
+@functools.cache
+def _settle() -> None:
+    """Leave out what is loaded by now when unused objects are searched for, as happens again and again while thousands
+    of rows come in: to go through all that was imported takes as long as reading half of them.
+    """
+    gc.freeze()
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from jobs import collect
 from jobs.hub import HubError, HubSettings, WalkCancelled
 from monitor.demo.faults import CutShort, Silence, at, maintenance
+from warehouse import history
 from warehouse.db import Database
 from warehouse.records import Listing, Snapshot
 
@@ -105,6 +106,19 @@ def test_a_failed_look_changes_nothing_that_was_known_before() -> None:
         local.faults.append(at("/api", maintenance))
         assert look(db, local, 1).snapshot.verdict == "failed"
         assert {table: db.rows(f"FROM {table} ORDER BY ALL") for table in tables} == before
+
+
+def test_a_look_that_cannot_be_judged_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with warehouse() as db, hub(listed(90, 50)) as local:
+        monkeypatch.setattr(history, "before", broken)
+        with pytest.raises(ZeroDivisionError):
+            look(db, local, 0)
+        assert [db.rows(f"FROM {table}") for table in ("snapshots", "observations", "models")] == [[], [], []]
+        monkeypatch.undo()
+        assert look(db, local, 0).snapshot.verdict == "complete"
 
 
 def test_a_publisher_that_lists_nothing_any_more_is_not_believed() -> None:

@@ -76,10 +76,21 @@ def write_snapshot(
 
     What is kept of a failed look is its head alone.
     """
+    write_models(db, snapshot.snapshot_id, snapshot.day, models)
+    write_head(db, snapshot, listings=listings, revision=revision, measured=measured)
+
+
+def write_head(
+    db: Database,
+    snapshot: Snapshot,
+    *,
+    listings: Sequence[Listing] = (),
+    revision: str | None = None,
+    measured: Mapping[str, object] | None = None,
+) -> None:
+    """Write what is said of a snapshot, whose models are written, and how complete each publisher's listing was."""
     head = asdict(snapshot) | {"revision": revision, "measured": json.dumps(measured) if measured else None}
     db.execute(sql("insert_snapshot"), head)
-    if isinstance(models, str) or models.height:
-        _write_models(db, snapshot, models)
     if listings:
         with db.view_of("incoming_listings", _listing_frame(listings)):
             db.execute(sql("insert_listings"), {"snapshot_id": snapshot.snapshot_id})
@@ -87,26 +98,29 @@ def write_snapshot(
                 db.execute(sql("note_gone"), {"day": snapshot.day})
 
 
-def _write_models(db: Database, snapshot: Snapshot, models: Models) -> None:
-    """Descriptions where they changed, which is a small part of a day's; counts as they are."""
-    keys = {"snapshot_id": snapshot.snapshot_id, "day": snapshot.day}
+def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> None:
+    """Write the models of a snapshot, whatever will be said of it: descriptions where they changed, which is a small
+    part of a day's; counts as they are.
+    """
+    if not isinstance(models, str) and not models.height:
+        return
     with db.view_of("incoming", models):
         db.execute(sql("find_described"))
         if db.value(sql("count_described")):
-            _describe(db, snapshot)
-        db.execute(sql("insert_observations"), keys)
+            _describe(db, snapshot_id, day)
+        db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
         db.execute(sql("forget_described"))
         # What is known is compared with the day it was seen last, so that day is noted after the descriptions.
-        db.execute(sql("note_seen"), {"day": snapshot.day})
+        db.execute(sql("note_seen"), {"day": day})
 
 
-def _describe(db: Database, snapshot: Snapshot) -> None:
+def _describe(db: Database, snapshot_id: int, day: date) -> None:
     """Take in what may be new about models: the rows of `described`."""
     db.execute(sql("number_names"))
     db.execute(sql("note_numbers"))
-    db.execute(sql("insert_model_versions"), {"snapshot_id": snapshot.snapshot_id})
+    db.execute(sql("insert_model_versions"), {"snapshot_id": snapshot_id})
     for step in ("describe_again", "fill_gaps", "insert_models"):
-        db.execute(sql(step), {"day": snapshot.day})
+        db.execute(sql(step), {"day": day})
 
 
 def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
