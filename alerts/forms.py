@@ -5,22 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import jinja2
-from jinja2.sandbox import SandboxedEnvironment
-from slack_sdk.models.blocks import (
-    Block,
-    ContextBlock,
-    HeaderBlock,
-    MarkdownTextObject,
-    PlainTextObject,
-    SectionBlock,
-)
-
 from alerts.text import html, slack_mrkdwn, slack_plain
+
+if TYPE_CHECKING:  # imported where a message is dressed: most days nobody is told anything
+    from jinja2 import Environment
+    from slack_sdk.models.blocks import Block, MarkdownTextObject
 
 CHART_CID = "chart@leadchange"
 """The Content-ID under which the HTML looks for the picture."""
@@ -31,15 +25,6 @@ TITLE_LIMIT = 150
 _SECTION_LIMIT = 2900
 
 _LOG = logging.getLogger("leadchange.alerts")
-
-_TEMPLATES = SandboxedEnvironment(
-    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",)),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
 
 Facts = list[tuple[str, str]]
 
@@ -109,9 +94,24 @@ def safe_link(link: str | None) -> str | None:
     return quote(link, safe="%/:?#[]@!$&'()*+,;=~")
 
 
+@cache
+def _templates() -> Environment:
+    import jinja2  # noqa: PLC0415 see TYPE_CHECKING above
+    from jinja2.sandbox import SandboxedEnvironment  # noqa: PLC0415 the same
+
+    return SandboxedEnvironment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=jinja2.select_autoescape(enabled_extensions=("html.j2",)),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
 def _render(template: str, context: dict[str, Any], fallback: str, problems: list[str]) -> str:
     try:
-        return _TEMPLATES.get_template(template).render(context)
+        return _templates().get_template(template).render(context)
     except Exception as error:  # noqa: BLE001 a template can raise whatever the things in it can raise
         problem = f"the template {template} is broken, its bare words were sent: {type(error).__name__}: {error}"
         _LOG.warning(problem)
@@ -127,6 +127,8 @@ def _bare(content: Content, alert_id: str) -> str:
 
 
 def _blocks(content: Content, alert_id: str) -> Iterator[Block]:
+    from slack_sdk.models.blocks import ContextBlock, HeaderBlock, PlainTextObject, SectionBlock  # noqa: PLC0415 above
+
     yield HeaderBlock(text=PlainTextObject(text=slack_plain(content.headline, TITLE_LIMIT), emoji=False))
     paragraphs = [slack_mrkdwn(text, 1400) for text in (content.lede, content.definition) if text]
     if paragraphs:
@@ -157,4 +159,6 @@ def _fact(label: str, value: str) -> MarkdownTextObject:
 
 def _mrkdwn(text: str) -> MarkdownTextObject:
     """Verbatim: Slack must not look for links, channels or people in it by itself."""
+    from slack_sdk.models.blocks import MarkdownTextObject  # noqa: PLC0415 see TYPE_CHECKING above
+
     return MarkdownTextObject(text=text, verbatim=True)

@@ -49,7 +49,7 @@ class RuleTestError(LeadchangeError):
 class Expected(BaseModel):
     """One alert that must come."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     at: int | None = Field(default=None, ge=0)
     day: date | None = None
@@ -68,7 +68,7 @@ class Expected(BaseModel):
 class RuleTest(BaseModel):
     """One story: a board's series, and what must be said about them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str
     board: str
@@ -80,7 +80,7 @@ class RuleTest(BaseModel):
 class RuleTestFile(BaseModel):
     """A file of rule tests."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     config: str | None = None
     """A leadchange.toml, beside this file, whose rules are tested."""

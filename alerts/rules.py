@@ -16,7 +16,7 @@ TOP = 10
 class Rule(BaseModel):
     """Something to be told of, and how sure to be before telling."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$", description="name of the rule")
     board: str = Field(description="name of the board it watches")

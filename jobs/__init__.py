@@ -6,3 +6,8 @@ Hub --walk--> collect --> snapshot and observations, with a verdict --> standing
                                                                            |
                                      deliver: channels --> Slack, email, ...
 """
+
+import sys
+
+# httpx looks for a command line of its own, and with it imports rich, click and Pygments: more than all the rest of it.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # None: it is not to be had

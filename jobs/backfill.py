@@ -23,7 +23,7 @@ from jobs import backfill_plan, datasets, keeping, rank
 from jobs.backfill_plan import Plan
 from jobs.columns import COUNTERS
 from jobs.fetching import Fetched, Fetcher
-from jobs.hub_http import HubError, HubSettings, UnreadableError
+from jobs.hub_base import HubError, HubSettings, UnreadableError
 from jobs.local_copy import full_disk_is_ours, local_copy
 from jobs.sources import ALL_TIME_SINCE, DESCRIBING
 from jobs.tables import Table

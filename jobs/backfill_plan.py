@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from jobs import datasets
 from jobs.fetching import LANES
-from jobs.hub_http import HubSettings, UnreadableError
+from jobs.hub_base import HubSettings, UnreadableError
 from jobs.local_copy import local_copy
 from jobs.ranges import Reader, coalesced
 from jobs.sources import Part, Source

@@ -21,7 +21,7 @@ from jobs import rank as ranking
 from jobs.backfill_plan import folder
 from jobs.collect import Summary
 from jobs.fetching import Fetched, Fetcher
-from jobs.hub_http import HubError
+from jobs.hub_base import HubError
 from jobs.sources import Part
 from jobs.waiting import StoppedError
 from warehouse import adopt, history, staging, store, verdict

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import httpx
 
 from jobs import hub
-from jobs.hub_http import HubClient, HubError, HubSettings, UnreadableError
+from jobs.hub_base import HubError, HubSettings, UnreadableError
+from jobs.hub_http import HubClient
 from jobs.ranges import Reader, RemoteFile, Tally, coalesced
 from jobs.tables import FOOTER_BYTES, Layout, Table, footer_range
 from jobs.waiting import run

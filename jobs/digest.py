@@ -23,7 +23,7 @@ _DEPTH = 50
 class Digest(BaseModel):
     """A summary that comes by itself."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$", description="name of the digest")
     cron: str = Field(default="0 7 * * 1", description="when it comes, UTC; Mondays at 7 by default")

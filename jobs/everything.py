@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import httpx
 
 from jobs import hub
-from jobs.hub_http import HubClient, HubSettings, UnreadableError
+from jobs.hub_base import HubSettings, UnreadableError
+from jobs.hub_http import HubClient
 from jobs.hub_rows import EXPAND, read_row
 from jobs.waiting import StoppedError, run
 from warehouse.records import HubModel, Rejected

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from jobs.datasets import RemoteTable, open_table
-from jobs.hub_http import UnreadableError
+from jobs.hub_base import UnreadableError
 from jobs.local_copy import local_copy
 from jobs.ranges import DamagedError, MissingError, Reader, Tally
 from jobs.sources import Part

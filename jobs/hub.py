@@ -25,7 +25,8 @@ import httpx
 import huggingface_hub
 from huggingface_hub.utils import parse_ratelimit_headers  # type: ignore[attr-defined]  # public, but not in __all__
 
-from jobs.hub_http import HubClient, HubError, HubSettings, TokenRefusedError, UnreadableError
+from jobs.hub_base import HubError, HubSettings, TokenRefusedError, UnreadableError, WalkCancelled
+from jobs.hub_http import HubClient
 from jobs.hub_rows import EXPAND, Reading, read_row
 from jobs.rate_limit import Quota
 from jobs.waiting import StoppedError, run, together
@@ -52,10 +53,6 @@ _MAX_PAGES = 1000  # the largest publisher has 71 pages of 1,000
 _EXPAND = [("expand", field) for field in EXPAND]
 
 T = TypeVar("T")
-
-
-class WalkCancelled(HubError):  # noqa: N818  (it is not an error but an answer to `stop`)
-    """The walk was told to stop."""
 
 
 class _NothingAnswersError(HubError):

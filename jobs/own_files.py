@@ -14,7 +14,7 @@ from typing import IO, ClassVar
 import polars as pl
 
 from jobs.columns import COUNTERS
-from jobs.hub_http import UnreadableError
+from jobs.hub_base import UnreadableError
 from jobs.local_copy import local_copy
 from jobs.sources import OWN_TABLE, Part, as_day
 from jobs.tables import Layout, Table, require

@@ -22,7 +22,8 @@ from typing import NamedTuple, Self
 
 import httpx
 
-from jobs.hub_http import HubError, HubSettings, TokenRefusedError, UnreadableError, certificates
+from jobs.hub_base import HubError, HubSettings, TokenRefusedError, UnreadableError
+from jobs.hub_http import certificates
 from jobs.rate_limit import Gate, Quota, retry_after_seconds
 from jobs.waiting import StoppedError
 

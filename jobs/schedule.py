@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from warehouse.errors import LeadchangeError
@@ -143,6 +141,9 @@ def ticking(jobs: list[Job]) -> Iterator[Callable[[], None]]:
         What to call when the wall clock has jumped: APScheduler waits by it, and one that was put back an hour would
         let it sleep that hour.
     """
+    from apscheduler.executors.pool import ThreadPoolExecutor  # noqa: PLC0415 needed by what ticks only
+    from apscheduler.schedulers.background import BackgroundScheduler  # noqa: PLC0415 the same
+
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(max(2 * len(jobs), 1))},

@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time
 
 from jobs import datasets
 from jobs.datasets import Commit, Entry
-from jobs.hub_http import HubSettings
+from jobs.hub_base import HubSettings
 from jobs.tables import Layout, Table
 from warehouse.errors import NotKnownError
 

@@ -21,7 +21,7 @@ from alerts.channels.console import ConsoleSettings
 from alerts.channels.secrets import read_secret
 from alerts.rules import Rule
 from jobs.digest import Digest
-from jobs.hub_http import HubSettings
+from jobs.hub_base import HubSettings
 from jobs.schedule import problem_with
 from warehouse.boards import Board
 from warehouse.errors import LeadchangeError, NotKnownError, nearest
@@ -54,7 +54,7 @@ class ConfigError(LeadchangeError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class WarehouseSettings(_Section):

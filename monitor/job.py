@@ -19,7 +19,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 
 from jobs.digest import Digest
-from jobs.hub import WalkCancelled
+from jobs.hub_base import WalkCancelled
 from jobs.schedule import LastRun, due_slot
 from monitor import logs
 from monitor.apart import OPEN, Answer, Task

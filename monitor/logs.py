@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-
-import structlog
 
 from alerts.masking import masked
 from monitor.tracebacks import mask_tracebacks
@@ -17,8 +17,25 @@ def _redact(_logger: object, _method: str, event: Any) -> Any:  # noqa: ANN401 s
     return masked(event) if isinstance(event, str) else event
 
 
+@contextmanager
+def _without_rich() -> Iterator[None]:
+    """Let nothing import rich within the block, unless it is here already: structlog would, to draw tracebacks for
+    terminals, and it takes longer than all else that a job logs with.
+    """
+    missing = "rich" not in sys.modules
+    if missing:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # it is not to be had
+    try:
+        yield
+    finally:
+        if missing:
+            del sys.modules["rich"]
+
+
 def configure(*, json_lines: bool | None = None, level: int = logging.INFO) -> None:
     """Send every log of this process to stderr; JSON lines unless stderr is a terminal, or as told."""
+    with _without_rich():
+        import structlog  # noqa: PLC0415 as said above
     mask_tracebacks()
     json_lines = not sys.stderr.isatty() if json_lines is None else json_lines
     renderer: structlog.typing.Processor = (

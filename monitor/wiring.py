@@ -8,24 +8,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.message import TELLERS, Message, compose, summary
 from alerts.names import in_words
-from jobs import backfill, census, collect, deliver, detect, digest, hub, prune
-from jobs.collect import Summary as Look
+from jobs import deliver, digest
 from jobs.digest import Digest
 from monitor.clock import utc_now
 from monitor.config import Settings
-from warehouse import explain
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseBusyError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
 from warehouse.publish import publish
 from warehouse.records import Alert, Delivery, Listing
+
+if TYPE_CHECKING:  # a process does one job, and what the others need takes longer to import than most of them take
+    import polars as pl
+
+    from jobs import backfill, collect, detect, prune
+    from jobs.collect import Summary as Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class App:
         stop: threading.Event | None = None,
     ) -> collect.Summary:
         """Take one snapshot and publish."""
+        from jobs import collect, hub  # noqa: PLC0415 see TYPE_CHECKING above
+
         summary = collect.run(
             self.db,
             self.settings.hub,
@@ -64,6 +69,8 @@ class App:
 
         With `pause`, the Hub's listing is interrupted by ourselves after so many seconds (WalkCancelled).
         """
+        from jobs import census, hub  # noqa: PLC0415 see TYPE_CHECKING above
+
         settings = self.settings
         reader = census.Reader(settings.hub, hub.read_token(), time.monotonic, stop, pause)
         summary = census.run(self.db, reader, settings.registry, settings.boards, now=self.now())
@@ -73,6 +80,8 @@ class App:
 
     def detect(self) -> detect.Summary:
         """Judge what is new and publish."""
+        from jobs import detect  # noqa: PLC0415 see TYPE_CHECKING above
+
         settings = self.settings
         summary = detect.run(self.db, settings.boards, settings.rules, settings.registry, now=self.now())
         self.publish()
@@ -104,6 +113,8 @@ class App:
 
     def backfill_series(self, name: str, values: pl.DataFrame, *, revision: str) -> backfill.Summary:
         """Import a series of totals, rank it, and publish."""
+        from jobs import backfill  # noqa: PLC0415 see TYPE_CHECKING above
+
         settings = self.settings
         summary = backfill.run_series(
             self.db, name, values, boards=settings.boards, registry=settings.registry, revision=revision
@@ -113,6 +124,8 @@ class App:
 
     def prune(self, *, keep_daily_days: int | None = None) -> prune.Summary:
         """Pack what is over, give up what is no longer kept, and publish if there was anything."""
+        from jobs import prune  # noqa: PLC0415 see TYPE_CHECKING above
+
         days = self.settings.warehouse.keep_daily_days if keep_daily_days is None else keep_daily_days
         summary = prune.run(self.db, now=self.now(), keep_daily_days=days)
         if summary.packed or summary.merged:
@@ -133,6 +146,8 @@ class App:
 
     def _why(self, verdict: str, flip_id: str) -> str:
         """What a flip is worth, and what moved."""
+        from warehouse import explain  # noqa: PLC0415 see TYPE_CHECKING above
+
         moved = explain.one_line(explain.of_flip(self.db, flip_id))
         return f"{verdict}; {moved}" if verdict else moved
 

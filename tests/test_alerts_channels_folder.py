@@ -138,6 +138,7 @@ def test_every_file_of_a_channel_is_registered() -> None:
         "poster",
         "slackwire",
         "slack_api",
+        "slack_hook",
     }
     files = {path.stem for path in Path(alerts.channels.__file__).parent.glob("*.py")} - helpers
     assert files == {channel.__module__.rpartition(".")[2] for _, channel in CHANNELS.values()}

@@ -321,8 +321,8 @@ def test_a_broken_template_still_tells_and_is_reported(
     import jinja2
 
     both = {"alert.html.j2": template, "alert.txt.j2": template}
-    monkeypatch.setattr(forms._TEMPLATES, "loader", jinja2.DictLoader(both))
-    monkeypatch.setattr(forms._TEMPLATES, "cache", None)
+    monkeypatch.setattr(forms._templates(), "loader", jinja2.DictLoader(both))
+    monkeypatch.setattr(forms._templates(), "cache", None)
     made = sent(entity="<b>", title="")
     assert made.text.startswith("<b> takes the lead from Llama on families\n\n")
     assert "Ahead by: 1.8%" in made.text

@@ -61,7 +61,7 @@ _DESCENTS = {
 class Board(BaseModel):
     """A definition: what is ranked, by which measure, over which models."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$", description="name of the board")
     entity: Entity = Field(description="what is ranked: family, publisher, country or model")

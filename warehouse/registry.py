@@ -36,7 +36,7 @@ GENERIC = frozenset({"ai", "group", "initiative", "institute", "lab", "labs", "l
 class Family(BaseModel):
     """Models sold under one name. Raises pydantic's ValidationError, all faults at once, for what cannot be one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: Text
     vendor: str = ""

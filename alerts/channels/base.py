@@ -17,7 +17,7 @@ from warehouse.errors import LeadchangeError
 class ChannelSettings(BaseModel):
     """The `[[channel]]` keys that all types have. Reading them touches no secret; building the channel does."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1)
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import urllib.request
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
-from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt, is_loopback
 from alerts.channels.secrets import SecretError, read_secret
-from alerts.channels.slackwire import CLOSED, PAUSE, SILENT, failures, payload, plain_payload, request, seconds
+from alerts.channels.slackwire import CLOSED, PAUSE, SILENT, failures, payload, plain_payload, seconds
 from alerts.message import Message
 from alerts.text import plain
 
 HOSTS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 """The only hosts a webhook may live on, beside this machine itself."""
-
-_BODY_LIMIT = 10_000
 
 
 class SlackSettings(ChannelSettings):
@@ -62,8 +58,10 @@ class Slack:
 
     def _post(self, content: dict[str, Any]) -> tuple[int, str, dict[str, str]]:
         """One request: status, body as one short line, headers with lower-case names."""
+        from alerts.channels.slack_hook import Client  # noqa: PLC0415 slack_sdk, which a message alone needs
+
         url = self._url.get_secret_value()
-        client = _Client(url, timeout=self._timeout, logger=SILENT, retry_handlers=[])  # type: ignore[arg-type]
+        client = Client(url, timeout=self._timeout, logger=SILENT, retry_handlers=[])  # type: ignore[arg-type]
         with failures(self._redacted):
             response = client.send_dict(content)
             return response.status_code, self._redacted(response.body), response.headers
@@ -72,14 +70,6 @@ class Slack:
         """One short line without the URL or its path, whatever a proxy or server chose to echo."""
         url = self._url.get_secret_value()
         return plain(str(text).replace(url, "***").replace(urlsplit(url).path, "***"), 200)
-
-
-class _Client(WebhookClient):
-    """slack_sdk's client over our own requests."""
-
-    def _perform_http_request_internal(self, url: str, req: urllib.request.Request) -> WebhookResponse:
-        status, body, headers = request(url, req, timeout=self.timeout, limit=_BODY_LIMIT)
-        return WebhookResponse(url=url, status_code=status, body=body, headers=headers)
 
 
 def _check_url(secret: SecretStr, what: str) -> None:

@@ -14,9 +14,9 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.file_upload_v2_result import FileUploadV2Result
 
-from alerts.channels.base import ChannelError, is_loopback
+from alerts.channels.base import ChannelError
 from alerts.channels.secrets import SecretError, redacted
-from alerts.channels.slackwire import CLOSED, SILENT, failures, request, seconds
+from alerts.channels.slackwire import CLOSED, SILENT, SlackError, failures, request, seconds
 
 _BODY_LIMIT = 5_000_000
 """A page of a channel's history is long."""
@@ -25,28 +25,6 @@ _UPLOAD_HOSTS = ("slack.com", "slack-gov.com", "slack-files.com", "slack-files-g
 _MAY_PASS = {"ratelimited", "rate_limited", "service_unavailable", "request_timeout", "team_added_to_org", "no_json"}
 _OPEN = {"internal_error", "fatal_error"}
 """Slack says of these itself that what was asked may have been done."""
-
-
-class SlackError(ChannelError):
-    """Slack said no; `code` is its word for why."""
-
-    def __init__(self, code: str, reason: str, **keys: Any) -> None:  # noqa: ANN401 those of ChannelError
-        super().__init__(reason, **keys)
-        self.code = code
-
-
-def checked_endpoint(url: str) -> str:
-    """The base URL, if a token may be sent there.
-
-    Raises:
-        ValueError: it is neither https nor this machine.
-    """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    allowed = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    if not allowed or not host or set(url) & set(" @\\?#") or not url.isascii():
-        raise ValueError("the endpoint must begin with https://, except on a loopback host")
-    return url
 
 
 class Api:

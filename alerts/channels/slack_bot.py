@@ -15,8 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt
 from alerts.channels.secrets import read_secret
-from alerts.channels.slack_api import Api, SlackError, checked_endpoint
-from alerts.channels.slackwire import PAUSE, payload, plain_payload
+from alerts.channels.slackwire import PAUSE, SlackError, checked_endpoint, payload, plain_payload
 from alerts.message import Message
 from alerts.text import slack_mrkdwn
 
@@ -52,6 +51,8 @@ class SlackBot:
     min_interval_seconds = PAUSE
 
     def __init__(self, settings: SlackBotSettings) -> None:
+        from alerts.channels.slack_api import Api  # noqa: PLC0415 slack_sdk, which takes long to import
+
         self.name = settings.name
         self._channel = settings.channel
         what = f"bot token of channel {settings.name!r}"

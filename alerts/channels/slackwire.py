@@ -37,6 +37,28 @@ CLOSED = frozenset({
 _QUIET = {"unfurl_links": False, "unfurl_media": False}
 
 
+class SlackError(ChannelError):
+    """Slack said no; `code` is its word for why."""
+
+    def __init__(self, code: str, reason: str, **keys: Any) -> None:  # noqa: ANN401 those of ChannelError
+        super().__init__(reason, **keys)
+        self.code = code
+
+
+def checked_endpoint(url: str) -> str:
+    """The base URL, if a token may be sent there.
+
+    Raises:
+        ValueError: it is neither https nor this machine.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    allowed = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    if not allowed or not host or set(url) & set(" @\\?#") or not url.isascii():
+        raise ValueError("the endpoint must begin with https://, except on a loopback host")
+    return url
+
+
 def payload(message: Message) -> dict[str, Any]:
     """What is posted: the blocks, and the title for notifications."""
     return {**_QUIET, "text": slack_mrkdwn(message.title, 500), "blocks": message.blocks}

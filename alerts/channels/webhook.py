@@ -6,16 +6,18 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt, retry_after
-from alerts.channels.guard import Resolver, resolve
-from alerts.channels.poster import Answer, Poster
 from alerts.channels.secrets import read_secret, redacted
 from alerts.message import Message
+
+if TYPE_CHECKING:  # imported where a webhook is built: most configurations have none
+    from alerts.channels.guard import Resolver
+    from alerts.channels.poster import Answer
 
 VERSION = 1
 """Of the body; raised when something in it changes its meaning or goes."""
@@ -48,7 +50,10 @@ class WebhookSettings(ChannelSettings):
 class Webhook:
     """Posts each alert to one URL."""
 
-    def __init__(self, settings: WebhookSettings, resolver: Resolver = resolve) -> None:
+    def __init__(self, settings: WebhookSettings, resolver: Resolver | None = None) -> None:
+        from alerts.channels.guard import resolve  # noqa: PLC0415 see TYPE_CHECKING above
+        from alerts.channels.poster import Poster  # noqa: PLC0415 the same
+
         self.name = settings.name
         what = f"webhook URL of channel {settings.name!r}"
         self._url = read_secret(settings.url_env, settings.url_file, what)
@@ -62,7 +67,7 @@ class Webhook:
             allow_private=settings.allow_private,
             timeout=settings.timeout,
             ca_file=settings.ca_file,
-            resolver=resolver,
+            resolver=resolver or resolve,
         )
 
     def send(self, message: Message) -> Receipt:
