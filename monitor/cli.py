@@ -8,8 +8,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -255,9 +256,8 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code. What a user can mend is one line on stderr, a bug keeps its traceback."""
-    command = typer.main.get_command(app)
     try:
-        outcome = command.main(args=hoisted(arguments), prog_name="leadchange", standalone_mode=False)
+        outcome = _program().main(args=hoisted(arguments), prog_name="leadchange", standalone_mode=False)
     except LeadchangeError as error:
         for line in str(error).splitlines():
             say(line)
@@ -275,6 +275,12 @@ def run(arguments: Sequence[str]) -> int:
         say(usage)
         return 2
     return outcome if isinstance(outcome, int) else 0
+
+
+@cache
+def _program() -> Any:  # noqa: ANN401 typer keeps the class of a command to itself
+    """The commands, once they are all registered."""
+    return typer.main.get_command(app)
 
 
 def _usage(error: Exception) -> str | None:

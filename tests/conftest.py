@@ -6,7 +6,9 @@ Nor does it wait for the disk: what a test writes need not outlive a power cut, 
 from __future__ import annotations
 
 import os
+from functools import cache
 
+import httpx
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -16,6 +18,9 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")  # read when polars is imported
 from warehouse import db
 
 db._NO_EXTENSIONS |= {"threads": "1", "fsync_mode": "NONE"}
+
+# Reading the authorities to trust takes as long as the question to a local server that a test has for it.
+httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
 
 OF_THE_DEMO = ("tests/test_backtests.py", "tests/test_demo.py", "tests/test_monitor_share.py")
 """Files that ask about the demo, which one process runs while the others go on."""

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -89,6 +90,12 @@ def snapshots(config: Path) -> list[tuple[str, int]]:
     published = config.parent / "leadchange-data" / "adoption.duckdb"
     if not published.exists():
         return []
+    return published_snapshots(published, published.stat().st_mtime_ns)
+
+
+@cache
+def published_snapshots(published: Path, _written: int) -> list[tuple[str, int]]:
+    """Read again only when the file is another: who waits asks twenty times a second."""
     with Database.open_published(published) as db:
         return [
             (verdict, models) for verdict, models in db.rows("SELECT verdict, models FROM snapshots ORDER BY taken_at")
