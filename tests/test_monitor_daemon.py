@@ -114,7 +114,8 @@ def test_it_collects_what_became_due_while_nobody_was_running_and_not_twice(
             assert listener.recv(100) == b"READY=1"
             until(lambda: snapshots(config) == [("complete", 2)])
             process.send_signal(signal.SIGTERM)
-            assert listener.recv(100) == b"STOPPING=1"
+            heard = iter(lambda: listener.recv(100), b"")
+            assert next(said for said in heard if said != b"WATCHDOG=1") == b"STOPPING=1"  # on a slow machine that too
             assert process.wait(5) == 0
     asked = hub.requests
     with daemon(config) as process:
