@@ -358,6 +358,34 @@ def test_who_moves_far_below_the_top_of_a_deep_board_leaves_the_days_that_are_ov
     assert db.rows("FROM flips") == []
 
 
+def test_a_large_model_that_a_deep_board_did_not_ask_for_is_there_on_all_days_once_it_does(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = Board(name="mit", entity="model", where="license = 'mit'")
+    monkeypatch.setattr(standings, "KEPT", 2)
+    monkeypatch.setattr(standings, "FOLLOWED", 2)
+    rest = [model(f"alpha/{count}", count, license="mit") for count in (50, 40, 30)]
+    for number, terms in enumerate(("other", "mit")):
+        look(db, number, [*rest, model("beta/big", 90, license=terms)], board)
+
+    assert [standing(db, "mit", number) for number in (0, 1)] == [{"beta/big": 90, "alpha/50": 50}] * 2
+    assert db.rows("FROM flips") == [], "it had led before, but was not counted"
+
+
+def test_a_publisher_near_the_top_of_a_deep_board_has_its_present_name_on_all_days(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publishers = Board(name="publishers", entity="publisher")
+    monkeypatch.setattr(standings, "KEPT", 3)
+    monkeypatch.setattr(standings, "FOLLOWED", 2)
+    others = [model("beta/a", 50), *(model(f"gamma/{n}", 1) for n in range(3))]
+    small = [model(f"alpha/{number}", 9, hub_id=f"small {number}") for number in range(4)]
+    look(db, 0, [*small, *others], publishers)
+    look(db, 1, [*(model(f"delta/{n}", 9, hub_id=f"small {n}") for n in range(4)), *others], publishers)
+
+    assert [standing(db, "publishers", n) for n in (0, 1)] == [{"beta": 50, "delta": 36, "gamma": 3}] * 2
+
+
 def test_a_board_that_is_gone_leaves_nothing(db: Database) -> None:
     look(db, 0, WORLD, OWN)
     with db.transaction():

@@ -3,8 +3,8 @@
     counts (what each model had in each snapshot)  x  members (which model counts for whom, by which share)  -> values
 
 Standings are derived: they follow from the facts, the registry, the boards and what models are called now, and are made
-again from the first day on which any of these changed. Where more can stand than are kept, that is so near the top;
-further down a past day stays as it was ranked. Models stand by number, so that another name changes no standing.
+again from the first day on which any of these changed. Where more can stand than are kept, that is so of what matters
+near the top; otherwise a past day stays as it was ranked. Models stand by number: another name changes no standing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KEPT = 50_000
 """Places of a board's day that are kept, ties at the last included: of millions of models most never lead anything."""
 
 FOLLOWED = 100
-"""Places of a board with more members than places, whose members are compared with what they were."""
+"""Places of a board with more members than places: what moves and is as large as these has all days ranked again."""
 
 _AT_ONCE = 500_000
 """Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
@@ -96,9 +96,11 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
         step = _days_at_once(db, board)
         for first in range(0, len(wanted), step):
             _rank(db, board, chosen, wanted[first : first + step])
-    # Last, for what stands on a deep board decides whose members matter.
+    # Last, for what stands on a deep board decides who matters.
     if not declared or (start is not None and _may_be_deep(board)):
-        _declare(db, board, fingerprint, made.seen_until)
+        told = _declare(db, board, fingerprint, made.seen_until)
+        if chosen and told is None and _may_be_deep(board):
+            _follow(db, board, chosen)
     return start
 
 
@@ -115,8 +117,7 @@ def _rank(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) -> N
     models = of_models(board)
     kept, entity = (MODELS, "model") if models else (NAMED, "entity")
     with counted(db, board, chosen, wanted) as counts:
-        members = members_sql(board, entity="hub_id" if models else None)
-        ranked = sql("ranked", values=values_sql(board, counts, members), kept=str(KEPT))
+        ranked = sql("ranked", values=values_sql(board, counts, _members(board)), kept=str(KEPT))
         db.execute(sql("insert_rankings"), {"board": board.name})
         if models:
             db.execute(sql("rank_models", ranked=ranked))
@@ -163,7 +164,7 @@ def retire(db: Database, boards: list[str], made: Made) -> None:
         return
     for kept in TABLES:
         db.execute(sql("retire_standings", standings=kept), {"boards": boards})
-    for query in ("retire_rankings", "retire_flips", "retire_boards"):
+    for query in ("retire_rankings", "retire_followed", "retire_flips", "retire_boards"):
         db.execute(sql(query), {"boards": boards})
 
 
@@ -175,24 +176,54 @@ def _made_otherwise(board: Board, fingerprint: str, made: Made) -> bool:
 def _counted_alike(db: Database, board: Board, made: Made) -> bool:
     """Whether every model that was known when the board was last ranked counts for whom it did then."""
     _, seen_until, members, _ = made.under[board.name]
-    return bool(_members_until(db, board, seen_until) == members)
+    if _members_until(db, board, seen_until) != members:
+        return False
+    return members is not None or not _led_astray(db, board)
 
 
 def _members_until(db: Database, board: Board, until: date | None) -> str | None:
-    """Fingerprint of which models, first seen up to a day, count for whom.
+    """Fingerprint of which models, first seen up to a day, count for whom; None where that is told by `_follow`.
 
-    Where not every entity can be kept, it is of those who stand near the top on the board's last day: among millions of
-    models somebody moves every day, which is no reason to rank all days again for entities that hardly anybody sees.
+    Where derivatives are counted for more entities than are kept, it is of those near the top on the board's last day.
     """
-    if board.series is not None:
-        return None
-    keys = {"until": until}
-    members = members_sql(board, "first_seen <= $until")
     deep = _is_deep(db, board, until)
-    whose = sql("who_stands", board=_literal(board.name), depth=str(FOLLOWED)) if deep else "true"
+    if board.series is not None or (deep and board.measure not in DERIVATIVES):
+        return None
+    whose = sql("stands_near_top", near_top=_near_top(board)) if deep else "true"
     entity = "''" if of_models(board) else "entity"  # its own, whatever it is called
-    found = db.value(sql("members_fingerprint", members=members, whose=whose, entity=entity), keys)
+    members = members_sql(board, "first_seen <= $until")
+    found = db.value(sql("members_fingerprint", members=members, whose=whose, entity=entity), {"until": until})
     return None if found is None else str(found)
+
+
+def _follow(db: Database, board: Board, chosen: Days) -> None:
+    """Note which models matter on a deep board, each for itself, and for whom they count.
+
+    Among millions somebody moves every day. That is no reason to rank all days again while nobody near the top would
+    stand elsewhere for it: who moves and matters is as large as one of those, or leaves with all that a publisher has.
+    """
+    db.execute(sql("forget_followed"), {"board": board.name})
+    with counted(db, board, chosen, [max(chosen)]) as counts:
+        follow = sql("follow", counts=counts, members=_members(board), depth=str(FOLLOWED))
+        db.execute(follow, {"board": board.name})
+
+
+def _led_astray(db: Database, board: Board) -> bool:
+    """Whether a model that the board follows counts for another now, or somebody near the top is another."""
+    if not _may_be_deep(board):
+        return False
+    members = _members(board, sql("is_followed", board=_literal(board.name)))
+    query = sql("count_led_astray", members=members, near_top=_near_top(board))
+    return bool(db.value(query, {"board": board.name}))
+
+
+def _members(board: Board, only: str = "true") -> str:
+    """As `members_sql`, models by their _id."""
+    return members_sql(board, only, entity="hub_id" if of_models(board) else None)
+
+
+def _near_top(board: Board) -> str:
+    return sql("near_top", board=_literal(board.name), depth=str(FOLLOWED))
 
 
 def _may_be_deep(board: Board) -> bool:
@@ -212,8 +243,12 @@ def _first_difference(have: Days, want: Days) -> date | None:
     return min((day for day in have.keys() | want.keys() if have.get(day) != want.get(day)), default=None)
 
 
-def _declare(db: Database, board: Board, fingerprint: str, until: date | None) -> None:
-    """Write what a board's standings were made under; `until` is the last day on which a model was new."""
+def _declare(db: Database, board: Board, fingerprint: str, until: date | None) -> str | None:
+    """Write what a board's standings were made under; which models count for whom, where that is told by one number.
+
+    `until` is the last day on which a model was new.
+    """
+    members = _members_until(db, board, until)
     db.execute(sql("delete_board"), {"board": board.name})
     db.execute(
         sql("insert_board"),
@@ -226,9 +261,10 @@ def _declare(db: Database, board: Board, fingerprint: str, until: date | None) -
             "condition": board.where,
             "fingerprint": fingerprint,
             "seen_until": until,
-            "members": _members_until(db, board, until),
+            "members": members,
         },
     )
+    return members
 
 
 @contextmanager

@@ -72,6 +72,10 @@ DELETE FROM rankings WHERE NOT list_contains($boards, board);
 -- Forget the standings of boards that are no longer configured.
 DELETE FROM {standings} WHERE NOT list_contains($boards, board);
 
+-- name: retire_followed
+-- Forget the models that boards follow which are no longer configured.
+DELETE FROM followed_models WHERE NOT list_contains($boards, board);
+
 -- name: retire_flips
 -- Forget the flips of boards that are no longer configured.
 DELETE FROM flips WHERE NOT list_contains($boards, board);
@@ -244,12 +248,39 @@ RETURNING ranked_models.model;
 -- The boards near whose top one of some models ever stood.
 SELECT DISTINCT board FROM model_standings WHERE rank <= $top AND list_contains($models, model);
 
--- name: who_stands
--- Whether an entity stands near the top of a board on its last day, as a condition. Of all days it would be asked of more
--- each day, and further down of more than anybody asks about.
-entity IN (
-    SELECT entity FROM standings
-    WHERE board = {board} AND rank <= {depth} AND day = (SELECT max(day) FROM rankings WHERE board = {board}))
+-- name: stands_near_top
+-- Whether an entity stands near the top of a board on its last day, as a condition.
+entity IN (FROM ({near_top}))
+
+-- name: near_top
+-- Who stands near the top of a board on its last day. Of all days it would be asked of more each day, and further down of
+-- more than anybody asks about.
+SELECT entity FROM standings
+WHERE board = {board} AND rank <= {depth} AND day = (SELECT max(day) FROM rankings WHERE board = {board})
+
+-- name: forget_followed
+-- Forget which models a board follows.
+DELETE FROM followed_models WHERE board = $board;
+
+-- name: follow
+-- Follow the models that alone would stand near the top of a board on its last day, whether they count there or not.
+INSERT INTO followed_models (board, hub_id, entity)
+SELECT $board, c.hub_id, m.entity
+FROM ({counts}) AS c LEFT JOIN ({members}) AS m USING (hub_id)
+WHERE c.value >= (
+    SELECT min(value) FROM standings
+    WHERE board = $board AND rank <= {depth} AND day = (SELECT max(day) FROM rankings WHERE board = $board));
+
+-- name: is_followed
+-- Whether a board follows a model, as a condition.
+hub_id IN (SELECT hub_id FROM followed_models WHERE board = {board})
+
+-- name: count_led_astray
+-- Of the models that a board follows those that count for others now, and of those near its top those that are others now.
+SELECT
+    (SELECT count(*) FROM followed_models AS f LEFT JOIN ({members}) AS m USING (hub_id)
+    WHERE f.board = $board AND f.entity IS DISTINCT FROM m.entity)
+    + (SELECT count(*) FROM former_publishers WHERE former IN ({near_top}));
 
 -- name: count_members
 -- How many models count for anybody.

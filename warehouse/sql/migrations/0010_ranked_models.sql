@@ -50,6 +50,13 @@ COMMENT ON COLUMN standings.value IS 'The measure, in its unit';
 COMMENT ON COLUMN standings.share IS 'Value over the sum of all values of this board on this day, those of lower places too; what no entity accounts for is in neither';
 COMMENT ON COLUMN standings.previous_rank IS 'Rank on the board''s previous day; NULL when not ranked then, or lower than the places that are kept';
 
+-- Somebody moves every day, too, which is no reason to rank all days of a deep board again unless it is somebody large.
+CREATE TABLE followed_models (board VARCHAR NOT NULL, hub_id VARCHAR NOT NULL, entity VARCHAR);
+COMMENT ON TABLE followed_models IS 'The models that alone would stand near the top of a board on its last day, of boards with more members than places.';
+COMMENT ON COLUMN followed_models.board IS 'Name of the board, see boards';
+COMMENT ON COLUMN followed_models.hub_id IS 'The Hub''s _id';
+COMMENT ON COLUMN followed_models.entity IS 'For whom it counted; NULL: for nobody on this board';
+
 COMMENT ON COLUMN rankings.checksum IS 'bit_xor(hash(rank, entity or model, value, share, previous_rank)) of the board''s standing on the day; NULL when it is empty';
 UPDATE rankings SET checksum = s.checksum
 FROM (
