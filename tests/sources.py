@@ -81,7 +81,7 @@ def changed(models: Iterable[HubModel], numbers: Iterable[int], **factors: float
     """The models with some of their counts multiplied, at these places of the list."""
     chosen = set(numbers)
     return [
-        replace(one, **{name: round(getattr(one, name) * factor) for name, factor in factors.items()})
+        one._replace(**{name: round(getattr(one, name) * factor) for name, factor in factors.items()})
         if number in chosen
         else one
         for number, one in enumerate(models)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -430,10 +429,10 @@ def test_a_model_known_twice_under_one_name_is_counted_once_in_later_looks(db: D
     known = model("alpha-lab/a", hub_id="65a", created_at=BORN)
     see(db, 0, known)
     with db.transaction():
-        strange = replace(known, hub_id="name:alpha-lab/a", created_at=None)
+        strange = known._replace(hub_id="name:alpha-lab/a", created_at=None)
         store.write_snapshot(db, head(7, -30, source="archive"), store.model_frame([strange]))
     see(db, 1, known)
-    see(db, 2, replace(known, license="mit"))
+    see(db, 2, known._replace(license="mit"))
     counted = db.rows("SELECT day, hub_id, repo_id FROM observations ORDER BY day")
     assert counted == [(day(number), "65a", "alpha-lab/a") for number in (-30, 0, 1, 2)]
 

@@ -11,7 +11,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 from races import LEAD, Race
@@ -242,7 +242,7 @@ def market(alpha: float = 1000, beta_: float = 600, grown: float = 1.0, total: f
             recent = level * grown + 3 * number
             repo_id = f"{publisher}/m{number}"
             found.append(
-                replace(model(repo_id), downloads_30d=int(recent), downloads_all_time=int(total * (1000 + number)))
+                model(repo_id)._replace(downloads_30d=int(recent), downloads_all_time=int(total * (1000 + number)))
             )
     return found
 
@@ -277,9 +277,9 @@ def test_a_look_that_repeats_the_one_before_is_suspect_and_counts_no_day(new_tow
 
 
 def test_a15_a_renamed_model_goes_on_where_it_was(town: Town) -> None:
-    renamed = replace(model("alpha-lab/alpha-one", 90), hub_id=BEFORE[0].hub_id)
+    renamed = model("alpha-lab/alpha-one", 90)._replace(hub_id=BEFORE[0].hub_id)
     town.on(1, [renamed, *BEFORE[1:]])
-    upper = replace(renamed, repo_id="alpha-lab/Alpha-ONE")
+    upper = renamed._replace(repo_id="alpha-lab/Alpha-ONE")
     town.on(2, [upper, *BEFORE[1:]])
     assert town.desk.titles == []
     values = town.db.rows("SELECT value FROM standings WHERE entity = 'Alpha' AND board = 'families' ORDER BY day")
@@ -288,7 +288,7 @@ def test_a15_a_renamed_model_goes_on_where_it_was(town: Town) -> None:
 
 
 def test_a15_a_renamed_publisher_that_is_not_in_the_registry_makes_no_flip(town: Town) -> None:
-    moved = replace(BEFORE[0], repo_id="alpha-new/alpha-1", publisher="alpha-new")
+    moved = BEFORE[0]._replace(repo_id="alpha-new/alpha-1", publisher="alpha-new")
     town.hub.show([moved, *BEFORE[1:]])
     town.hub.moved["alpha-lab"] = "alpha-new"
     town.on(1)
@@ -298,7 +298,7 @@ def test_a15_a_renamed_publisher_that_is_not_in_the_registry_makes_no_flip(town:
 
 @pytest.mark.parametrize("gated", ["auto", "manual"])
 def test_a15_a_model_behind_a_gate_counts_as_before(town: Town, gated: str) -> None:
-    town.on(1, [replace(BEFORE[0], gated=gated), *BEFORE[1:]])
+    town.on(1, [BEFORE[0]._replace(gated=gated), *BEFORE[1:]])
     assert town.desk.titles == []
     assert town.ranked_days() == [0, 1]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,9 +26,7 @@ def settings(folder: Path, one: str, other: str) -> config.Settings:
 
 def moved(models: Sequence[HubModel], old: str, new: str) -> list[HubModel]:
     return [
-        dataclasses.replace(m, publisher=new, repo_id=f"{new}/{m.repo_id.partition('/')[2]}")
-        if m.publisher == old
-        else m
+        m._replace(publisher=new, repo_id=f"{new}/{m.repo_id.partition('/')[2]}") if m.publisher == old else m
         for m in models
     ]
 

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def model(repo_id: str, number: int = 1, **changes: object) -> HubModel:
         disabled=False,
         parents=(Parent("finetune", "Qwen/Base"), Parent(None, "Qwen/Other")),
     )
-    return replace(made, **changes)  # type: ignore[arg-type]
+    return made._replace(**changes)  # type: ignore[arg-type]
 
 
 def publishers(*names: str, each: int = 3) -> dict[str, list[HubModel]]:

@@ -25,10 +25,9 @@ def db() -> Iterator[Database]:
 
 def renamed(models: Sequence[HubModel], old: str, new: str) -> list[HubModel]:
     """The same models, under another publisher."""
-    from dataclasses import replace
 
     return [
-        replace(m, publisher=new, repo_id=m.repo_id.replace(f"{old}/", f"{new}/", 1)) if m.publisher == old else m
+        m._replace(publisher=new, repo_id=m.repo_id.replace(f"{old}/", f"{new}/", 1)) if m.publisher == old else m
         for m in models
     ]
 

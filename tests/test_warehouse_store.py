@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
@@ -148,7 +147,7 @@ def test_a_child_that_names_its_base_by_a_former_name_still_finds_it() -> None:
     child = model("stranger/tuned", 1, parents=(Parent("finetune", "alpha-lab/alpha-1"),))
     with warehouse() as db:
         write(db, 0, [base, child])
-        write(db, 1, [replace(base, repo_id="alpha-lab/alpha-1-renamed"), child])
+        write(db, 1, [base._replace(repo_id="alpha-lab/alpha-1-renamed"), child])
         assert db.rows("SELECT root_repo_id, relation FROM models WHERE repo_id = 'stranger/tuned'") == [
             ("alpha-lab/alpha-1-renamed", "finetune")
         ]
@@ -158,10 +157,10 @@ def test_a_description_is_written_only_when_it_changed() -> None:
     plain = model("alpha-lab/alpha-1", 5)
     with warehouse() as db:
         write(db, 0, [plain])
-        write(db, 1, [replace(plain, downloads_30d=9)])
-        write(db, 2, [replace(plain, gated="manual")])
-        write(db, 3, [replace(plain, gated="manual")])
-        write(db, 4, [replace(plain, gated="manual", parents=(Parent("merge", "x/y"),))])
+        write(db, 1, [plain._replace(downloads_30d=9)])
+        write(db, 2, [plain._replace(gated="manual")])
+        write(db, 3, [plain._replace(gated="manual")])
+        write(db, 4, [plain._replace(gated="manual", parents=(Parent("merge", "x/y"),))])
         versions = db.rows("SELECT gated, len(parents) FROM model_versions ORDER BY snapshot_id")
     assert versions == [(None, None), ("manual", None), ("manual", 1)]
 
@@ -194,7 +193,7 @@ def test_an_older_backfill_fills_in_but_does_not_overwrite_what_is_newer() -> No
         assert db.rows("SELECT repo_id, license, created_at, first_seen, last_seen FROM models") == [
             ("alpha-lab/new-name", "mit", then.created_at, day(3), day(9))
         ]
-        write(db, 10, [replace(now, repo_id="alpha-lab/newest")])
+        write(db, 10, [now._replace(repo_id="alpha-lab/newest")])
         assert db.value("SELECT repo_id FROM models") == "alpha-lab/newest"
 
 
@@ -213,7 +212,7 @@ def test_family_and_publisher_follow_the_registry_and_a_derivative_its_root() ->
 
 def test_shares_follow_what_a_card_declares_and_all_others_stay() -> None:
     families, merge = listed(2, 1), model("you/merge", 1)
-    both = replace(merge, parents=(Parent("merge", "alpha-lab/alpha-1"), Parent("merge", "beta-ai/beta-1")))
+    both = merge._replace(parents=(Parent("merge", "alpha-lab/alpha-1"), Parent("merge", "beta-ai/beta-1")))
     every = "SELECT repo_id, s.family, s.share FROM shares AS s JOIN models USING (hub_id) ORDER BY ALL"
     with warehouse() as db:
         write(db, 0, [*families, merge])

@@ -99,7 +99,7 @@ def test_a_renamed_publisher_takes_its_models_along_and_nothing_is_lost() -> Non
     source = Source()
     honest(source, 2)
     moved = [
-        replace(one, publisher="new-name", repo_id=one.repo_id.replace("lab-5", "new-name"))
+        one._replace(publisher="new-name", repo_id=one.repo_id.replace("lab-5", "new-name"))
         if one.publisher == "lab-5"
         else one
         for one in counted(2)
@@ -181,8 +181,8 @@ def test_a_field_that_the_answer_lacks_is_no_fall_to_zero(nothing: str) -> None:
     """One counter is enough to go on; without any the look is partial."""
     source = Source()
     honest(source, 2)
-    assert source.look(2, [replace(one, **{nothing: None}) for one in counted(2)]).verdict == "complete"
-    bare = [replace(one, downloads_30d=None, downloads_all_time=None) for one in counted(3)]
+    assert source.look(2, [one._replace(**{nothing: None}) for one in counted(2)]).verdict == "complete"
+    bare = [one._replace(downloads_30d=None, downloads_all_time=None) for one in counted(3)]
     assert source.look(3, bare).verdict == "partial"
     assert source.findings() == ["blank"]
 
@@ -370,7 +370,7 @@ def test_a_day_that_moved_a_tenth_of_the_usual_is_suspect() -> None:
     source = Source()
     honest(source, 8)
     slow = [
-        replace(new, downloads_all_time=(old.downloads_all_time or 0) + 12)
+        new._replace(downloads_all_time=(old.downloads_all_time or 0) + 12)
         for old, new in zip(counted(7), counted(8), strict=True)
     ]
     judged = source.look(8, slow)

@@ -48,8 +48,9 @@ Models = pl.DataFrame | str
 
 def model_frame(models: Sequence[HubModel]) -> pl.DataFrame:
     """Models as a frame of MODEL_SCHEMA, one row a model."""
-    columns: dict[str, list[Any]] = {name: [getattr(model, name) for model in models] for name in MODEL_SCHEMA}
-    columns["parents"] = [[asdict(parent) for parent in parents] or None for parents in columns["parents"]]
+    columns: dict[str, Sequence[Any]] = dict.fromkeys(MODEL_SCHEMA, ())
+    columns.update(zip(HubModel._fields, zip(*models, strict=True), strict=False))
+    columns["parents"] = [[parent._asdict() for parent in parents] or None for parents in columns["parents"]]
     # Polars takes longer over moments with a zone than over all the rest; over whole numbers it does not.
     columns["created_at"] = [moment and (moment - _EPOCH) // _MICROSECOND for moment in columns["created_at"]]
     frame = pl.DataFrame(columns, schema=MODEL_SCHEMA | {"created_at": pl.Int64})
