@@ -233,7 +233,7 @@ def _may_be_deep(board: Board) -> bool:
 
 def _is_deep(db: Database, board: Board, until: date | None) -> bool:
     """Whether a board has more members than places that are kept."""
-    if not _may_be_deep(board):
+    if not _may_be_deep(board) or db.value(sql("count_models")) <= KEPT:
         return False
     members = members_sql(board, "first_seen <= $until")
     return bool(db.value(sql("count_members", members=members), {"until": until}) > KEPT)
@@ -328,7 +328,8 @@ def members_sql(board: Board, only: str = "true", entity: str | None = None) -> 
         return sql(f"{board.entity}_members", condition=condition)
     derived = board.measure in DERIVATIVES
     own = (_ROOTS.get(board.entity) if derived else None) or _ENTITIES[board.entity]
-    return sql("whole_members", entity=entity or own, condition=condition)
+    families = "JOIN (SELECT family, country FROM families) USING (family)" if board.entity == "country" else ""
+    return sql("whole_members", entity=entity or own, condition=condition, families=families)
 
 
 def _population(board: Board) -> str:

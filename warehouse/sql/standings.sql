@@ -109,20 +109,20 @@ WHERE rankings.board = $board AND rankings.day = s.day;
 -- name: whole_members
 -- Which models count for whom, each as a whole.
 SELECT hub_id, {entity} AS entity, 1.0::DOUBLE AS share
-FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family)) AS m
-WHERE {condition} AND {entity} IS NOT NULL
+FROM (SELECT * FROM models WHERE {condition}) AS m {families}
+WHERE {entity} IS NOT NULL
 
 -- name: family_members
 -- Which models count for which family, each divided by descent; what no known family accounts for is nobody's.
 SELECT m.hub_id, s.family AS entity, s.share
-FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family) WHERE {condition}) AS m
+FROM (SELECT * FROM models WHERE {condition}) AS m
 JOIN shares AS s USING (hub_id)
 WHERE s.family IS NOT NULL
 
 -- name: country_members
 -- Which models count for which country, as those of its families together.
 SELECT m.hub_id, f.country AS entity, sum(s.share) AS share
-FROM (SELECT * FROM models LEFT JOIN (SELECT family, country FROM families) USING (family) WHERE {condition}) AS m
+FROM (SELECT * FROM models WHERE {condition}) AS m
 JOIN shares AS s USING (hub_id)
 JOIN families AS f ON f.family = s.family
 WHERE f.country IS NOT NULL
