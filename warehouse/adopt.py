@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 
 from warehouse.db import Database
-from warehouse.queries import sql
+from warehouse.queries import literal, sql
 from warehouse.store import MODEL_SCHEMA, Models
 
 
@@ -34,7 +34,7 @@ def identify(db: Database, models: str, day: date, target: Path) -> int:
         silent = {name for name, rows in db.records(sql("count_said"))[0].items() if not rows}
         sources = {"hub_id": "d"} | dict.fromkeys(silent, "m")
         columns = ", ".join(f"{sources.get(name, 'i')}.{name}" for name in MODEL_SCHEMA)
-        db.execute(sql("write_identified", columns=columns, file=str(target).replace("'", "''")))
+        db.execute(sql("write_identified", columns=columns, file=literal(str(target))))
     joined = int(db.value(sql("count_joined")))
     db.execute(sql("forget_identified"))
     return joined

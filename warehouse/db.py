@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from warehouse.errors import QueryRefusedError, WarehouseBusyError, WarehouseDeadError, WarehouseError
+from warehouse.queries import literal
 
 if TYPE_CHECKING:  # imported where they are used: together they take longer than most commands
     import polars as pl
@@ -87,8 +88,7 @@ class Database:
         config = _NO_EXTENSIONS | (limits if memory_megabytes else {})
         database = cls(_connect(None, read_only=False, config=config), path, attached=_PUBLISHED)
         # Attached, not opened: a process that still has the old file of this name open would be given that again.
-        name = str(path).replace("'", "''")
-        database.execute(f"ATTACH '{name}' AS {_PUBLISHED} (READ_ONLY)")
+        database.execute(f"ATTACH {literal(str(path))} AS {_PUBLISHED} (READ_ONLY)")
         database.execute(f"USE {_PUBLISHED}")
         database.execute("SET enable_external_access = false")
         database.execute("SET lock_configuration = true")

@@ -15,7 +15,7 @@ from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import Standing
-from warehouse.standings import members_sql
+from warehouse.values import members_sql
 
 
 def of_board(db: Database, board: str, entities: Collection[str]) -> dict[str, date]:

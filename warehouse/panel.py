@@ -18,7 +18,8 @@ from warehouse.exactness import Said, in_words
 from warehouse.flips import OrderChange
 from warehouse.queries import sql
 from warehouse.records import Flip
-from warehouse.standings import counted, days_of, members_sql
+from warehouse.standings import days_of
+from warehouse.values import counted, members_sql
 
 STANDS = "stands: it holds on the models seen at both ends"
 LAUNCH = "launch: it holds with models created in between"

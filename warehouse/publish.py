@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from warehouse.db import STORAGE_VERSION, Database
 from warehouse.errors import WarehouseError
-from warehouse.queries import sql
+from warehouse.queries import literal, sql
 
 
 class Carried(NamedTuple):
@@ -112,8 +112,7 @@ def _forget_drafts(target: Path) -> None:
 
 @contextmanager
 def _attached(db: Database, file: Path, options: str = "", *, name: str = "published") -> Iterator[None]:
-    path = str(file).replace("'", "''")
-    db.execute(f"ATTACH '{path}' AS {name}{options}")
+    db.execute(f"ATTACH {literal(str(file))} AS {name}{options}")
     try:
         yield
     finally:
@@ -219,6 +218,4 @@ def _bring_last_seen(db: Database) -> None:
 def _comments(db: Database) -> list[str]:
     """COMMENT ON statements that carry every meaning and unit over."""
     found = db.rows(sql("comments"), {"relations": list(RELATIONS)})
-    return [
-        f"COMMENT ON {what} published.{name} IS '{text.replace(chr(39), chr(39) * 2)}'" for what, name, text in found
-    ]
+    return [f"COMMENT ON {what} published.{name} IS {literal(text)}" for what, name, text in found]

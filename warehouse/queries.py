@@ -33,6 +33,11 @@ def sql(name: str, **fragments: str) -> str:
     return text
 
 
+def literal(text: str) -> str:
+    """A text as SQL, for where a parameter cannot stand."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def migrations() -> list[tuple[int, str, str]]:
     """(number, name, SQL) of every migration, in order."""
     folder = _folder() / "migrations"

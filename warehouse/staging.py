@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from warehouse.db import Database
-from warehouse.queries import sql
+from warehouse.queries import literal, sql
 from warehouse.store import MODEL_SCHEMA
 
 
@@ -49,5 +49,4 @@ def whole(db: Database, file: Path) -> tuple[str, int]:
 
 def reading(file: Path, option: str = "") -> str:
     """A Parquet file as a relation of SQL."""
-    name = str(file).replace("'", "''")
-    return f"read_parquet('{name}'{', ' + option if option else ''})"
+    return f"read_parquet({literal(str(file))}{', ' + option if option else ''})"

@@ -17,7 +17,8 @@ from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
 from warehouse.flips import Day, OrderChange
 from warehouse.queries import sql
-from warehouse.standings import Days, counted, days_of, values_sql
+from warehouse.standings import days_of
+from warehouse.values import Days, counted, values_sql
 
 MEASURES = ("downloads_30d", "downloads_7d", "downloads_all_time")
 SCOPES: tuple[Scope, ...] = ("own", "lineage", "curated")

@@ -45,7 +45,7 @@ FROM incoming;
 -- name: write_identified
 -- Write the rows with whose they are; what their source is silent about as it is known.
 COPY (SELECT {columns} FROM incoming AS i JOIN identified AS d USING (row) LEFT JOIN models AS m ON m.hub_id = d.hub_id)
-TO '{file}' (FORMAT parquet);
+TO {file} (FORMAT parquet);
 
 -- name: count_joined
 -- How many rows were joined to a model of the Hub by name.
