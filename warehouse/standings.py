@@ -46,6 +46,8 @@ class Made:
         self.ranked: dict[str, Days] = defaultdict(dict)
         for board, day, snapshot_id in db.rows(sql("all_ranked_days")):
             self.ranked[board][day] = snapshot_id
+        self.packed = {snapshot_id for (snapshot_id,) in db.rows(sql("packed_snapshots"))}
+        """Snapshots whose counts are in runs."""
         self._series: dict[str, Days] = defaultdict(dict)
         for source, day, snapshot_id in db.rows(sql("all_series_days")):
             self._series[source][day] = snapshot_id
@@ -83,7 +85,7 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
         wanted = sorted(day for day in chosen if day >= start)
         step = _days_at_once(db, board)
         for first in range(0, len(wanted), step):
-            _rank(db, board, chosen, wanted[first : first + step])
+            _rank(db, board, made, wanted[first : first + step])
     # Last, for what stands on a deep board decides who matters.
     if not declared or (start is not None and _may_be_deep(board)):
         told = _declare(db, board, fingerprint, made.seen_until)
@@ -100,18 +102,18 @@ def _forget(db: Database, board: Board, start: date, *, anew: bool) -> None:
     db.execute(sql("delete_rankings"), keys)
 
 
-def _rank(db: Database, board: Board, chosen: Days, wanted: Sequence[date]) -> None:
+def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> None:
     """Rank some days, oldest first; the day before the first of them stands already."""
-    models = of_models(board)
+    models, chosen = of_models(board), made.days_of(board)
     kept, entity = (MODELS, "model") if models else (NAMED, "entity")
+    packed = not made.packed.isdisjoint(chosen[day] for day in wanted)
     with counted(db, board, chosen, wanted) as counts:
-        ranked = sql("ranked", values=values_sql(board, counts, _members(board)), kept=str(KEPT))
-        db.execute(sql("insert_rankings"), {"board": board.name})
+        ranked = sql("ranked", values=values_sql(board, counts, _members(board), packed=packed), kept=str(KEPT))
         if models:
             db.execute(sql("rank_models", ranked=ranked))
             db.execute(sql("number_models"))
         db.execute(sql(f"insert_{kept}", ranked=ranked), {"board": board.name})
-        db.execute(sql("sign_rankings", standings=kept, entity=entity), {"board": board.name})
+        db.execute(sql("insert_rankings", standings=kept, entity=entity), {"board": board.name})
 
 
 def _days_at_once(db: Database, board: Board) -> int:

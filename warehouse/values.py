@@ -67,17 +67,22 @@ def of_models(board: Board) -> bool:
     return board.entity == "model" and board.series is None and board.measure not in DERIVATIVES
 
 
-def values_sql(board: Board, counts: str, members: str | None = None) -> str:
+def values_sql(board: Board, counts: str, members: str | None = None, *, packed: bool = True) -> str:
     """The SELECT of (snapshot_id, entity, value) behind a board, from what `counted` gave, within its block.
 
-    `members` is the SELECT of whom models count for, by default `members_sql`.
+    Args:
+        board: which.
+        counts: what models had.
+        members: the SELECT of whom models count for, by default `members_sql`.
+        packed: whether some of the days wanted may be in runs; to ask there takes as long as all the rest.
     """
     members = members or members_sql(board)
     if board.series is not None:
         return counts
     if board.measure in SPANS or board.measure in DERIVATIVES:
         return sql("board_values_now", counts=counts, members=members)
-    return sql("observed_values", measure=board.measure, members=members)
+    in_runs = sql("packed_values", measure=board.measure) if packed else ""
+    return sql("observed_values", measure=board.measure, members=members, packed=in_runs)
 
 
 def members_sql(board: Board, only: str = "true", entity: str | None = None) -> str:

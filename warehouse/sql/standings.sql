@@ -95,16 +95,12 @@ DELETE FROM rankings
 WHERE board = $board AND ($anew OR day >= $start AND snapshot_id NOT IN (SELECT snapshot_id FROM thinned));
 
 -- name: insert_rankings
--- Note the days that a board is ranked for.
-INSERT INTO rankings (board, day, snapshot_id) SELECT $board, day, snapshot_id FROM days_to_rank;
-
--- name: sign_rankings
--- Note in one number what a board's standings say, on the days that were ranked.
-UPDATE rankings SET checksum = s.checksum
-FROM (
+-- Note the days that a board was ranked for, and in one number what its standings say.
+INSERT INTO rankings (board, day, snapshot_id, checksum)
+SELECT $board, d.day, d.snapshot_id, s.checksum
+FROM days_to_rank AS d LEFT JOIN (
     SELECT day, bit_xor(hash(rank, {entity}, value, share, previous_rank)) AS checksum
-    FROM {standings} WHERE board = $board AND day IN (SELECT day FROM days_to_rank) GROUP BY day) AS s
-WHERE rankings.board = $board AND rankings.day = s.day;
+    FROM {standings} WHERE board = $board AND day IN (SELECT day FROM days_to_rank) GROUP BY day) AS s USING (day);
 
 -- name: whole_members
 -- Which models count for whom, each as a whole.
@@ -145,26 +141,33 @@ JOIN run_days AS d USING (run, position)
 WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND r.value IS NOT NULL
 
 -- name: observed_values
--- Value of every entity in the snapshots to rank, as the Hub counts; runs are summed before their days are looked up.
+-- Value of every entity in the snapshots to rank, as the Hub counts.
 WITH numbered AS MATERIALIZED (SELECT n.name, w.entity, w.share FROM model_names AS n JOIN ({members}) AS w USING (hub_id))
 SELECT snapshot_id, entity, sum(value) AS value
 FROM (
     SELECT o.snapshot_id, n.entity, o.{measure} * n.share AS value
     FROM recent_observations AS o JOIN numbered AS n USING (name)
-    WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank)
-    UNION ALL
-    SELECT d.snapshot_id, r.entity, r.value
-    FROM (
-        SELECT run, position, entity, sum(count * share) AS value
-        FROM (
-            SELECT r.run, n.entity, n.share, unnest(r.{measure}) AS count, generate_subscripts(r.{measure}, 1) AS position
-            FROM observation_runs AS r JOIN numbered AS n USING (name)
-            WHERE r.run IN (SELECT run FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank)))
-        GROUP BY ALL) AS r
-    JOIN run_days AS d USING (run, position)
-    WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank))
+    WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) {packed})
 WHERE value IS NOT NULL
 GROUP BY ALL
+
+-- name: packed_values
+-- The part of them that is in runs, which are summed before their days are looked up.
+UNION ALL
+SELECT d.snapshot_id, r.entity, r.value
+FROM (
+    SELECT run, position, entity, sum(count * share) AS value
+    FROM (
+        SELECT r.run, n.entity, n.share, unnest(r.{measure}) AS count, generate_subscripts(r.{measure}, 1) AS position
+        FROM observation_runs AS r JOIN numbered AS n USING (name)
+        WHERE r.run IN (SELECT run FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank)))
+    GROUP BY ALL) AS r
+JOIN run_days AS d USING (run, position)
+WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank)
+
+-- name: packed_snapshots
+-- The snapshots whose counts are in runs.
+SELECT DISTINCT snapshot_id FROM run_days;
 
 -- name: derivatives_counts
 -- One for each model that was known and not yet gone on the days to rank.
