@@ -23,6 +23,10 @@ def db() -> Iterator[Database]:
         yield database
 
 
+def renamed_publishers(db: Database) -> dict[str, str]:
+    return {move.former: move.present for move in renames.moved_publishers(db) if not move.merged}
+
+
 def renamed(models: Sequence[HubModel], old: str, new: str) -> list[HubModel]:
     """The same models, under another publisher."""
 
@@ -42,21 +46,21 @@ def test_a_publisher_all_of_whose_models_are_under_another_name_was_renamed(db: 
     look(db, 0, BOTH)
     look(db, 1, renamed(BOTH, "alpha", "alpha-next"))
 
-    assert renames.renamed_publishers(db) == {"alpha": "alpha-next"}
+    assert renamed_publishers(db) == {"alpha": "alpha-next"}
 
 
 def test_after_two_renames_both_former_names_lead_to_the_present_one(db: Database) -> None:
     for number, name in enumerate(("alpha", "alpha-next", "alpha-last")):
         look(db, number, renamed(BOTH, "alpha", name))
 
-    assert renames.renamed_publishers(db) == {"alpha": "alpha-last", "alpha-next": "alpha-last"}
+    assert renamed_publishers(db) == {"alpha": "alpha-last", "alpha-next": "alpha-last"}
 
 
 def test_a_model_that_moves_alone_renames_nobody(db: Database) -> None:
     look(db, 0, BOTH)
     look(db, 1, [*renamed(BOTH[:1], "alpha", "beta"), *BOTH[1:]])
 
-    assert renames.renamed_publishers(db) == {}
+    assert renamed_publishers(db) == {}
     assert identity.renamed_repositories(db) == {"alpha/a": "beta/a"}
 
 
@@ -64,7 +68,7 @@ def test_a_publisher_that_is_merged_into_another_is_not_renamed_and_its_place_en
     look(db, 0, BOTH)
     look(db, 1, renamed(BOTH, "alpha", "beta"))
 
-    assert renames.renamed_publishers(db) == {}
+    assert renamed_publishers(db) == {}
     assert renames.moved_publishers(db) == [("alpha", "beta", small_hub.day(1), True)]
 
 
@@ -123,7 +127,7 @@ def test_models_deleted_before_do_not_hold_the_former_name(db: Database) -> None
     look(db, 1, BOTH)
     look(db, 2, renamed(BOTH, "alpha", "alpha-next"))
 
-    assert renames.renamed_publishers(db) == {"alpha": "alpha-next"}
+    assert renamed_publishers(db) == {"alpha": "alpha-next"}
 
 
 def test_a_name_that_somebody_has_now_is_not_led_on(db: Database) -> None:

@@ -44,25 +44,24 @@ class Move(NamedTuple):
     """Its models went to a publisher that was there before; false: it was renamed."""
 
 
-def note(db: Database) -> None:
-    """Bring the table of former publishers up to date with the descriptions. Run inside a transaction."""
+def note(db: Database) -> dict[str, str]:
+    """Bring the table of former publishers up to date with the descriptions. Run inside a transaction.
+
+    Returns:
+        Former name -> name now, of publishers that were renamed.
+    """
     moves = resolved(Step(*row) for row in db.rows(sql("publisher_steps")))
-    if moves == moved_publishers(db):
-        return
-    db.execute(sql("clear_former_publishers"))
-    schema = {"former": pl.String, "present": pl.String, "day": pl.Date, "merged": pl.Boolean}
-    with db.view_of("moves", pl.DataFrame(moves, schema=schema, orient="row")):
-        db.execute(sql("fill_former_publishers"))
+    if moves != moved_publishers(db):
+        db.execute(sql("clear_former_publishers"))
+        schema = {"former": pl.String, "present": pl.String, "day": pl.Date, "merged": pl.Boolean}
+        with db.view_of("moves", pl.DataFrame(moves, schema=schema, orient="row")):
+            db.execute(sql("fill_former_publishers"))
+    return {move.former: move.present for move in moves if not move.merged}
 
 
 def moved_publishers(db: Database) -> list[Move]:
     """What became of every publisher that is another now, by name; of the warehouse, or of a published file."""
     return [Move(*row) for row in db.rows(sql("former_publishers"))]
-
-
-def renamed_publishers(db: Database) -> dict[str, str]:
-    """Former name -> name now, of publishers that were renamed."""
-    return {move.former: move.present for move in moved_publishers(db) if not move.merged}
 
 
 def resolved(steps: Iterable[Step]) -> list[Move]:

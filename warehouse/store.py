@@ -143,11 +143,12 @@ def attribute(db: Database, registry: Registry) -> None:
     A publisher that was renamed and is not in the registry by its new name keeps its families by its old one.
     """
     write_registry(db, registry)  # whoever ranks next need not attribute again because it has changed
-    renames.note(db)
-    renamed = renames.renamed_publishers(db)
+    moving = bool(db.value(sql("any_renamed")))  # in a young warehouse nobody is: that is asked more quickly
+    renamed = renames.note(db) if moving else {}
     family_of = identity.family_of(registry, renamed)
     publishers = {name for family in registry.families for name in family.publishers} | set(renamed.values())
-    traced, own = _traced(db, [name.lower() for name in publishers], family_of)
+    former: dict[str, int] = dict(db.rows(sql("former_names"))) if moving else {}
+    traced, own = _traced(db, [name.lower() for name in publishers], family_of, former)
     with db.view_of("attributed", traced.lineage.with_columns(own=own)):
         db.execute(sql("find_attributed"))
         db.execute(sql("attribute_models"))
@@ -158,17 +159,17 @@ def attribute(db: Database, registry: Registry) -> None:
 
 
 def _traced(
-    db: Database, publishers: Sequence[str], family_of: Callable[[str], str | None]
+    db: Database, publishers: Sequence[str], family_of: Callable[[str], str | None], former: Mapping[str, int]
 ) -> tuple[lineage.Lineage, pl.Series]:
     """The lineage of all models by their place in the table, and which of them a family's own publisher published.
 
-    Of millions of names only those of the families' `publishers`, in lower case, are asked for.
+    Of millions of names only those of the families' `publishers`, in lower case, are asked for. `former` has the names
+    that models had before, and whose they were.
     """
     models = db.frame(sql("models_to_attribute"), {"publishers": publishers})
     places = models["ours"].arg_true()
     found = pl.Series([family_of(repo_id) for repo_id in models["repo_id"].gather(places)], dtype=pl.String)
     own = pl.repeat(None, models.height, dtype=pl.String, eager=True).scatter(places, found)
-    former: dict[str, int] = dict(db.rows(sql("former_names")))
     # Not named here, so that nothing but `trace` holds them: of millions of models they are what it needs room for.
     frames = [models.select("model", "repo_id", own_family=own), db.frame(sql("declared_parents"))]
     del models

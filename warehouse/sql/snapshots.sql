@@ -119,6 +119,10 @@ FROM models ORDER BY hub_id;
 SELECT model, parent.relation AS relation, parent.repo_id AS parent_repo_id
 FROM (SELECT rowid AS model, unnest(parents) AS parent FROM models);
 
+-- name: any_renamed
+-- Whether any model ever had another name.
+SELECT count(former_names) > 0 FROM models;
+
 -- name: former_names
 -- Names that models had before, and whose they were; a name that somebody has now is not among them.
 SELECT v.repo_id, arg_max(m.model, v.snapshot_id)
