@@ -1,4 +1,4 @@
-"""Backtest: what rules would have said over stored history. It has nothing to send with, so it never sends (pure)."""
+"""Backtest: what rules would have said over stored history; pure, but for `borne_out`. It has nothing to send with."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import NamedTuple
 
 from alerts import engine
 from alerts.engine import Event
 from alerts.rules import Rule
+from warehouse.ledger import Ledger
 from warehouse.records import Standing
 
 Holds = Callable[[Event], bool | None]
@@ -85,6 +87,12 @@ def _held(event: Event, holds: Holds, said: dict[tuple[str, str], str]) -> bool:
     if not held:
         said[slot] = event.entity
     return held
+
+
+def borne_out(ledger: Ledger) -> Holds:
+    """Whether the models bear a flip out, as detection judges it. Each is asked for once: a sweep meets it often."""
+    worth = cache(ledger.worth)
+    return lambda event: worth(event.board, event.entity, event.rival, event.since)[1]
 
 
 def sweep(

@@ -105,7 +105,7 @@ def _last_fired(ledger: Ledger, rule: Rule, ranks: str) -> str:
     if rule.when == "source_trouble":
         return "its past is not kept"
     standings = ledger.standings_since(rule.board, date.min, rule.between)
-    told = backtest.run(standings, [rule], lambda e: ledger.worth(e.board, e.entity, e.rival, e.since)[1])
+    told = backtest.run(standings, [rule], backtest.borne_out(ledger))
     sent = [alert for alert in told if not alert.held]
     over = f"over {len(standings)} stored days"
     if not sent:

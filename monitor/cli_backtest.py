@@ -13,7 +13,6 @@ from monitor.cli_common import DayOption, FormatOption, as_day, reading, say, se
 from monitor.output import Format, line_chart, print_rows
 
 if TYPE_CHECKING:
-    from alerts.engine import Event
     from alerts.rules import Rule
     from jobs import backtest as backtesting
     from warehouse.ledger import Ledger
@@ -52,7 +51,7 @@ def backtest(
 def _backtest(ledger: Ledger, rule: Rule, since: date | None) -> list[backtesting.Told]:
     from jobs import backtest as backtesting  # noqa: PLC0415 the engine
 
-    return backtesting.run(_standings(ledger, rule, since), [rule], lambda event: holds(ledger, event))
+    return backtesting.run(_standings(ledger, rule, since), [rule], backtesting.borne_out(ledger))
 
 
 def _print_backtests(told: list[backtesting.Told], form: Format) -> None:
@@ -94,10 +93,10 @@ def _print_sweeps(ledger: Ledger, rules: list[Rule], since: date | None, form: F
     """One row for a rule, a confirm and a margin; on the terminal one grid for each rule."""
     from jobs import backtest as backtesting  # noqa: PLC0415 the engine
 
-    swept = []
+    swept, holds = [], backtesting.borne_out(ledger)
     for rule in rules:
         standings = _standings(ledger, rule, since)
-        swept.append((rule, list(backtesting.sweep(standings, rule, lambda event: holds(ledger, event)))))
+        swept.append((rule, list(backtesting.sweep(standings, rule, holds))))
     if form is Format.table:
         _print_grids(swept)
     else:
@@ -129,11 +128,6 @@ def _cell(outcome: backtesting.Outcome) -> str:
 
 def _standings(ledger: Ledger, rule: Rule, since: date | None) -> list[Standing]:
     return ledger.standings_since(rule.board, since or date.min, rule.between)
-
-
-def holds(ledger: Ledger, event: Event) -> bool | None:
-    """Whether the models bear a flip out, as detection judges it."""
-    return ledger.worth(event.board, event.entity, event.rival, event.since)[1]
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -107,11 +107,7 @@ def page(published: Path) -> str:
     with Database.open_published(published) as db:
         ledger = Ledger(db)
         standings = ledger.standings_since("publishers", date.min)
-
-        def holds(event: backtest.Event) -> bool | None:
-            return ledger.worth(event.board, event.entity, event.rival, event.since)[1]
-
-        sections = [_head(), *_monthly(), *_daily(standings, holds), *_limits(standings)]
+        sections = [_head(), *_monthly(), *_daily(standings, backtest.borne_out(ledger)), *_limits(standings)]
     return "\n".join(sections) + "\n"
 
 
@@ -180,7 +176,7 @@ once: ahead since April 2025, told in June. The price of sparing the two false a
 """
 
 
-def _daily(standings: Sequence[Standing], holds: Callable[[backtest.Event], bool | None]) -> Iterator[str]:
+def _daily(standings: Sequence[Standing], holds: backtest.Holds) -> Iterator[str]:
     first, last = standings[0].day, standings[-1].day
     yield f"""\
 ## Recorded looks of 2026
@@ -217,9 +213,7 @@ lie between two looks, so three looks in a row take weeks. What the demo's rule 
         )
 
 
-def _row(
-    standings: Sequence[Standing], rule: Rule, outcome: Outcome, holds: Callable[[backtest.Event], bool | None]
-) -> tuple[object, ...]:
+def _row(standings: Sequence[Standing], rule: Rule, outcome: Outcome, holds: backtest.Holds) -> tuple[object, ...]:
     tried = rule.model_copy(update={"confirm": outcome.confirm, "margin": outcome.margin})
     held = sum(one.held for one in backtest.run(standings, [tried], holds))
     return (

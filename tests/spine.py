@@ -254,7 +254,9 @@ path = "{folder}/outbox"
 
 
 def configure(folder: Path, endpoint: str, *, confirm: int = 1, more: str = "") -> Path:
-    """A configuration of this small world, as a user writes one."""
+    """A configuration of this small world, as a user writes one, and a new warehouse: making one takes long."""
+    if not (folder / "warehouse.duckdb").exists():
+        shutil.copy(migrated(), folder / "warehouse.duckdb")
     file = folder / "leadchange.toml"
     text = CONFIGURATION.replace("{endpoint}", endpoint).replace("{folder}", str(folder))
     file.write_text(text.replace("{confirm}", str(confirm)) + more, "utf-8")

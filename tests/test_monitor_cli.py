@@ -459,6 +459,7 @@ def test_a_damaged_file_is_exit_5_and_left_alone(run: Run, file: Path, name: str
 
 def test_somebody_elses_file_is_exit_5_and_left_alone(run: Run, file: Path) -> None:
     path = file.parent / "warehouse.duckdb"
+    path.unlink()
     with Database.open(path) as db:
         db.execute("CREATE TABLE theirs (n INTEGER)")
     before = path.read_bytes()
@@ -616,6 +617,7 @@ def test_when_says_how_sure_the_source_of_a_series_is(run: Run, file: Path, tmp_
 def test_a_series_that_cannot_be_read_is_one_line(
     run: Run, file: Path, tmp_path: Path, content: str | None, words: str
 ) -> None:
+    (tmp_path / "warehouse.duckdb").unlink()
     sheet = tmp_path / "totals.csv"
     if content is not None:
         sheet.write_text(content)

@@ -11,9 +11,7 @@ from typing import Any
 import httpx
 import polars as pl
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 from test_monitor_web import served
 from web_world import World, hostile, now, published
 
@@ -41,6 +39,8 @@ def site() -> Iterator[httpx.Client]:
 
 
 def description() -> Any:  # noqa: ANN401 schemathesis names no type for it
+    import schemathesis  # half a second, and whoever collects the tests imports this file
+
     app = create_app(Published(published()), now=now)
     # The cache and the guard are no part of the description.
     app.user_middleware.clear()
@@ -57,6 +57,8 @@ def test_the_api_does_what_its_description_says(tmp_path: Path) -> None:
 
 def cases_of(operation: Any) -> int:  # noqa: ANN401 see above
     """Try an operation; how often it was tried."""
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
     tried = 0
     sql = operation.path == "/api/sql"
     # No schema describes what is SQL.

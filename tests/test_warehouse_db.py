@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from spine import held_elsewhere, moment, warehouse
 
-from warehouse.db import Database
+from warehouse.db import _MOST_PARSED, Database
 from warehouse.errors import QueryRefusedError, WarehouseError
 from warehouse.migrate import migrate
 
@@ -451,3 +451,19 @@ def test_a_published_file_of_another_version_says_how_to_renew_it(tmp_path: Path
         for question in ("SELECT refused_since FROM deliveries", "FROM former_publishers"):
             with pytest.raises(WarehouseError, match="another version of leadchange: run `leadchange detect`"):
                 published.rows(question)
+
+
+def test_a_statement_that_is_known_sees_what_has_changed_on_every_connection() -> None:
+    """It is parsed once, and bound anew each time."""
+    with Database.in_memory() as one, Database.in_memory() as other:
+        one.execute("CREATE TABLE known AS SELECT 1 AS a")
+        other.execute("CREATE TABLE known AS SELECT 'x' AS b")
+        assert one.records("FROM known") == [{"a": 1}]
+        assert other.records("FROM known") == [{"b": "x"}]
+        one.execute("ALTER TABLE known ADD COLUMN c DATE")
+        assert one.records("FROM known") == [{"a": 1, "c": None}]
+        assert one.frame("FROM known").columns == ["a", "c"]
+        for kind in (1, "x", None, 1.5):
+            assert one.value("SELECT $it", {"it": kind}) == kind
+        for number in range(_MOST_PARSED + 10):
+            assert one.value(f"SELECT {number}") == number
