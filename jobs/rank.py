@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
 from warehouse import departures, exactness, identity, panel, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.flips import TOP, leaders, order_changes
+from warehouse.flips import TOP, Day, OlderDaysError, OrderChange, leaders, order_changes
 from warehouse.ledger import Ledger
 from warehouse.registry import Registry
+
+WINDOW = 28
+"""Ranked days, before those that are new, that are read to find who passed whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +46,44 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
             start = min(made.ranked[board.name], default=start)
         if start is not None:
             starts[board.name] = start
-            flips += _find_flips(db, board, start)
+            flips += _find_flips(db, board, start, made.ranked[board.name])
     identity.follow_renames(db, registry)
     return Summary(starts, flips)
 
 
-def _find_flips(db: Database, board: Board, start: date) -> int:
-    """Make a board's flips follow from its standings, which are new from `start` on; how many flips are new."""
+def _find_flips(db: Database, board: Board, start: date, ranked: Iterable[date]) -> int:
+    """Make a board's flips follow from its standings, which are new from `start` on; how many flips are new.
+
+    Of the days `ranked` before, the last ones nearly always tell enough: all are read only where they do not.
+    """
     ledger = Ledger(db)
-    days = ledger.top_days(board.name, 2 * TOP)
-    missing = leaders(days) - days[-1].values.keys() if days else ()
-    left = departures.of_board(db, board.name, missing)
-    found = {change.flip_id(board.name): change for change in order_changes(days, left=left)}
-    known = ledger.known_flips(board.name)
-    settled = {flip_id for flip_id, change in found.items() if change.at.day < start} & known.keys()
-    if undone := sorted(known.keys() - settled):
+    since, changes = _order_changes(ledger, board.name, sorted(day for day in ranked if day < start)[-WINDOW:])
+    found = {change.flip_id(board.name): change for change in changes}
+    known = set(ledger.known_flips(board.name, since))
+    settled = {flip_id for flip_id, change in found.items() if change.at.day < start} & known
+    if undone := sorted(known - settled):
         ledger.delete_flips(board.name, undone)
     changes = [change for flip_id, change in found.items() if flip_id not in settled]
     said = exactness.said(db, board)
     for change, seen in zip(changes, panel.panels(db, board, changes), strict=True):
         flip = panel.judge(board.name, change, seen, said)
         ledger.insert_flip(flip, snapshot_id=change.at.snapshot_id, previous_day=change.before.day)
-    return len(found.keys() - known.keys())
+    return len(found.keys() - known)
+
+
+def _order_changes(ledger: Ledger, board: str, last: Sequence[date]) -> tuple[date, list[OrderChange]]:
+    """The day after which changes of order were looked for, and what was found; `last` are days before the new."""
+    led = ledger.leader_by(board, last[0]) if len(last) == WINDOW else None
+    if led is not None:
+        days = ledger.top_days(board, 2 * TOP, last[0])
+        if days[0].day == last[0]:
+            with suppress(OlderDaysError):
+                return last[0], _changes(ledger, board, days, led)
+    return date.min, _changes(ledger, board, ledger.top_days(board, 2 * TOP, date.min))
+
+
+def _changes(ledger: Ledger, board: str, days: Sequence[Day], led: str | None = None) -> list[OrderChange]:
+    """Changes of order on these days; who has left the Hub has lost the lead."""
+    first = leaders(days) | ({led} if led else set())
+    left = departures.of_board(ledger.db, board, first - days[-1].values.keys() if days else ())
+    return list(order_changes(days, left=left, led=led))

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import date
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_hub import day
 
-from warehouse.flips import Day, order_changes
+from warehouse.flips import Day, OlderDaysError, order_changes
 
 Values = dict[str, float]
 
@@ -65,3 +69,32 @@ def test_the_same_days_give_the_same_flips_under_the_same_ids(values: list[Value
 
     assert once == again
     assert len(set(once)) == len(once)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.dictionaries(st.sampled_from("ABC"), st.integers(0, 4), min_size=1), min_size=2, max_size=8),
+    st.integers(0, 7),
+    st.dictionaries(st.sampled_from("ABC"), st.integers(0, 7).map(day)),
+)
+def test_the_last_days_tell_what_all_days_tell_or_say_that_they_cannot(
+    values: list[Values], since: int, left: dict[str, date]
+) -> None:
+    whole = days(*values)
+    since = min(since, len(whole) - 1)
+    found = list(order_changes(whole, left=left))
+    took = [c.entity for c in found if c.kind == "lead_change" and c.at.snapshot_id <= since]
+    first = [entity for entity, rank in whole[0].ranks.items() if rank == 1]
+    led = took[-1] if took else first[0] if len(first) == 1 else None
+    if led is not None:
+        with suppress(OlderDaysError):
+            assert list(order_changes(whole[since:], left=left, led=led)) == [
+                change for change in found if change.at.snapshot_id > since
+            ]
+
+
+def test_a_tie_from_before_the_last_days_is_left_to_all_days() -> None:
+    whole = days({"A": 3, "B": 2, "C": 1}, {"A": 3, "B": 1, "C": 1}, {"A": 3, "B": 1, "C": 2})
+    with pytest.raises(OlderDaysError):
+        list(order_changes(whole[1:], led="A"))
+    assert list(order_changes(whole[:2], led="A")) == []

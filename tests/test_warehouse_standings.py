@@ -193,7 +193,7 @@ def everything(db: Database) -> list[tuple[object, ...]]:
 
 def rank_anew(db: Database, *boards: Board) -> None:
     with db.transaction():
-        for table in (*standings.TABLES, "ranked_models", "rankings", "boards"):
+        for table in (*standings.TABLES, "ranked_models", "rankings", "boards", "flips"):
             db.execute(f"DELETE FROM {table}")
         rank.run(db, boards, REGISTRY)
 
@@ -211,6 +211,31 @@ def test_ranking_day_by_day_gives_what_ranking_anew_gives(db: Database) -> None:
     rank_anew(db, *boards)
 
     assert everything(db) == before
+
+
+def test_flips_found_day_by_day_in_the_last_days_are_those_of_all_days(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rank, "WINDOW", 2)
+    counts = [
+        (9, 5, 1),
+        (9, 9, 1),
+        (8, 9, 2),
+        (8, 8, 2),
+        (8, 8, 8),
+        (9, 8, 9),
+        (9, 8, 8),
+        (7, 8, 8),
+        (7, 9, 8),
+        (9, 7, 8),
+    ]
+    for number, (alpha, beta, gamma) in enumerate(counts):
+        look(db, number, [model("alpha/a", alpha), model("beta/b", beta), model("gamma/c", gamma)], OWN)
+    found = db.rows("FROM flips ORDER BY ALL")
+    rank_anew(db, OWN)
+
+    assert db.rows("FROM flips ORDER BY ALL") == found
+    assert len(found) > 5
 
 
 def test_nothing_new_means_nothing_to_do(db: Database) -> None:

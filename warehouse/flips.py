@@ -43,18 +43,34 @@ class OrderChange:
         return hashlib.sha256(key.encode()).hexdigest()[:10]
 
 
-def order_changes(days: Sequence[Day], top: int = TOP, left: Mapping[str, date] | None = None) -> Iterator[OrderChange]:
-    """Every change of order between neighbouring days, oldest first. `left`: who has left the Hub, and since when."""
+class OlderDaysError(Exception):
+    """Who was ahead before a tie was decided on days that were not given."""
+
+
+def order_changes(
+    days: Sequence[Day], top: int = TOP, left: Mapping[str, date] | None = None, *, led: str | None = None
+) -> Iterator[OrderChange]:
+    """Every change of order between neighbouring days, oldest first.
+
+    Args:
+        days: all days of a board, or its last ones.
+        top: how far down.
+        left: who has left the Hub, and since when.
+        led: who had the lead by the first of the days, where there are older ones.
+
+    Raises:
+        OlderDaysError: of the last days alone it cannot be told.
+    """
     ahead: dict[frozenset[str], str] = {}
     leader: str | None = None
     for before, at in zip([None, *days], days, strict=False):
         if before is None:
-            leader = _sole_leader(at)
+            leader = led or _sole_leader(at)
             continue
         new = _new_leader(leader, at, left or {})
         if leader is not None and new is not None:
             yield OrderChange("lead_change", new, leader, before, at)
-        for change in _passed(before, at, ahead, top):
+        for change in _passed(before, at, ahead, top, whole=led is None):
             if (change.entity, change.rival) != (new, leader):
                 yield change
         leader = new or leader or _sole_leader(at)
@@ -77,14 +93,19 @@ def leaders(days: Sequence[Day]) -> set[str]:
     return {entity for day in days for entity, rank in day.ranks.items() if rank == 1}
 
 
-def _passed(before: Day, at: Day, ahead: dict[frozenset[str], str], top: int) -> Iterator[OrderChange]:
-    """Pairs whose order on `at` is not the one they had; `ahead` remembers each pair's last strict order."""
+def _passed(before: Day, at: Day, ahead: dict[frozenset[str], str], top: int, *, whole: bool) -> Iterator[OrderChange]:
+    """Pairs whose order on `at` is not the one they had; `ahead` remembers each pair's last strict order.
+
+    Not `whole`: there are older days, which may have told the order of a pair.
+    """
     watched = [e for e in at.values if e in before.values and min(at.ranks[e], before.ranks[e]) <= top]
     for index, one in enumerate(watched):
         for other in watched[index + 1 :]:
             pair = frozenset((one, other))
             was = _who_is_ahead(before, one, other) or ahead.get(pair)
             now = _who_is_ahead(at, one, other)
+            if was is None and now is not None and not whole:
+                raise OlderDaysError
             if was is not None:
                 ahead[pair] = now or was
             if was is not None and now is not None and now != was:

@@ -178,19 +178,23 @@ class Ledger:
 
     # Flips
 
-    def top_days(self, board: str, depth: int) -> list[Day]:
+    def top_days(self, board: str, depth: int, since: date) -> list[Day]:
         """The upper part of a board, day by day, oldest first."""
         days: dict[date, Day] = {}
-        for day, snapshot_id, entity, rank, value in self.db.rows(sql("top_days"), {"board": board, "depth": depth}):
+        keys = {"board": board, "depth": depth, "since": since}
+        for day, snapshot_id, entity, rank, value in self.db.rows(sql("top_days"), keys):
             record = days.setdefault(day, Day(day, snapshot_id, {}, {}))
             record.ranks[entity], record.values[entity] = rank, value
         return list(days.values())
 
-    def known_flips(self, board: str) -> dict[str, tuple[int, date]]:
-        """flip_id -> (snapshot, previous day) of the flips that stand."""
-        return {
-            flip: (snapshot, before) for flip, snapshot, before in self.db.rows(sql("known_flips"), {"board": board})
-        }
+    def leader_by(self, board: str, day: date) -> str | None:
+        """Who had the lead by the end of a day; None when the flips do not tell."""
+        found = self.db.value(sql("leader_by"), {"board": board, "day": day})
+        return None if found is None else str(found)
+
+    def known_flips(self, board: str, since: date) -> list[str]:
+        """The flips that stand, of days after one."""
+        return [flip for (flip,) in self.db.rows(sql("known_flips"), {"board": board, "since": since})]
 
     def delete_flips(self, board: str, flips: Sequence[str]) -> None:
         """Forget flips that no longer follow from the standings."""

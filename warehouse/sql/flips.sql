@@ -2,13 +2,22 @@
 -- The upper part of a board, day by day. In two parts, so that of deep boards hardly more than the ranks is read.
 SELECT day, snapshot_id, entity, rank, value
 FROM (
-    FROM standings WHERE board = $board AND rank <= $depth
-    UNION ALL FROM standings WHERE board = $board AND previous_rank <= $depth AND rank > $depth)
+    FROM standings WHERE board = $board AND rank <= $depth AND day >= $since
+    UNION ALL FROM standings WHERE board = $board AND previous_rank <= $depth AND rank > $depth AND day >= $since)
 ORDER BY day, rank, entity;
 
+-- name: leader_by
+-- Who took the lead last by a day; where nobody did, who was first alone on the first day on which anybody stood.
+SELECT coalesce(
+    (SELECT arg_max(entity, day) FROM flips WHERE board = $board AND kind = 'lead_change' AND day <= $day),
+    (SELECT any_value(entity) FROM standings
+    WHERE board = $board AND rank = 1
+        AND day = (SELECT min(day) FROM rankings WHERE board = $board AND checksum IS NOT NULL)
+    HAVING count(*) = 1));
+
 -- name: known_flips
--- Flips of a board that stand already, and the ends they were judged by.
-SELECT flip_id, snapshot_id, previous_day FROM flips WHERE board = $board;
+-- Flips of a board that stand already, of days after one.
+SELECT flip_id FROM flips WHERE board = $board AND day > $since;
 
 -- name: delete_flips
 -- Forget flips of a board that no longer follow from its standings.
