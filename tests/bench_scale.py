@@ -132,7 +132,8 @@ def keep(folder: str) -> dict[str, Any]:
             forget_peak()
             watch = ranked(db, day, models, count)
             watch("publication", lambda: publish(db, Path(folder) / "adoption.duckdb"))
-            days.append({"seconds": watch.seconds, "processor": watch.processor, "peak": peak_megabytes()})
+            took = {"seconds": watch.seconds, "processor": watch.processor, "peak": peak_megabytes()}
+            days.append(took | {"models": count})
             sys.stderr.write(f"{day} {days[-1]}\n")
             nights.append(_night(db, day))
     return {"days": days, "nights": nights}
@@ -282,7 +283,7 @@ lineage, the standings of {boards} boards and their flips, and the published fil
 figures of a day are of the last {last}. Beside it: DuckDB alone adding up a day's counts in a Parquet file (the floor),
 and the usual tracker, a loop over the models whose rows pandas appends to a CSV file.
 On a day on which a model moves that alone is as large as one of the 100 leading publishers, their board is made again
-for every day kept."""
+for every day kept. The published file is copied before what differs is replaced in it, which grows with the days kept."""
 
 _ABOUT_YEAR = """
 
@@ -305,7 +306,7 @@ def whole_hub(
     about = _ABOUT.format(models=models, days=days, boards=len(RANKED), last=last)
     figures = [
         *_figures_of_days(kept["days"][-last:]),
-        *_flat(costs),
+        *_flat(costs, [day["models"] for day in kept["days"]]),
         Figure(
             "a day, against DuckDB alone adding up its counts", [cost / alone["seconds"] for cost in costs[-last:]], "x"
         ),
@@ -341,18 +342,24 @@ def _figures_of_days(days: Sequence[dict[str, Any]]) -> Iterator[Figure]:
     yield Figure("... processor time of all", [1000 * sum(day["processor"].values()) for day in days], "ms")
 
 
-def _flat(costs: Sequence[float]) -> Iterator[Figure]:
+def _flat(costs: Sequence[float], models: Sequence[int]) -> Iterator[Figure]:
     """The last days against those from which on a day is to cost the same, where there are as many."""
     if len(costs) >= 3 * SETTLED:
-        early, late = costs[SETTLED - 1 : 2 * SETTLED - 1], costs[-SETTLED:]
         what = f"a day, the last {SETTLED} against days {SETTLED} to {2 * SETTLED - 1}"
-        yield Figure(what, [statistics.median(late) / statistics.median(early)], "x")
+        yield Figure(what, [_grown(costs)], "x")
+        each = [cost / count for cost, count in zip(costs, models, strict=True)]
+        yield Figure("... for as many models: the Hub grows", [_grown(each)], "x")
         settled = costs[SETTLED - 1 :]
         yield Figure(
             f"the dearest day from day {SETTLED} on, against the median",
             [max(settled) / statistics.median(settled)],
             "x",
         )
+
+
+def _grown(costs: Sequence[float]) -> float:
+    """The median of the last days, as a multiple of that of the first that are settled."""
+    return statistics.median(costs[-SETTLED:]) / statistics.median(costs[SETTLED - 1 : 2 * SETTLED - 1])
 
 
 def _costs_of(models: int) -> list[float]:
