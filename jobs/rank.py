@@ -76,7 +76,7 @@ def _order_changes(ledger: Ledger, board: str, last: Sequence[date]) -> tuple[da
     led = ledger.leader_by(board, last[0]) if len(last) == WINDOW else None
     if led is not None:
         days = ledger.top_days(board, 2 * TOP, last[0])
-        if days[0].day == last[0]:
+        if days and days[0].day == last[0]:
             with suppress(OlderDaysError):
                 return last[0], _changes(ledger, board, days, led)
     return date.min, _changes(ledger, board, ledger.top_days(board, 2 * TOP, date.min))

@@ -238,6 +238,14 @@ def test_flips_found_day_by_day_in_the_last_days_are_those_of_all_days(
     assert len(found) > 5
 
 
+def test_days_on_which_nobody_has_a_count_change_no_order(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank, "WINDOW", 1)
+    for number, (alpha, beta) in enumerate([(9, 5), (None, None), (None, None), (4, 5)]):
+        look(db, number, [model("alpha/a", alpha), model("beta/b", beta)], OWN)
+
+    assert db.rows("SELECT kind, entity, rival, day FROM flips") == [("lead_change", "Beta", "Alpha", day(3))]
+
+
 def test_nothing_new_means_nothing_to_do(db: Database) -> None:
     look(db, 0, WORLD, OWN, WEEK, LINEAGE)
     with db.transaction():
