@@ -127,6 +127,7 @@ def _models(walk: Walk, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         frames[listing.publisher] if listing.publisher in frames else store.model_frame(listing.models)
         for listing in walk.listings
     )
-    models = pl.concat([store.model_frame([]), *found])
+    # In one piece: from forty of them DuckDB reads half as quickly, each time that it is asked.
+    models = pl.concat([store.model_frame([]), *found], rechunk=True)
     once = models["hub_id"].n_unique() == models.height
     return models if once else models.unique("hub_id", keep="last", maintain_order=True)

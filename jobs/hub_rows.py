@@ -47,29 +47,32 @@ def read_row(row: object) -> HubModel | Rejected:
     if not publisher or not name or "/" in name:
         return Rejected(repo_id, "its id is not of the form publisher/name", hub_id)
     for counter in ("downloads", "downloadsAllTime", "likes"):
-        if not _is_count(row.get(counter)):
-            return Rejected(repo_id, f"{counter} is {_shown(row[counter])}", hub_id)
+        if (count := row.get(counter)) is not None and not _is_count(count):
+            return Rejected(repo_id, f"{counter} is {_shown(count)}", hub_id)
     return _model(row, publisher)
 
 
 def _model(row: dict[str, Any], publisher: str) -> HubModel:
-    license_, parents = _from_tags(row.get("tags"))
-    disabled = row.get("disabled")
+    said = row.get
+    disabled = said("disabled")
+    license_, parents = _from_tags(said("tags"))
+    # In the order of its fields: to name them takes a tenth of the time of a row. What was not said, as most was not,
+    # is not looked at any closer.
     return HubModel(
-        hub_id=row["_id"],
-        repo_id=row["id"],
-        publisher=publisher,
-        downloads_30d=row.get("downloads"),
-        downloads_all_time=row.get("downloadsAllTime"),
-        likes=row.get("likes"),
-        created_at=_moment(row.get("createdAt")),
-        parameters=_size(row.get("safetensors")) or _size(row.get("gguf")),
-        pipeline_tag=_text(row.get("pipeline_tag")),
-        library=_text(row.get("library_name")),
-        license=license_,
-        gated=_gated(row.get("gated")),
-        disabled=disabled if isinstance(disabled, bool) else None,
-        parents=parents,
+        row["_id"],
+        row["id"],
+        publisher,
+        said("downloads"),
+        said("downloadsAllTime"),
+        said("likes"),
+        _moment(said("createdAt")),
+        _size(said("safetensors")) or _size(said("gguf")),
+        _text(tag) if (tag := said("pipeline_tag")) else None,
+        _text(library) if (library := said("library_name")) else None,
+        license_,
+        None if (gated := said("gated")) is None else _gated(gated),
+        disabled if isinstance(disabled, bool) else None,
+        parents,
     )
 
 
@@ -144,11 +147,11 @@ def _from_tags(tags: object) -> tuple[str | None, tuple[Parent, ...]]:
         relation, _, repo_id = rest.rpartition(":")
         if _is_name(repo_id) and (not relation or relation in _RELATIONS):
             parents[repo_id] = relation or parents.get(repo_id)
-    return license_, tuple([Parent(relation, repo_id) for repo_id, relation in parents.items()])
+    return license_, tuple([Parent(relation, repo_id) for repo_id, relation in parents.items()]) if parents else ()
 
 
 def _is_count(value: object) -> bool:
-    return value is None or (type(value) is int and 0 <= value <= _LARGEST_COUNT)  # `type`, for True is an int too
+    return type(value) is int and 0 <= value <= _LARGEST_COUNT  # `type`, for True is an int too
 
 
 def _is_name(value: object) -> TypeGuard[str]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _STOP_POLL_SECONDS = 0.05
+_OBJECTS_BETWEEN_SEARCHES = 100_000  # those of 30,000 rows, some 20 MB
 
 
 class StoppedError(Exception):
@@ -35,10 +36,11 @@ def run(work: Coroutine[Any, Any, T], stop: threading.Event | None = None) -> T:
 
 @functools.cache
 def _settle() -> None:
-    """Leave out what is loaded by now when unused objects are searched for, as happens again and again while thousands
-    of rows come in: to go through all that was imported takes as long as reading half of them.
+    """Search for unused objects more seldom, and not among what is loaded by now. While thousands of rows come in, all
+    of which are kept, Python would do it again and again, which takes as long as reading half of them.
     """
     gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES)
 
 
 async def together(*work: Coroutine[Any, Any, T]) -> list[T]:
