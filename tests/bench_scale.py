@@ -283,7 +283,7 @@ lineage, the standings of {boards} boards and their flips, and the published fil
 figures of a day are of the last {last}. Beside it: DuckDB alone adding up a day's counts in a Parquet file (the floor),
 and the usual tracker, a loop over the models whose rows pandas appends to a CSV file.
 On a day on which a model moves that alone is as large as one of the 100 leading publishers, their board is made again
-for every day kept. The published file is copied before what differs is replaced in it, which grows with the days."""
+for every day kept. What the published file was before the last time is renewed, as nobody reads it any more."""
 
 _ABOUT_YEAR = """
 

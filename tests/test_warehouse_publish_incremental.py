@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +21,7 @@ from spine import hub, judge, listed, look, moment, warehouse
 
 from jobs import prune
 from warehouse import publish as publishing
+from warehouse import spare
 from warehouse.db import Database
 from warehouse.publish import RELATIONS, publish
 
@@ -89,6 +95,115 @@ def test_a_reader_of_the_copy_before_is_undisturbed(tmp_path: Path) -> None:
             assert old.value("SELECT sum(downloads_30d) FROM observations") == 24
             with Database.open_published(target) as new:
                 assert new.value("SELECT sum(downloads_30d) FROM observations") == 24 + 39
+
+
+def renewed(db: Database, target: Path) -> list[str]:
+    """Renew the copy; the files that are in its folder then."""
+    publish(db, target, small=0)
+    return sorted(path.name for path in target.parent.iterdir())
+
+
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The drafts that began as copies of the last file."""
+    found: list[Path] = []
+    copy: Callable[[Path, Path], None] = spare._copy
+
+    def watched(source: Path, target: Path) -> None:
+        found.append(target)
+        copy(source, target)
+
+    monkeypatch.setattr(spare, "_copy", watched)
+    return found
+
+
+def test_the_copy_before_the_last_is_renewed_instead_of_copying_the_last(tmp_path: Path, copied: list[Path]) -> None:
+    target = tmp_path / "renewed.duckdb"
+    with warehouse() as db, hub() as local:
+        for number in range(5):
+            look(db, local, number, listed(9, 5 + number)[: 9 - number])
+            assert renewed(db, target)[:1] == ([".renewed.duckdb.spare"] if number else ["renewed.duckdb"])
+        assert len(copied) == 1
+        publish(db, tmp_path / "anew.duckdb")
+    assert contents(target) == contents(tmp_path / "anew.duckdb")
+
+
+def test_a_reader_of_the_copy_before_the_last_is_undisturbed(tmp_path: Path, copied: list[Path]) -> None:
+    target = tmp_path / "adoption.duckdb"
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(9, 5))
+        renewed(db, target)
+        with Database.open_published(target) as first:
+            for number in range(1, 4):
+                look(db, local, number, listed(9, 5 + number))
+                renewed(db, target)
+            assert first.value("SELECT sum(downloads_30d) FROM observations") == 24
+        assert len(copied) == 2  # the first time there was none yet, and then somebody read it
+        with open_elsewhere(target):
+            for _ in range(2):
+                renewed(db, target)
+        assert len(copied) == 3
+
+
+@contextmanager
+def open_elsewhere(file: Path) -> Iterator[None]:
+    """Another process reads the file, without any lock."""
+    command = [sys.executable, "-c", "import sys; file = open(sys.argv[1]); print(); sys.stdin.read()", str(file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        yield
+        reader.terminate()
+
+
+def test_a_copy_with_another_name_is_never_written_in(tmp_path: Path, copied: list[Path]) -> None:
+    target, mine = tmp_path / "adoption.duckdb", tmp_path / "mine.duckdb"
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(9, 5))
+        renewed(db, target)
+        mine.hardlink_to(target)
+        before = mine.read_bytes()
+        for number in range(1, 4):
+            look(db, local, number, listed(9, 5 + number))
+            renewed(db, target)
+    assert mine.read_bytes() == before
+    assert len(copied) == 2
+
+
+def test_who_looks_at_the_spare_in_the_moment_it_is_tried_ends_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "adoption.duckdb"
+    file.touch()
+    loop = "import sys\nfor _ in range(100_000): open(sys.argv[1]).close()"
+    with subprocess.Popen([sys.executable, "-c", loop, str(file)]) as reader:
+        found = {spare._idle(file) for _ in iter(reader.poll, 0)}
+    assert found == {True, False}
+
+
+@pytest.mark.parametrize("missing", ["os.link", "fcntl.F_SETLEASE"])
+def test_where_a_spare_cannot_be_kept_or_tried_every_copy_begins_as_the_last(
+    tmp_path: Path, copied: list[Path], monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("not here")
+
+    module, name = missing.split(".")
+    if name == "link":
+        monkeypatch.setattr(os, name, refused)
+    else:
+        monkeypatch.delattr(importlib.import_module(module), name)
+    with warehouse() as db:
+        for _ in range(4):
+            files = renewed(db, tmp_path / "adoption.duckdb")
+    assert len(copied) == 3
+    assert files == ["adoption.duckdb"] if name == "link" else [".adoption.duckdb.spare", "adoption.duckdb"]
+
+
+def test_a_copy_that_became_small_keeps_no_spare(tmp_path: Path) -> None:
+    with warehouse() as db:
+        for _ in range(2):
+            files = renewed(db, tmp_path / "adoption.duckdb")
+        assert files == [".adoption.duckdb.spare", "adoption.duckdb"]
+        publish(db, tmp_path / "adoption.duckdb")
     assert [path.name for path in tmp_path.iterdir()] == ["adoption.duckdb"]
 
 
@@ -152,7 +267,7 @@ def test_a_file_system_that_cannot_share_blocks_gets_a_plain_copy(
     def refused(*_: object) -> int:
         raise OSError("not here")
 
-    monkeypatch.setattr(publishing.os, "copy_file_range", refused)
+    monkeypatch.setattr(os, "copy_file_range", refused)
     with warehouse() as db:
         both_alike(db, tmp_path)
         both_alike(db, tmp_path)

@@ -3,21 +3,22 @@
 A reader of the warehouse itself would block its writer and the writer every reader; so readers get a copy. It is
 written beside its target and moved over it: who has the old one open keeps it undisturbed.
 
-A small copy is written anew. A large one begins as a copy of the last, of which only what differs is replaced:
+A small copy is written anew. A large one begins as the one before the last, or as a copy of the last where somebody
+still reads that (`warehouse.spare`), and only what differs is replaced in it:
 
-    old file --copied--> draft --changed parts of each relation--> checkpoint --moved over--> old file
+    spare, or a copy of the old file --> draft --changed parts of each relation--> checkpoint --moved over--> old file
 """
 
 from __future__ import annotations
 
 import glob
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from warehouse import spare
 from warehouse.db import STORAGE_VERSION, Database
 from warehouse.errors import WarehouseError
 from warehouse.queries import literal, sql
@@ -94,7 +95,10 @@ def publish(db: Database, target: Path, *, small: int = SMALL) -> None:
         _forget_drafts(target)
         draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
         with db.writing:
-            if not _renewed(db, target, draft, small):
+            if _renewed(db, target, draft, small):
+                spare.keep(target)
+            else:
+                spare.forget(target)
                 draft.unlink(missing_ok=True)
                 _write(db, draft, target)
         draft.replace(target)
@@ -156,13 +160,13 @@ def _declare(db: Database) -> None:
 
 
 def _renewed(db: Database, target: Path, draft: Path, small: int) -> bool:
-    """Make the draft of the last copy and what has changed since; False where that is not worth while, or not possible.
+    """Make the draft of a copy there is and what has changed since; False where that is not worth while or possible.
 
     The warehouse's own file is never copied so: closing any descriptor of it would release DuckDB's lock on it.
     """
     if not target.is_file() or target.stat().st_size <= small:
         return False
-    _copy(target, draft)
+    spare.begin(target, draft)
     try:
         with _attached(db, draft):
             if _shape(db, "'published'") != _shape(db, "current_database()"):
@@ -175,19 +179,6 @@ def _renewed(db: Database, target: Path, draft: Path, small: int) -> bool:
     except WarehouseError:
         # Damaged, or of another program: it is replaced like any other.
         return False
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file, sharing its blocks where the file system can."""
-    with source.open("rb") as old, target.open("wb") as new:
-        left = source.stat().st_size
-        try:
-            while left and (copied := os.copy_file_range(old.fileno(), new.fileno(), left)):
-                left -= copied
-        except OSError:
-            old.seek(0)
-            new.seek(0)
-            shutil.copyfileobj(old, new, 2**22)
 
 
 def _shape(db: Database, database: str) -> list[tuple[object, ...]]:
