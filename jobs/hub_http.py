@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from pydantic_core import from_json
 
 from jobs.hub_base import HubError, HubSettings, TokenRefusedError, UnreadableError
 from jobs.rate_limit import Gate, Quota, retry_after_seconds
@@ -236,12 +237,24 @@ async def _read_body(response: httpx.Response) -> bytes:
 
 def _parse(raw: _Raw, kind: type[list[Any] | dict[str, Any]]) -> Any:  # noqa: ANN401  (JSON is anything)
     try:
-        data = json.loads(raw.body)
+        data = read_json(raw.body)
     except (ValueError, RecursionError):
         raise _AgainError(f"answered no JSON: {_excerpt(raw)}") from None
     if not isinstance(data, kind) or (isinstance(data, dict) and "error" in data):
         raise _AgainError(f"answered something else than asked: {_excerpt(raw)}")
     return data
+
+
+def read_json(body: bytes) -> Any:  # noqa: ANN401  (JSON is anything)
+    """As `json.loads`, in half the time: while one answer is read, the lanes of others wait.
+
+    What the quicker reader refuses is read by the other, which takes halves of surrogate pairs, other encodings than
+    UTF-8, and more depth. Raises ValueError or RecursionError.
+    """
+    try:
+        return from_json(body, cache_strings="keys")
+    except ValueError:
+        return json.loads(body)
 
 
 def _excerpt(raw: _Raw) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import socket
 import threading
@@ -915,6 +916,28 @@ def test_reach_says_what_is_wrong(web: respx.MockRouter, response: httpx.Respons
     web.get(LIST).mock(side_effect=lambda _: httpx.Response(response.status_code, content=response.content))
     with pytest.raises(HubError, match=words):
         reach(settings(attempts=1), TOKEN)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(json.dumps(value).encode() for value in ([], {"a": [None, True, -1.5e-7, 10**30, "\N{SNOWMAN} \\ud83d"]})),
+        b'{"a": 1, "a": 2}', b"[NaN, -Infinity, 1e400, -0]", b'["\\ud800", "\xed\xa0\x80", "\x7f"]',
+        b"[" * 300 + b"]" * 300,
+        '["\N{SNOWMAN}"]'.encode("utf-16"), b"\xef\xbb\xbf[1]", b"  [1]\n", b"", HTML.encode(), b"[1", b"[1,]", b"[01]",
+        b"[1] x", b"['a']", b"[nan]", b'["\x00"]', b'["\xff"]', b'["\\x"]', b"[" * 10**5, b"[" + b"9" * 5000 + b"]",
+    ],
+)  # fmt: skip
+def test_json_is_read_as_the_standard_library_reads_it(body: bytes) -> None:
+    assert outcome(hub_http.read_json, body) == outcome(json.loads, body)
+
+
+def outcome(read: Callable[[bytes], Any], body: bytes) -> str:
+    """What came of it, in letters, for NaN is not what it is."""
+    try:
+        return repr(read(body))
+    except (ValueError, RecursionError) as error:
+        return type(error).__name__
 
 
 # --- settings and manners
