@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TypeVar
+from functools import partial
+from typing import Any
 
 import polars as pl
 
@@ -27,7 +28,8 @@ from warehouse.registry import Registry
 
 SOURCE = "hub"
 
-T = TypeVar("T")
+Ask = Callable[[Callable[[Database], Any]], Callable[[], Any]]
+"""Takes a question of the warehouse, and gives what waits for its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,51 +76,31 @@ def run(
         if progress:
             progress(listing)
 
-    walk = hub.walk(settings, registry.publishers, token=token, progress=take, stop=stop)
-    models = _models(walk, frames)
-    took, now = clock() - began, now.astimezone(UTC)
-    return _keep(
-        db, registry, boards, walk, models, endpoint=settings.endpoint, seconds=took, now=now, day=day or now.date()
-    )
-
-
-def _keep(
-    db: Database,
-    registry: Registry,
-    boards: Sequence[Board],
-    walk: Walk,
-    models: pl.DataFrame,
-    *,
-    endpoint: str,
-    seconds: float,
-    now: datetime,
-    day: date,
-) -> Summary:
-    """Write what was seen, judge it, rank it: all or nothing."""
-    look = keeping.Look(SOURCE, now, day, endpoint, walk.requests, seconds)
-    with db.transaction():
-        adopted = adopt.adopt(db, models)
+    day = day or now.astimezone(UTC).date()
+    with _beside(db) as beside:
+        past = beside(lambda reader: history.past(reader, SOURCE, taken_at=now, day=day))
+        walk = hub.walk(settings, registry.publishers, token=token, progress=take, stop=stop)
+        models = _models(walk, frames)
 
         def judge(reader: Database) -> verdict.Judgement:
-            before = history.before(reader, SOURCE, models, taken_at=now, day=day, listings=walk.listings)
+            before = history.before(reader, SOURCE, models, taken_at=now, day=day, listings=walk.listings, known=past())
             return verdict.of_walk(walk, before)
 
-        with _beside(db, judge, at_once=not adopted) as judged:
+        took = clock() - began
+        look = keeping.Look(SOURCE, now.astimezone(UTC), day, settings.endpoint, walk.requests, took)
+        with db.transaction():
+            adopted = adopt.adopt(db, models)
+            # Of what is committed, unless what is known by name was only now joined to what the look shows.
+            judged = partial(judge, db) if adopted else beside(judge)
             snapshot = keeping.write(db, look, models, models.height, judged, adopt.in_words(adopted), walk.listings)
-        return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
+            return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
 
 
 @contextmanager
-def _beside(db: Database, ask: Callable[[Database], T], *, at_once: bool) -> Iterator[Callable[[], T]]:
-    """What `ask` finds out, asked on another processor while the block runs, of what was committed before it.
-
-    Not `at_once`: of what is written by then, when somebody asks for it.
-    """
-    if not at_once:
-        yield lambda: ask(db)
-        return
+def _beside(db: Database) -> Iterator[Ask]:
+    """A way to ask on another processor while the block runs, of what is committed by then."""
     with db.cursor() as reader, ThreadPoolExecutor(1, "beside") as thread:
-        yield thread.submit(ask, reader).result
+        yield lambda question: thread.submit(question, reader).result
 
 
 def _models(walk: Walk, frames: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,32 @@ _LOOKS = 8
 _EVERYBODY = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a source whatever a look shows."""
+
+    reference: tuple[int, date, datetime] | None
+    """The last complete look: its snapshot, day, and when it began. None when there is none yet."""
+    since: Sequence[int]
+    """Snapshots after it."""
+    looks: Sequence[Look]
+    """Earlier days, newest first."""
+    listed: Mapping[str, Sequence[Listed]]
+    """Publisher -> what it listed on the last three days, newest first."""
+
+
+def past(db: Database, source: str, *, taken_at: datetime, day: date, by_name: bool = True) -> Past:
+    """What can be told before a look is there. The arguments are those of `before`; `by_name`: publishers are asked."""
+    keys = {"source": source, "taken_at": taken_at}
+    looks = [_look(*row) for row in db.rows(sql("earlier_days"), {"source": source, "day": day, "most": _DAYS})]
+    listed = _listed(db, source, day) if by_name else {}
+    for reference, shown, began in db.rows(sql("reference_look"), keys):
+        keys |= {"reference": reference, "reference_at": began, "most": _LOOKS}
+        since = [snapshot_id for (snapshot_id,) in db.rows(sql("looks_since"), keys)]
+        return Past((reference, shown, began), since, looks, listed)
+    return Past(None, (), looks, listed)
+
+
 def before(
     db: Database,
     source: str,
@@ -31,6 +58,7 @@ def before(
     taken_at: datetime,
     day: date,
     listings: Sequence[Listing] | None = None,
+    known: Past | None = None,
 ) -> Before:
     """What is known from before a look that is not yet written.
 
@@ -41,27 +69,31 @@ def before(
         taken_at: when it began, aware.
         day: the day it shows.
         listings: how each publisher was listed; None for a table of all models, for which no count of the Hub's speaks.
+        known: the `past` of this look, where it was asked for already.
     """
-    reference = db.rows(sql("reference_look"), {"source": source, "taken_at": taken_at})
-    looks = [_look(*row) for row in db.rows(sql("earlier_days"), {"source": source, "day": day, "most": _DAYS})]
-    listed = _listed(db, source, day) if listings is not None else {}
-    if not reference:
-        return Before(day, None, looks, listed)
-    snapshot_id, reference_day, reference_at = reference[0]
+    known = known or past(db, source, taken_at=taken_at, day=day, by_name=listings is not None)
+    if known.reference is None:
+        return Before(day, None, known.looks, known.listed)
+    snapshot_id, reference_day, reference_at = known.reference
     with db.view_of("incoming", models):
         rows = _rows_gone(db, snapshot_id, listings)
-        keys = {"source": source, "taken_at": taken_at, "reference": snapshot_id, "reference_at": reference_at}
-        since = [row[0] for row in db.rows(sql("looks_since"), keys | {"most": _LOOKS})]
-        counters = db.records(
-            sql("compare_counters"), {"reference": snapshot_id, "since": since, "large": LARGE, "dip": DIP}
-        )[0]
+        counters = _counters(db, snapshot_id, known.since)
+    explained = {one.publisher for one in listings or () if vouched(one, known.listed.get(one.publisher, ()))}
     comparison = Comparison(
         reference=reference_day,
         days=_apart(taken_at - reference_at, day - reference_day),
-        **_coverage(rows, {one.publisher for one in listings or () if vouched(one, listed.get(one.publisher, ()))}),
+        **_coverage(rows, explained),
         **counters,
     )
-    return Before(day, comparison, looks, listed, {row["publisher"]: row["lost"] for row in rows if row["lost"]})
+    gone = {row["publisher"]: row["lost"] for row in rows if row["lost"]}
+    return Before(day, comparison, known.looks, known.listed, gone)
+
+
+def _counters(db: Database, reference: int, since: Sequence[int]) -> dict[str, Any]:
+    """The counters of the view `incoming` beside those of the reference; `since` are the looks in between."""
+    keys = {"reference": reference, "large": LARGE, "dip": DIP} | ({"since": list(since)} if since else {})
+    shown = sql("count_shown") if since else "0"  # to ask it of no look takes as long as of one
+    return db.records(sql("compare_counters", shown=shown), keys)[0]
 
 
 def _apart(looked: timedelta, shown: timedelta) -> float:

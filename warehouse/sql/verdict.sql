@@ -38,6 +38,13 @@ JOIN asked AS a USING (publisher)
 LEFT JOIN (SELECT hub_id FROM incoming) AS i USING (hub_id)
 GROUP BY a.publisher;
 
+-- name: count_shown
+-- Of the large models those whose new value a look after the reference showed already.
+SELECT count(DISTINCT hub_id) FROM large AS l
+JOIN (SELECT * FROM observations WHERE list_contains($since, snapshot_id)) AS o USING (hub_id)
+WHERE l.changed AND o.downloads_30d IS NOT DISTINCT FROM l.window_now
+    AND o.downloads_all_time IS NOT DISTINCT FROM l.total_now
+
 -- name: compare_counters
 -- The counters of a look beside those of the reference, as the figures of warehouse.counters.Comparison.
 WITH pairs AS (
@@ -54,11 +61,6 @@ large AS (
         (window_now, total_now) IS DISTINCT FROM (window_before, total_before) AS changed,
         ntile(4) OVER (ORDER BY created_at DESC NULLS LAST, hub_id DESC) = 1 AND created_at IS NOT NULL AS newest
     FROM pairs WHERE large),
-shown AS (
-    SELECT DISTINCT hub_id FROM large AS l
-    JOIN (SELECT * FROM observations WHERE list_contains($since, snapshot_id)) AS o USING (hub_id)
-    WHERE l.changed AND o.downloads_30d IS NOT DISTINCT FROM l.window_now
-        AND o.downloads_all_time IS NOT DISTINCT FROM l.total_now),
 of_publishers AS (
     SELECT count(*) AS publishers, count(*) FILTER (WHERE 2 * dipped >= windows) AS publishers_dipped
     FROM (
@@ -71,7 +73,7 @@ of_all AS (
     FROM pairs),
 of_large AS (
     SELECT count(*) AS large, count(*) FILTER (WHERE still) AS still, count(*) FILTER (WHERE blank) AS blank,
-        count(*) FILTER (WHERE changed AND NOT blank) - (SELECT count(*) FROM shown) AS fresh,
+        count(*) FILTER (WHERE changed AND NOT blank) - ({shown}) AS fresh,
         count(total_now - total_before) AS by_all_time,
         count(*) FILTER (WHERE newest) AS newest, count(*) FILTER (WHERE newest AND still) AS newest_still,
         count(dipped) AS windows, count(*) FILTER (WHERE dipped) AS dipped
