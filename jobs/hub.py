@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 _ROWS_AT_A_TIME = 100
+_APART_SECONDS = 0.004  # about what it takes to take in what is said of one publisher
 _MAX_PAGES = 1000  # the largest publisher has 71 pages of 1,000
 _EXPAND = [("expand", field) for field in EXPAND]
 
@@ -228,17 +229,23 @@ class Hub:
 
     async def _read_all(self, readings: list[Reading], progress: Callable[[Listing], None]) -> str | None:
         """Fill the readings; the reason, if that could not be brought to an end."""
+        last = self._settings.concurrency - 1
+        # Lanes that begin together are answered together, and then each waits for all of them before it asks again.
+        apart = _APART_SECONDS if len(readings) > last + 1 else 0.0
         try:
             async with asyncio.timeout(self._settings.deadline_seconds):
-                await together(*(self._read(reading, progress) for reading in readings))
+                await together(
+                    *(self._read(one, progress, apart * min(place, last)) for place, one in enumerate(readings))
+                )
         except TimeoutError:
             return self._time_is_up()
         except (TokenRefusedError, _NothingAnswersError) as error:
             return str(error)
         return None
 
-    async def _read(self, reading: Reading, progress: Callable[[Listing], None]) -> None:
-        """One publisher: a look at it, and a second one if the first does not add up."""
+    async def _read(self, reading: Reading, progress: Callable[[Listing], None], after: float) -> None:
+        """One publisher, `after` so many seconds: a look at it, and a second one if the first does not add up."""
+        await asyncio.sleep(after)
         await self._look(reading)
         if reading.falls_short(self._settings.count_tolerance):
             # Something may have been published or deleted in between; a second look tells.
