@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -969,6 +970,17 @@ def test_an_endpoint_may_have_a_path(web: respx.MockRouter, clock: Clock) -> Non
 def test_addresses_are_not_logged() -> None:
     assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
     assert not logging.getLogger("httpcore").isEnabledFor(logging.INFO)
+
+
+def test_nobody_is_trusted_where_nobody_speaks_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    for proxy in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.upper(), raising=False)
+    trusted = [hub_http.authorities(endpoint) for endpoint in ("http://127.0.0.1:80", "https://hub.test", "HTTP://hub")]
+    monkeypatch.setenv("HTTP_PROXY", "https://proxy.test")
+    trusted.append(hub_http.authorities("http://127.0.0.1:80"))
+    assert [bool(context.cert_store_stats()["x509_ca"]) for context in trusted] == [False, True, True, True]
+    assert all(context.check_hostname and context.verify_mode == ssl.CERT_REQUIRED for context in trusted)
 
 
 def test_a_proxy_that_cannot_be_used_is_an_error_of_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
