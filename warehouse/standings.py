@@ -40,7 +40,9 @@ class Made:
 
     def __init__(self, db: Database) -> None:
         self.db = db
-        self.seen_until: date | None = db.value(sql("last_first_seen"))
+        self.seen_until: date | None
+        self.models: int
+        self.seen_until, self.models = db.rows(sql("models_seen"))[0]
         self.under = {board: under for board, *under in db.rows(sql("boards_made_under"))}
         """Board -> its fingerprint, until when models were seen for it, which of them counted for whom, its meaning."""
         self.ranked: dict[str, Days] = defaultdict(dict)
@@ -83,12 +85,12 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
         if anew or any(day >= start for day in ranked):
             _forget(db, board, start, anew=anew)
         wanted = sorted(day for day in chosen if day >= start)
-        step = _days_at_once(db, board)
+        step = _days_at_once(board, made.models)
         for first in range(0, len(wanted), step):
             _rank(db, board, made, wanted[first : first + step])
     # Last, for what stands on a deep board decides who matters.
     if not declared or (start is not None and _may_be_deep(board)):
-        told = _declare(db, board, fingerprint, made.seen_until)
+        told = _declare(made, board, fingerprint)
         if chosen and told is None and _may_be_deep(board):
             _follow(db, board, chosen)
     return start
@@ -116,9 +118,9 @@ def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> Non
         db.execute(sql("insert_rankings", standings=kept, entity=entity), {"board": board.name})
 
 
-def _days_at_once(db: Database, board: Board) -> int:
+def _days_at_once(board: Board, models: int) -> int:
     """How many days are ranked at once: all of them, where entities are few."""
-    return max(1, _AT_ONCE // (int(db.value(sql("count_models"))) or 1)) if _may_be_deep(board) else _AT_ONCE
+    return max(1, _AT_ONCE // (models or 1)) if _may_be_deep(board) else _AT_ONCE
 
 
 def days_of(db: Database, board: Board) -> Days:
@@ -161,23 +163,23 @@ def _made_otherwise(board: Board, fingerprint: str, made: Made) -> bool:
 def _counted_alike(db: Database, board: Board, made: Made) -> bool:
     """Whether every model that was known when the board was last ranked counts for whom it did then."""
     _, seen_until, members, _ = made.under[board.name]
-    if _members_until(db, board, seen_until) != members:
+    if _members_until(made, board, seen_until) != members:
         return False
     return members is not None or not _led_astray(db, board)
 
 
-def _members_until(db: Database, board: Board, until: date | None) -> str | None:
+def _members_until(made: Made, board: Board, until: date | None) -> str | None:
     """Fingerprint of which models, first seen up to a day, count for whom; None where that is told by `_follow`.
 
     Where derivatives are counted for more entities than are kept, it is of those near the top on the board's last day.
     """
-    deep = _is_deep(db, board, until)
+    deep = _is_deep(made, board, until)
     if board.series is not None or (deep and board.measure not in DERIVATIVES):
         return None
     whose = sql("stands_near_top", near_top=_near_top(board)) if deep else "true"
     entity = "''" if of_models(board) else "entity"  # its own, whatever it is called
     members = members_sql(board, "first_seen <= $until")
-    found = db.value(sql("members_fingerprint", members=members, whose=whose, entity=entity), {"until": until})
+    found = made.db.value(sql("members_fingerprint", members=members, whose=whose, entity=entity), {"until": until})
     return None if found is None else str(found)
 
 
@@ -216,26 +218,24 @@ def _may_be_deep(board: Board) -> bool:
     return board.series is None and board.entity in ("publisher", "model")
 
 
-def _is_deep(db: Database, board: Board, until: date | None) -> bool:
+def _is_deep(made: Made, board: Board, until: date | None) -> bool:
     """Whether a board has more members than places that are kept."""
-    if not _may_be_deep(board) or db.value(sql("count_models")) <= KEPT:
+    if not _may_be_deep(board) or made.models <= KEPT:
         return False
     members = members_sql(board, "first_seen <= $until")
-    return bool(db.value(sql("count_members", members=members), {"until": until}) > KEPT)
+    return bool(made.db.value(sql("count_members", members=members), {"until": until}) > KEPT)
 
 
 def _first_difference(have: Days, want: Days) -> date | None:
     return min((day for day in have.keys() | want.keys() if have.get(day) != want.get(day)), default=None)
 
 
-def _declare(db: Database, board: Board, fingerprint: str, until: date | None) -> str | None:
-    """Write what a board's standings were made under; which models count for whom, where that is told by one number.
-
-    `until` is the last day on which a model was new.
-    """
-    members = _members_until(db, board, until)
-    db.execute(sql("delete_board"), {"board": board.name})
-    db.execute(
+def _declare(made: Made, board: Board, fingerprint: str) -> str | None:
+    """Write what a board's standings were made under; which models count for whom, where that is told by one number."""
+    members = _members_until(made, board, made.seen_until)
+    if board.name in made.under:
+        made.db.execute(sql("delete_board"), {"board": board.name})
+    made.db.execute(
         sql("insert_board"),
         {
             "board": board.name,
@@ -245,7 +245,7 @@ def _declare(db: Database, board: Board, fingerprint: str, until: date | None) -
             "definition": board.definition,
             "condition": board.where,
             "fingerprint": fingerprint,
-            "seen_until": until,
+            "seen_until": made.seen_until,
             "members": members,
         },
     )

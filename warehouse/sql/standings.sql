@@ -47,9 +47,9 @@ FROM ({members}) AS w JOIN models AS m USING (hub_id)
 WHERE w.entity IN (SELECT entity FROM missing_entities)
 GROUP BY w.entity HAVING count(*) = count(m.gone_on);
 
--- name: last_first_seen
--- The last day on which a model was seen for the first time.
-SELECT max(first_seen) FROM models;
+-- name: models_seen
+-- The last day on which a model was seen for the first time, and how many models are known.
+SELECT max(first_seen), count(*) FROM models;
 
 -- name: members_fingerprint
 -- Which models, first seen up to a day, count for whom, as one number; whatever the order.
@@ -288,7 +288,3 @@ SELECT
 -- name: count_members
 -- How many models count for anybody.
 SELECT count(*) FROM ({members});
-
--- name: count_models
--- How many models are known.
-SELECT count(*) FROM models;
