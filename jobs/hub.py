@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, repeat
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -229,14 +230,12 @@ class Hub:
 
     async def _read_all(self, readings: list[Reading], progress: Callable[[Listing], None]) -> str | None:
         """Fill the readings; the reason, if that could not be brought to an end."""
-        last = self._settings.concurrency - 1
+        lanes = self._settings.concurrency
         # Lanes that begin together are answered together, and then each waits for all of them before it asks again.
-        apart = _APART_SECONDS if len(readings) > last + 1 else 0.0
+        apart = chain((lane * _APART_SECONDS for lane in range(lanes) if len(readings) > lanes), repeat(0.0))
         try:
             async with asyncio.timeout(self._settings.deadline_seconds):
-                await together(
-                    *(self._read(one, progress, apart * min(place, last)) for place, one in enumerate(readings))
-                )
+                await together(*(self._read(reading, progress, next(apart)) for reading in readings))
         except TimeoutError:
             return self._time_is_up()
         except (TokenRefusedError, _NothingAnswersError) as error:
@@ -244,9 +243,8 @@ class Hub:
         return None
 
     async def _read(self, reading: Reading, progress: Callable[[Listing], None], after: float) -> None:
-        """One publisher, `after` so many seconds: a look at it, and a second one if the first does not add up."""
-        await asyncio.sleep(after)
-        await self._look(reading)
+        """One publisher: a look at it, `after` so many seconds, and a second one if the first does not add up."""
+        await self._look(reading, after)
         if reading.falls_short(self._settings.count_tolerance):
             # Something may have been published or deleted in between; a second look tells.
             reading.restart()
@@ -256,11 +254,12 @@ class Hub:
         reading.finished = True
         progress(reading.listing())
 
-    async def _look(self, reading: Reading) -> None:
+    async def _look(self, reading: Reading, after: float = 0.0) -> None:
         """The listing, and the count beside it. The lane is held between attempts too: when nothing answers, the first
         eight find out for all.
         """
         async with self._lanes:
+            await asyncio.sleep(after)
             await together(self._list(reading), self._count(reading))
             if reading.gave_up and not self._client.answered:
                 raise _NothingAnswersError(self._about(reading.problem))
