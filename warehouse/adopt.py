@@ -51,7 +51,7 @@ def adopt(db: Database, models: Models) -> int:
         db.execute(sql("find_adoptions"))
     adopted = int(db.value(sql("count_adoptions")))
     if adopted:
-        steps = ("adopt_names", "adopt_versions", "adopt_days", "drop_adopted", "adopt_models")
+        steps = ("adopt_names", "adopt_versions", "adopt_days", "drop_adopted_shares", "drop_adopted", "adopt_models")
         for step in steps:
             db.execute(sql(step))
     db.execute(sql("drop_adoptions"))

@@ -22,6 +22,9 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
+VERSION = 1
+"""Raised when something else is said of the same declarations: all models of a warehouse are then attributed again."""
+
 PARTS = 4096
 """A share is a multiple of 1 / PARTS; a power of two, hence exact in binary."""
 

@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from warehouse import identity, lineage, renames
+from warehouse import identity, kin, lineage, renames
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import HubModel, Listing, Snapshot
@@ -137,43 +137,90 @@ def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
     )
 
 
-def attribute(db: Database, registry: Registry) -> None:
+def attribute(db: Database, registry: Registry, *, most: float = kin.MOST) -> None:
     """Say of every model what it descends from, which family it belongs to, and how its counts are divided.
 
-    A publisher that was renamed and is not in the registry by its new name keeps its families by its old one.
+    What was said before stands where nothing that it follows from has changed; when more than `most` of all models are
+    affected, all are read. A publisher that was renamed and is not in the registry by its new name keeps its families
+    by its old one.
     """
     write_registry(db, registry)  # whoever ranks next need not attribute again because it has changed
-    moving = bool(db.value(sql("any_renamed")))  # in a young warehouse nobody is: that is asked more quickly
-    renamed = renames.note(db) if moving else {}
-    family_of = identity.family_of(registry, renamed)
+    known = kin.standing(db)
+    renamed = renames.note(db) if known.renamed else {}  # in a young warehouse nobody is: that is asked more quickly
+    reading = json.dumps([lineage.VERSION, registry.fingerprint(), renamed], sort_keys=True)
+    if reading == known.reading and not known.unread:
+        return
+    families = _families(db, registry, renamed, moving=known.renamed)
+    if reading == known.reading and kin.find(db, known, most):
+        _attribute_affected(db, families)
+    else:
+        _attribute_all(db, families)
+        kin.note(db, reading)
+
+
+class _Families(NamedTuple):
+    """Whose a name is."""
+
+    publishers: Sequence[str]
+    """Those who may have a family, in lower case: of millions of names only theirs are asked for."""
+    of: Callable[[str], str | None]
+    """The family of a name."""
+    former: Mapping[str, int]
+    """The names that models had before, and whose they were, by their place in the table."""
+
+
+def _families(db: Database, registry: Registry, renamed: Mapping[str, str], *, moving: bool) -> _Families:
+    """Whose names are when publishers were `renamed`; `moving`: some model was."""
     publishers = {name for family in registry.families for name in family.publishers} | set(renamed.values())
     former: dict[str, int] = dict(db.rows(sql("former_names"))) if moving else {}
-    traced, own = _traced(db, [name.lower() for name in publishers], family_of, former)
-    with db.view_of("attributed", traced.lineage.with_columns(own=own)):
-        db.execute(sql("find_attributed"))
-        db.execute(sql("attribute_models"))
-        db.execute(sql("forget_attributed"))
+    return _Families([name.lower() for name in publishers], identity.family_of(registry, renamed), former)
+
+
+def _attribute_all(db: Database, families: _Families) -> None:
+    """Read all declarations, and write what is otherwise than it was."""
+    models = db.frame(sql("models_to_attribute"), {"publishers": families.publishers})
+    frames = [models, db.frame(sql("declared_parents"))]
+    del models
+    traced = _traced(frames, families)
+    with db.view_of("attributed", traced.lineage):
+        for query in ("find_attributed", "attribute_models", "forget_attributed"):
+            db.execute(sql(query))
     with db.view_of("divided", traced.divided):
         for query in ("find_shares", "drop_shares", "add_shares", "forget_shares"):
             db.execute(sql(query))
 
 
-def _traced(
-    db: Database, publishers: Sequence[str], family_of: Callable[[str], str | None], former: Mapping[str, int]
-) -> tuple[lineage.Lineage, pl.Series]:
-    """The lineage of all models by their place in the table, and which of them a family's own publisher published.
+def _attribute_affected(db: Database, families: _Families) -> None:
+    """Read the kindred's declarations, and write what follows for those that are affected."""
+    models, parents = kin.taken(db, families.publishers)
+    affected = models.filter("affected").select("model", "hub_id")
+    traced = _traced([models, parents], families)
+    lines = traced.lineage.join(affected, on="model")
+    whole = lines.join(traced.divided, on="model", how="anti").select("hub_id", "family", share=pl.lit(1.0))
+    parts = traced.divided.join(affected, on="model").select("hub_id", "family", "share")
+    with db.view_of("attributed", lines):
+        db.execute(sql("attribute_affected"))
+    with db.view_of("divided", pl.concat([whole, parts])):
+        db.execute(sql("drop_affected_shares"))
+        db.execute(sql("add_affected_shares"))
 
-    Of millions of names only those of the families' `publishers`, in lower case, are asked for. `former` has the names
-    that models had before, and whose they were.
+
+def _traced(frames: list[pl.DataFrame], families: _Families) -> lineage.Lineage:
+    """The lineage of models by their place in the table, and whether a family's own publisher published each (own).
+
+    Args:
+        frames: models and what they declare, as `models_to_attribute` and `declared_parents` have it; taken out, so
+            that nothing but `trace` holds them: of millions of models they are what it needs room for.
+        families: whose a name is.
     """
-    models = db.frame(sql("models_to_attribute"), {"publishers": publishers})
+    models = frames.pop(0)
     places = models["ours"].arg_true()
-    found = pl.Series([family_of(repo_id) for repo_id in models["repo_id"].gather(places)], dtype=pl.String)
+    found = pl.Series([families.of(repo_id) for repo_id in models["repo_id"].gather(places)], dtype=pl.String)
     own = pl.repeat(None, models.height, dtype=pl.String, eager=True).scatter(places, found)
-    # Not named here, so that nothing but `trace` holds them: of millions of models they are what it needs room for.
-    frames = [models.select("model", "repo_id", own_family=own), db.frame(sql("declared_parents"))]
+    frames.insert(0, models.select("model", "repo_id", own_family=own))
     del models
-    return lineage.trace(frames.pop(0), frames.pop(), family_of, former), own.is_not_null()
+    traced = lineage.trace(frames.pop(0), frames.pop(), families.of, families.former)
+    return traced._replace(lineage=traced.lineage.with_columns(own=own.is_not_null()))
 
 
 def write_registry(db: Database, registry: Registry) -> bool:

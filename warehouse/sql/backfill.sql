@@ -127,10 +127,15 @@ UPDATE model_names SET hub_id = a.hub_id FROM adopted AS a WHERE model_names.hub
 UPDATE model_versions SET hub_id = a.hub_id FROM adopted AS a WHERE model_versions.hub_id = a.former;
 
 -- name: adopt_days
--- Where the model is known already, it was seen on the days of both.
-UPDATE models SET first_seen = least(models.first_seen, n.first_seen), last_seen = greatest(models.last_seen, n.last_seen)
+-- Where the model is known already, it was seen on the days of both, and is to be attributed again.
+UPDATE models SET first_seen = least(models.first_seen, n.first_seen), last_seen = greatest(models.last_seen, n.last_seen),
+    relation = NULL
 FROM adopted AS a JOIN models AS n ON n.hub_id = a.former
 WHERE models.hub_id = a.hub_id;
+
+-- name: drop_adopted_shares
+-- Whose those are that were known by name only is to be said anew, under their `_id`.
+DELETE FROM shares WHERE hub_id IN (SELECT former FROM adopted);
 
 -- name: drop_adopted
 -- Where the model is known already, what was known by name only is nobody else.
@@ -138,7 +143,7 @@ DELETE FROM models WHERE hub_id IN (SELECT a.former FROM adopted AS a JOIN model
 
 -- name: adopt_models
 -- Where it is not known yet, what was known by name is the model.
-UPDATE models SET hub_id = a.hub_id FROM adopted AS a WHERE models.hub_id = a.former;
+UPDATE models SET hub_id = a.hub_id, relation = NULL FROM adopted AS a WHERE models.hub_id = a.former;
 
 -- name: drop_adoptions
 -- Forget the working copy.

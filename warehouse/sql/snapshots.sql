@@ -59,11 +59,13 @@ WHERE m.hub_id IS NULL OR (i.repo_id, i.publisher, i.created_at, i.parameters, i
         m.disabled, m.parents);
 
 -- name: describe_again
--- Describe models as a look shows them that is not older than what is known.
+-- Describe models as a look shows them that is not older than what is known. Those that are called otherwise or declare
+-- other parents are to be attributed anew, and so have no relation.
 UPDATE models SET
     repo_id = i.repo_id, publisher = i.publisher, created_at = coalesce(i.created_at, models.created_at),
     parameters = i.parameters, pipeline_tag = i.pipeline_tag, library = i.library, license = i.license, gated = i.gated,
     disabled = i.disabled, parents = i.parents, gone_on = NULL, digest = i.digest, number = i.name,
+    relation = CASE WHEN (i.repo_id, i.parents) IS NOT DISTINCT FROM (models.repo_id, models.parents) THEN relation END,
     former_names = CASE
         WHEN i.repo_id = models.repo_id THEN models.former_names
         ELSE list_sort(list_distinct(list_filter(
@@ -76,6 +78,7 @@ WHERE models.hub_id = i.hub_id AND models.last_seen <= $day;
 -- Learn from an older look what is not known: when a model was created, and what it was called then.
 UPDATE models SET
     created_at = coalesce(models.created_at, i.created_at),
+    relation = CASE WHEN i.repo_id = models.repo_id THEN relation END,
     former_names = CASE
         WHEN i.repo_id = models.repo_id THEN models.former_names
         ELSE list_sort(list_distinct(list_append(coalesce(models.former_names, []), i.repo_id)))
@@ -119,13 +122,9 @@ FROM models ORDER BY hub_id;
 SELECT model, parent.relation AS relation, parent.repo_id AS parent_repo_id
 FROM (SELECT rowid AS model, unnest(parents) AS parent FROM models);
 
--- name: any_renamed
--- Whether any model ever had another name.
-SELECT count(former_names) > 0 FROM models;
-
 -- name: former_names
 -- Names that models had before, and whose they were; a name that somebody has now is not among them.
-SELECT v.repo_id, arg_max(m.model, v.snapshot_id)
+SELECT v.repo_id, arg_max(m.model, (v.snapshot_id, hub_id))
 FROM model_versions AS v
 JOIN (SELECT rowid AS model, hub_id, repo_id FROM models WHERE former_names IS NOT NULL) AS m USING (hub_id)
 WHERE v.repo_id <> m.repo_id AND v.repo_id NOT IN (SELECT repo_id FROM models)

@@ -1,0 +1,88 @@
+"""Whose attribution can be another than it was: of all models few, on most days.
+
+What a model descends from follows from its own declarations and its ancestors', from who answers to a name, and from
+the registry. So it stays as it was said unless the model is new or changed, or descends from what was, or is, called
+like one that is. A model that is new or changed has no relation; what it was called and declared before, its
+descriptions say. All is said anew where it is read in another way: by another registry, or under other publishers'
+names.
+
+    models without relation --their names, then and now--> affected --and all their ancestors--> kindred
+
+What is traced of the kindred alone is what would be of everybody, for whatever decides it is among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from warehouse.db import Database
+from warehouse.queries import sql
+
+MOST = 0.1
+"""Share of all models up to which only those affected are attributed again."""
+
+SMALL = 0
+"""So many fewer: among few models it takes longer to find those affected than to attribute all."""
+
+BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+"""What `lineage.trace` strips from the name of a parent."""
+
+
+class Standing(NamedTuple):
+    """What is said of models already."""
+
+    reading: str | None
+    """How they were attributed last; None: never."""
+    models: int
+    """How many there are."""
+    unread: int
+    """How many of them are new or changed."""
+    renamed: bool
+    """Whether any ever had another name."""
+
+
+def standing(db: Database) -> Standing:
+    """How far models are attributed."""
+    return Standing(*db.rows(sql("attribution_stands"))[0])
+
+
+def note(db: Database, reading: str) -> None:
+    """Note how models are attributed now."""
+    db.execute(sql("forget_reading"))
+    db.execute(sql("note_reading"), {"reading": reading})
+
+
+def find(db: Database, known: Standing, most: float) -> bool:
+    """Find the kindred of what is new or changed, to be `taken`; False where more than `most` of all are affected."""
+    limit = most * known.models - SMALL
+    if known.unread > limit:
+        return False
+    db.execute(sql("find_declared"), {"blanks": BLANKS})
+    db.execute(sql("find_affected"), {"blanks": BLANKS})
+    few = bool(db.value(sql("count_affected")) <= limit)
+    if few:
+        db.execute(sql("find_kindred"))
+    else:
+        _forget(db)
+    return few
+
+
+def taken(db: Database, publishers: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The kindred that were found, and what they declare; once, for they are forgotten then.
+
+    Returns:
+        model, hub_id, repo_id, ours (one of `publishers`, in lower case, published it), affected; and model, relation,
+        parent_repo_id.
+    """
+    models = db.frame(sql("kindred_to_attribute"), {"publishers": publishers})
+    parents = db.frame(sql("kindred_parents"), {"blanks": BLANKS})
+    _forget(db)
+    return models, parents
+
+
+def _forget(db: Database) -> None:
+    for query in ("forget_affected", "forget_kindred", "forget_declared"):
+        db.execute(sql(query))
