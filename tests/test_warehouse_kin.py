@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spine import REGISTRY, day, head, moment, warehouse
 
-from warehouse import adopt, store
+from warehouse import adopt, lineage, store
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import HubModel, Listing, Parent
@@ -26,11 +26,19 @@ OTHER = Registry([*REGISTRY.families[:2], Family(name="Delta", country="DE", pub
 
 
 class Change(NamedTuple):
-    """What becomes of one model: its name and parents; without a name it is listed no more."""
+    """What becomes of one model."""
 
     hub_id: str
     name: str | None
-    parents: tuple[Parent, ...]
+    """None: it is listed no more; empty: it keeps the one it has."""
+    parents: tuple[Parent, ...] | None
+    """None: it keeps those it has."""
+
+    def of(self, before: Change | None) -> Change:
+        """This, where it was `before`."""
+        name = self.name if self.name != "" else before and before.name
+        parents = before and before.parents if self.parents is None else self.parents
+        return Change(self.hub_id, name, parents or ())
 
 
 class Step(NamedTuple):
@@ -66,8 +74,8 @@ PARENTS = st.lists(
 CHANGES = st.builds(
     Change,
     st.sampled_from([f"{number:x}" for number in range(10)]),
-    st.one_of(st.none(), some(NAMES, NAMES, ODD)),
-    PARENTS.map(tuple),
+    st.one_of(st.none(), st.just(""), some(NAMES, NAMES, ODD)),
+    st.one_of(st.none(), PARENTS.map(tuple)),
 )
 STEPS = st.builds(
     Step,
@@ -94,7 +102,7 @@ def shared() -> Iterator[Database]:
 
 def seen(known: dict[str, Change], step: Step) -> list[HubModel]:
     """The models as a source shows them; what is `known` moves on with new days only."""
-    now = known | {change.hub_id: change for change in step.changes}
+    now = known | {change.hub_id: change.of(known.get(change.hub_id)) for change in step.changes}
     if step.moved:
         old, new = step.moved
         now = {hub: c._replace(name=c.name and c.name.replace(f"{old}/", f"{new}/")) for hub, c in now.items()}
@@ -108,7 +116,7 @@ def seen(known: dict[str, Change], step: Step) -> list[HubModel]:
 def _shown(change: Change, nameless: bool) -> HubModel:
     name = str(change.name)
     hub_id = f"name:{name.lower()}" if nameless else change.hub_id
-    return HubModel(hub_id, name, name.partition("/")[0], 1, None, None, parents=change.parents)
+    return HubModel(hub_id, name, name.partition("/")[0], 1, None, None, parents=change.parents or ())
 
 
 def keep(db: Database, number: int, step: Step, models: list[HubModel], snapshot_id: int) -> None:
@@ -145,7 +153,7 @@ def live(db: Database, history: list[Step]) -> None:
             keep(db, number, step, seen(known, step), (number - step.ago + 10) * 100 + number)
         if step.attributed or step is history[-1]:
             with db.transaction():
-                store.attribute(db, step.registry, most=1)
+                store.attribute(db, step.registry, small=0, most=1)
             found = said(db)
             with db.transaction():
                 db.execute("DELETE FROM attribution")
@@ -161,3 +169,15 @@ def live(db: Database, history: list[Step]) -> None:
 @given(HISTORIES)
 def test_what_is_attributed_anew_is_what_would_be_of_everything(shared: Database, history: list[Step]) -> None:
     live(shared, history)
+
+
+def test_what_stands_is_read_again_by_another_definition_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with warehouse() as db, db.transaction():
+        store.write_snapshot(db, head(1, models=1), store.model_frame([_shown(Change("a", "alpha-lab/a", ()), False)]))
+        store.attribute(db, REGISTRY)
+        db.execute("UPDATE models SET family = 'as it was read once'")
+        store.attribute(db, REGISTRY)
+        assert db.value("SELECT family FROM models") == "as it was read once"
+        monkeypatch.setattr(lineage, "VERSION", lineage.VERSION + 1)
+        store.attribute(db, REGISTRY)
+        assert db.value("SELECT family FROM models") == "Alpha"

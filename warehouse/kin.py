@@ -21,11 +21,11 @@ import polars as pl
 from warehouse.db import Database
 from warehouse.queries import sql
 
-MOST = 0.1
-"""Share of all models up to which only those affected are attributed again."""
+MOST = 0.02
+"""Share of models up to which only those affected are attributed again: where twice as many are, all are as quickly."""
 
-SMALL = 0
-"""So many fewer: among few models it takes longer to find those affected than to attribute all."""
+SMALL = 5_000
+"""Models that do not count in that: among so few it takes longer to find those affected than to attribute all."""
 
 BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 """What `lineage.trace` strips from the name of a parent."""
@@ -56,13 +56,12 @@ def note(db: Database, reading: str) -> None:
 
 
 def find(db: Database, known: Standing, most: float) -> bool:
-    """Find the kindred of what is new or changed, to be `taken`; False where more than `most` of all are affected."""
-    limit = most * known.models - SMALL
-    if known.unread > limit:
+    """Find the kindred of what is new or changed, to be `taken`; False where more than `most` models are affected."""
+    if known.unread > most:
         return False
     db.execute(sql("find_declared"), {"blanks": BLANKS})
     db.execute(sql("find_affected"), {"blanks": BLANKS})
-    few = bool(db.value(sql("count_affected")) <= limit)
+    few = bool(db.value(sql("count_affected")) <= most)
     if few:
         db.execute(sql("find_kindred"))
     else:

@@ -137,12 +137,12 @@ def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
     )
 
 
-def attribute(db: Database, registry: Registry, *, most: float = kin.MOST) -> None:
+def attribute(db: Database, registry: Registry, *, small: int = kin.SMALL, most: float = kin.MOST) -> None:
     """Say of every model what it descends from, which family it belongs to, and how its counts are divided.
 
-    What was said before stands where nothing that it follows from has changed; when more than `most` of all models are
-    affected, all are read. A publisher that was renamed and is not in the registry by its new name keeps its families
-    by its old one.
+    What was said before stands where nothing that it follows from has changed; when more than a part of the models is
+    affected (`most` of all beyond `small`), all are read. A publisher that was renamed and is not in the registry by
+    its new name keeps its families by its old one.
     """
     write_registry(db, registry)  # whoever ranks next need not attribute again because it has changed
     known = kin.standing(db)
@@ -151,7 +151,7 @@ def attribute(db: Database, registry: Registry, *, most: float = kin.MOST) -> No
     if reading == known.reading and not known.unread:
         return
     families = _families(db, registry, renamed, moving=known.renamed)
-    if reading == known.reading and kin.find(db, known, most):
+    if reading == known.reading and kin.find(db, known, most * (known.models - small)):
         _attribute_affected(db, families)
     else:
         _attribute_all(db, families)
