@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from examples import examples
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from spine import REGISTRY, day, head, moment, warehouse
 
@@ -161,12 +161,60 @@ def live(db: Database, history: list[Step]) -> None:
             assert found == said(db), number
 
 
+def is_now(hub_id: str, name: str | None = "", *parents: str) -> Change:
+    return Change(hub_id, name, tuple(Parent("finetune", parent) for parent in parents))
+
+
+def looks(*changes: Change | tuple[Change, int] | tuple[Change, int, bool]) -> list[Step]:
+    """One model changes after the other: on a new day, or as it is shown of so many days ago, or by name only."""
+    steps = [(change, 0, False) if isinstance(change, Change) else (*change, False)[:3] for change in changes]
+    return [Step((change,), ago, nameless, None, REGISTRY, True) for change, ago, nameless in steps]
+
+
+MOVED = [Step((is_now("a", "alpha-lab/a"), is_now("b", "me/b", "alpha-lab/a")), 0, False, None, REGISTRY, True)]
+MOVED += [Step((is_now("c", "me/c", name),), 0, False, ("alpha-lab", "new"), REGISTRY, True) for name in ("new/x", "")]
+
+
 @settings(
-    max_examples=examples(300, usual=6),
+    max_examples=examples(300, usual=3),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(HISTORIES)
+@example(looks(is_now("a", "me/a"), is_now("a", "me/b"), is_now("c", "me/c", "me/a")))
+@example(looks(is_now("a", "alpha-lab/a"), is_now("c", "me/c", "me/a"), (is_now("a", "me/a"), 2)))
+@example(
+    looks(is_now("a", "me/a"), is_now("b", "me/b", "me/a"), is_now("c", "me/c", "me/b"), is_now("a", "", "beta-ai/x"))
+)
+@example(
+    looks(
+        is_now("a", "alpha-lab/a"), is_now("c", "me/c", "alpha-lab/a"), is_now("a", "you/a"), is_now("b", "alpha-lab/a")
+    )
+)
+@example(looks(is_now("a", "me/a"), is_now("a", "me/b"), is_now("c", "me/c", "me/a"), is_now("a", "", "beta-ai/x")))
+@example(
+    looks(is_now("b", "me/b", "gone/x"), is_now("c", "me/c", "Gone/X"), is_now("c", "", "\tGONE/x"), is_now("c", None))
+)
+@example(
+    looks(
+        is_now("b", "me/b", "gone/x"),
+        is_now("c", "me/c", "Gone/X"),
+        is_now("c", "", "you/a"),
+        is_now("d", "me/d", "gone/x"),
+    )
+)
+@example(
+    looks(
+        is_now("a", "me/\u03c3\u03c2"), is_now("b", "me/b", "me/\u03a3\u03a3"), is_now("c", "me/c", "me/b"), is_now("b")
+    )
+)
+@example(looks(is_now("b", "me/b", "me/\u03c3\u03c2"), is_now("a", "me/\u03a3\u03a3"), is_now("c", "me/c", "me/b")))
+@example(looks(is_now("b", "me/b", "gone/\u0130"), is_now("c", "me/c", "gone/i"), is_now("c", "", "gone/I")))
+@example(
+    looks(is_now("c", "me/c", "me/a"), (is_now("a", "me/a"), 1, True), is_now("a", "me/a"), is_now("c", "me/c", "me/a"))
+)
+@example(looks((is_now("a", "me/a"), 0, True), is_now("a", "me/b"), is_now("c", "me/c", "me/a"), is_now("a", "me/a")))
+@example(MOVED)
 def test_what_is_attributed_anew_is_what_would_be_of_everything(shared: Database, history: list[Step]) -> None:
     live(shared, history)
 
