@@ -214,6 +214,9 @@ MOVED += [Step((is_now("c", "me/c", name),), 0, False, ("alpha-lab", "new"), REG
     looks(is_now("c", "me/c", "me/a"), (is_now("a", "me/a"), 1, True), is_now("a", "me/a"), is_now("c", "me/c", "me/a"))
 )
 @example(looks((is_now("a", "me/a"), 0, True), is_now("a", "me/b"), is_now("c", "me/c", "me/a"), is_now("a", "me/a")))
+@example(
+    looks(is_now("a", "me/a"), is_now("a", "me/b", "me/p"), is_now("c", "me/c", "me/a"), is_now("p", "me/p", "gone/x"))
+)
 @example(MOVED)
 def test_what_is_attributed_anew_is_what_would_be_of_everything(shared: Database, history: list[Step]) -> None:
     live(shared, history)
