@@ -29,7 +29,7 @@ class Carried(NamedTuple):
 
     relation: str
     part: str = "0"
-    """Expression over a row `t`: which part of the table it belongs to; parts are replaced as wholes."""
+    """Expressions over a row `t`: which part of the table it belongs to; parts are replaced as wholes."""
     sign: str = "sum(hash(t))"
     """Aggregate that is another when anything in a part is."""
     told_by: str = ""
@@ -53,10 +53,10 @@ TABLES = (
     Carried("families"),
     Carried("shares", _BY_AGE),
     Carried("boards"),
-    Carried("named_standings", "day", told_by="rankings"),
-    Carried("model_standings", "day", told_by="rankings"),
+    Carried("named_standings", "board, day", told_by="rankings"),
+    Carried("model_standings", "board, day", told_by="rankings"),
     Carried("ranked_models", "model // 1000"),
-    Carried("rankings", "day"),
+    Carried("rankings", "board, day"),
     Carried("flips"),
     Carried("alerts"),
     Carried("deliveries"),

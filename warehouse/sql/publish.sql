@@ -24,12 +24,13 @@ ORDER BY ALL;
 
 -- name: parts
 -- The parts of a relation, and what changes when one of them does.
-SELECT {key} AS part, count(*) AS rows, {sign} AS sign FROM {relation} AS t GROUP BY part
+SELECT {key}, count(*) AS rows, {sign} AS sign FROM {relation} AS t GROUP BY ALL
 
 -- name: note_changed
 -- Note which parts of a relation differ between the warehouse and the copy.
 CREATE OR REPLACE TEMP TABLE changed_parts AS
-SELECT part FROM (({ours}) EXCEPT ({theirs})) UNION SELECT part FROM (({theirs}) EXCEPT ({ours}));
+SELECT DISTINCT * EXCLUDE (rows, sign)
+FROM (((FROM ({ours})) EXCEPT (FROM ({theirs}))) UNION ALL ((FROM ({theirs})) EXCEPT (FROM ({ours}))));
 
 -- name: count_changed
 -- How many parts differ.
@@ -37,11 +38,11 @@ SELECT count(*) FROM changed_parts;
 
 -- name: drop_changed
 -- Take the parts that differ out of the copy.
-DELETE FROM published.{relation} AS t WHERE {key} IN (SELECT part FROM changed_parts);
+DELETE FROM published.{relation} AS t WHERE ({key}) IN (FROM changed_parts);
 
 -- name: bring_changed
 -- Write the parts that differ into the copy.
-INSERT INTO published.{relation} SELECT * FROM {relation} AS t WHERE {key} IN (SELECT part FROM changed_parts);
+INSERT INTO published.{relation} SELECT * FROM {relation} AS t WHERE ({key}) IN (FROM changed_parts);
 
 -- name: forget_changed
 -- Forget which parts differ.
