@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small_hub import REGISTRY, START, day, look, model, moment, series, standing
 from spine import warehouse
 
-from jobs import rank
+from jobs import prune, rank
 from warehouse import standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
@@ -386,9 +386,47 @@ def test_who_moves_far_below_the_top_of_a_deep_board_leaves_the_days_that_are_ov
     assert standing(db, "publishers", 1) == {"alpha": 50, "gamma": 12}
     look(db, 2, [model("delta/a", 50, hub_id="big"), model("gamma/b", 5, hub_id="low"), *crowd], publishers)
 
-    places = [standing(db, "publishers", number) for number in range(3)]
-    assert places == [{"delta": 50, "gamma": 12}] * 3, "who moves away from the top takes its history along"
+    assert standing(db, "publishers", 0) == {"delta": 50, "gamma": 7, "beta": 5}, "who is large takes its history along"
+    assert standing(db, "publishers", 1) == standing(db, "publishers", 2) == {"delta": 50, "gamma": 12}
     assert db.rows("FROM flips") == []
+
+
+COUNTS = st.lists(st.integers(1, 60), min_size=6, max_size=6)
+
+
+@settings(max_examples=examples(40, usual=4), deadline=None)
+@given(
+    st.lists(COUNTS, min_size=2, max_size=4),
+    st.dictionaries(st.integers(0, 5), st.sampled_from(["p0", "p1", "q", "r"]), min_size=1),
+    st.booleans(),
+)
+def test_who_moves_near_the_top_of_a_deep_board_has_on_all_days_what_ranking_anew_gives(
+    days: list[list[int]], moves: dict[int, str], packed: bool
+) -> None:
+    publishers = Board(name="publishers", entity="publisher")
+    homes = [f"p{number % 4}" for number in range(6)]
+    with warehouse() as db, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(standings, "KEPT", 3)
+        patch.setattr(standings, "_SHIFTED_AT_ONCE", 6)
+
+        def show(number: int, counts: list[int]) -> None:
+            listed = [model(f"{homes[n]}/{n}", count, hub_id=str(n)) for n, count in enumerate(counts)]
+            look(db, number, listed, publishers)
+
+        for number, counts in enumerate(days):
+            show(number, counts)
+        if packed:
+            prune.run(db, now=moment(40), keep_daily_days=120)
+        least = min(standing(db, "publishers", len(days) - 1).values())
+        large = {number: to for number, to in moves.items() if days[-1][number] >= least}
+        homes = [large.get(number, home) for number, home in enumerate(homes)]
+        show(len(days), days[-1])
+        places = "SELECT day, rank, entity, value, round(share, 12) FROM standings ORDER BY ALL"
+        found = db.rows(places)
+        floors = {day: min(row[3] for row in found if row[0] == day) for day, *_ in found}
+        rank_anew(db, publishers)
+
+        assert found == [row for row in db.rows(places) if row[3] >= floors[row[0]]]
 
 
 def test_a_large_model_that_a_deep_board_did_not_ask_for_is_there_on_all_days_once_it_does(

@@ -3,14 +3,15 @@
     values of everybody on a board  --ranked, a few days at a time-->  standings
 
 Standings are derived: they follow from the facts, the registry, the boards and what models are called now, and are made
-again from the first day on which any of these changed. Where more can stand than are kept, that is so of what matters
-near the top; otherwise a past day stays as it was ranked. Models stand by number: another name changes no standing.
+again from the first day on which any of these changed. Where more can stand than are kept, that is so of who moves and
+matters near the top, and of him alone; otherwise a past day stays as it was ranked. Models stand by number: another
+name changes no standing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from warehouse.boards import DERIVATIVES, Board
@@ -30,6 +31,9 @@ FOLLOWED = 100
 
 _AT_ONCE = 500_000
 """Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
+
+_SHIFTED_AT_ONCE = 1_000_000
+"""Places that are ranked again at once, because somebody moved."""
 
 NAMED, MODELS = TABLES = ("named_standings", "model_standings")
 """Where standings are kept; `standings` is both."""
@@ -77,10 +81,13 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
     """
     made = made or Made(db)
     anew = _made_otherwise(board, fingerprint, made)
-    same = not anew and _counted_alike(db, board, made)
+    moved = None if anew else _moved(db, board, made)
     chosen, ranked = made.days_of(board), made.ranked[board.name]
-    start = _first_difference(ranked if same else {}, chosen)
-    declared = same and made.as_declared(board)
+    start = _first_difference({} if moved is None else ranked, chosen)
+    declared = not moved and moved is not None and made.as_declared(board)
+    over = sorted(day for day in ranked if start is None or day < start) if moved else []
+    if moved:
+        _shift(db, board, made, over, moved)
     if start is not None:
         if anew or any(day >= start for day in ranked):
             _forget(db, board, start, anew=anew)
@@ -93,7 +100,7 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
         told = _declare(made, board, fingerprint)
         if chosen and told is None and _may_be_deep(board):
             _follow(db, board, chosen)
-    return start
+    return min(over, default=start)
 
 
 def _forget(db: Database, board: Board, start: date, *, anew: bool) -> None:
@@ -106,16 +113,48 @@ def _forget(db: Database, board: Board, start: date, *, anew: bool) -> None:
 
 def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> None:
     """Rank some days, oldest first; the day before the first of them stands already."""
-    models, chosen = of_models(board), made.days_of(board)
-    kept, entity = (MODELS, "model") if models else (NAMED, "entity")
+    chosen = made.days_of(board)
     packed = not made.packed.isdisjoint(chosen[day] for day in wanted)
     with counted(db, board, chosen, wanted) as counts:
-        ranked = sql("ranked", values=values_sql(board, counts, _members(board), packed=packed), kept=str(KEPT))
-        if models:
-            db.execute(sql("rank_models", ranked=ranked))
+        values = values_sql(board, counts, _members(board), packed=packed)
+        ranked = sql("ranked", values=values, total="sum(v.value)", kept=str(KEPT))
+        if of_models(board):
+            db.execute(sql("rank_places", ranked=ranked))
             db.execute(sql("number_models"))
-        db.execute(sql(f"insert_{kept}", ranked=ranked), {"board": board.name})
-        db.execute(sql("insert_rankings", standings=kept, entity=entity), {"board": board.name})
+        _write(db, board, ranked)
+
+
+def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: Collection[str]) -> None:
+    """Rank days that stand already again, because some have other models now; all others had what stands there.
+
+    Of a million publishers only those who moved are added up again; who is not among the places kept stays where he is.
+    """
+    chosen, entities = made.days_of(board), f"({', '.join(map(literal, sorted(moved)))})"
+    whose = sql("members_among", members=_members(board), entities=entities)
+    step = max(1, _SHIFTED_AT_ONCE // KEPT)
+    for first in range(0, len(over), step):
+        days = over[first : first + step]
+        with counted(db, board, chosen, days, among=sql("models_of", members=whose)) as counts:
+            values = sql(
+                "shifted_values",
+                values=values_sql(board, counts, whose),
+                board=literal(board.name),
+                entities=entities,
+                kept=str(KEPT),
+            )
+            db.execute(
+                sql("rank_places", ranked=sql("ranked", values=values, total="any_value(v.total)", kept=str(KEPT)))
+            )
+            for kept in (NAMED, "rankings"):
+                db.execute(sql("drop_days", standings=kept), {"board": board.name})
+            _write(db, board, "FROM ranked_places")
+
+
+def _write(db: Database, board: Board, ranked: str) -> None:
+    """Write what was ranked, and that it was."""
+    kept, entity = (MODELS, "model") if of_models(board) else (NAMED, "entity")
+    db.execute(sql(f"insert_{kept}", ranked=ranked), {"board": board.name})
+    db.execute(sql("insert_rankings", standings=kept, entity=entity), {"board": board.name})
 
 
 def _days_at_once(board: Board, models: int) -> int:
@@ -160,12 +199,19 @@ def _made_otherwise(board: Board, fingerprint: str, made: Made) -> bool:
     return board.name not in made.under or made.under[board.name][0] != fingerprint
 
 
-def _counted_alike(db: Database, board: Board, made: Made) -> bool:
-    """Whether every model that was known when the board was last ranked counts for whom it did then."""
+def _moved(db: Database, board: Board, made: Made) -> set[str] | None:
+    """Who has other models now than when the board was last ranked; None: that is not known of everybody.
+
+    Of a deep board only moves near the top count.
+    """
     _, seen_until, members, _ = made.under[board.name]
     if _members_until(made, board, seen_until) != members:
-        return False
-    return members is not None or not _led_astray(db, board)
+        return None
+    if members is not None or not _may_be_deep(board):
+        return set()
+    followed = _members(board, sql("is_followed", board=literal(board.name)))
+    moves = db.rows(sql("moves", members=followed, near_top=_near_top(board)), {"board": board.name})
+    return None if any(None in move for move in moves) else {entity for move in moves for entity in move}
 
 
 def _members_until(made: Made, board: Board, until: date | None) -> str | None:
@@ -193,15 +239,6 @@ def _follow(db: Database, board: Board, chosen: Days) -> None:
     with counted(db, board, chosen, [max(chosen)]) as counts:
         follow = sql("follow", counts=counts, members=_members(board), depth=str(FOLLOWED))
         db.execute(follow, {"board": board.name})
-
-
-def _led_astray(db: Database, board: Board) -> bool:
-    """Whether a model that the board follows counts for another now, or somebody near the top is another."""
-    if not _may_be_deep(board):
-        return False
-    members = _members(board, sql("is_followed", board=literal(board.name)))
-    query = sql("count_led_astray", members=members, near_top=_near_top(board))
-    return bool(db.value(query, {"board": board.name}))
 
 
 def _members(board: Board, only: str = "true") -> str:

@@ -152,15 +152,19 @@ WHERE value IS NOT NULL
 GROUP BY ALL
 
 -- name: packed_values
--- The part of them that is in runs, which are summed before their days are looked up.
+-- The part of them that is in runs, which are summed before their days are looked up; of each run from the first day wanted
+-- to the last.
 UNION ALL
 SELECT d.snapshot_id, r.entity, r.value
 FROM (
     SELECT run, position, entity, sum(count * share) AS value
     FROM (
-        SELECT r.run, n.entity, n.share, unnest(r.{measure}) AS count, generate_subscripts(r.{measure}, 1) AS position
+        SELECT r.run, n.entity, n.share, unnest(r.{measure}[w.low : w.high]) AS count,
+            unnest(range(w.low, w.high + 1)) AS position
         FROM observation_runs AS r JOIN numbered AS n USING (name)
-        WHERE r.run IN (SELECT run FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank)))
+        JOIN (
+            SELECT run, min(position) AS low, max(position) AS high FROM run_days
+            WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank) GROUP BY run) AS w USING (run))
     GROUP BY ALL) AS r
 JOIN run_days AS d USING (run, position)
 WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank)
@@ -201,7 +205,7 @@ GROUP BY ALL
 -- of them; no deeper than is kept.
 WITH entity_values AS MATERIALIZED ({values}),
 days AS (
-    SELECT d.day, d.previous_day, d.snapshot_id, sum(v.value) AS total, list_min(max(v.value, {kept})) AS least
+    SELECT d.day, d.previous_day, d.snapshot_id, {total} AS total, list_min(max(v.value, {kept})) AS least
     FROM entity_values AS v JOIN days_to_rank AS d USING (snapshot_id)
     GROUP BY ALL
 ),
@@ -222,8 +226,8 @@ FROM ({ranked}) AS r
 LEFT JOIN named_standings AS s ON s.board = $board AND s.day = r.previous_day AND s.entity = r.entity
 ORDER BY r.day, r.rank, r.entity;
 
--- name: rank_models
--- Rank models by their _id.
+-- name: rank_places
+-- Rank before what is ranked is written: models have no number yet, or what stands is ranked by.
 CREATE OR REPLACE TEMP TABLE ranked_places AS {ranked};
 
 -- name: number_models
@@ -278,12 +282,41 @@ WHERE c.value >= (
 -- Whether a board follows a model, as a condition.
 hub_id IN (SELECT hub_id FROM followed_models WHERE board = {board})
 
--- name: count_led_astray
--- Of the models that a board follows those that count for others now, and of those near its top those that are others now.
-SELECT
-    (SELECT count(*) FROM followed_models AS f LEFT JOIN ({members}) AS m USING (hub_id)
-    WHERE f.board = $board AND f.entity IS DISTINCT FROM m.entity)
-    + (SELECT count(*) FROM former_publishers WHERE former IN ({near_top}));
+-- name: moves
+-- For whom models that a board follows counted that count for others now, and for whom they do; those near its top that are
+-- others now, and who.
+SELECT f.entity, m.entity FROM followed_models AS f LEFT JOIN ({members}) AS m USING (hub_id)
+WHERE f.board = $board AND f.entity IS DISTINCT FROM m.entity
+UNION
+SELECT former, present FROM former_publishers WHERE former IN ({near_top});
+
+-- name: shifted_values
+-- Value of every entity on days that stand already, and the sum of all, where only some entities had another one: those of
+-- the others as they stood, as far down as was kept.
+WITH stood AS MATERIALIZED (
+    SELECT snapshot_id, entity, value, share FROM named_standings
+    WHERE board = {board} AND day IN (SELECT day FROM days_to_rank)
+),
+floors AS (
+    SELECT snapshot_id, arg_max(value / share, value) AS total, CASE WHEN count(*) >= {kept} THEN min(value) END AS least
+    FROM stood GROUP BY snapshot_id
+)
+SELECT v.snapshot_id, v.entity, v.value, f.total
+FROM (SELECT snapshot_id, entity, value FROM stood WHERE entity NOT IN {entities} UNION ALL FROM ({values})) AS v
+JOIN floors AS f USING (snapshot_id)
+WHERE v.value >= coalesce(f.least, v.value)
+
+-- name: members_among
+-- Of the models that count for somebody those that count for some.
+FROM ({members}) WHERE entity IN {entities}
+
+-- name: models_of
+-- Those models.
+SELECT hub_id FROM ({members})
+
+-- name: drop_days
+-- Take what was ranked on some days of a board out, to be written again.
+DELETE FROM {standings} WHERE board = $board AND day IN (SELECT day FROM days_to_rank);
 
 -- name: count_members
 -- How many models count for anybody.
