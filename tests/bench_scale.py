@@ -282,8 +282,8 @@ five descend from one of 35 families), kept day by day in one warehouse as a cen
 lineage, the standings of {boards} boards and their flips, and the published file; at night what is over is packed. The
 figures of a day are of the last {last}. Beside it: DuckDB alone adding up a day's counts in a Parquet file (the floor),
 and the usual tracker, a loop over the models whose rows pandas appends to a CSV file.
-On a day on which a model moves that alone is as large as one of the 100 leading publishers, their board is made again
-for every day kept. What the published file was before the last time is renewed, as nobody reads it any more."""
+On a day on which a model moves that alone is as large as one of the 100 leading publishers, their places on every day
+kept are written again. What the published file was before the last time is renewed, as nobody reads it any more."""
 
 _ABOUT_YEAR = """
 
