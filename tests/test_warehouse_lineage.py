@@ -12,6 +12,7 @@ import pytest
 from examples import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from warehouse.lineage import PARTS, Lineage, apportion, coverage, trace
 from warehouse.registry import Registry, bundled
@@ -74,6 +75,13 @@ def test_a_model_without_parents_is_its_own_root() -> None:
         "me/x": ("me/x", "own", 0, None),
         "acme/y": ("acme/y", "own", 0, "A"),
     }
+
+
+def test_where_nobody_names_a_parent_the_frames_are_those_of_others() -> None:
+    models: Models = {"1": "me/x", "2": "acme/y", "3": "Me/x"}
+    named_one = traced(models, [("1", None, " ")])
+    for found, other in zip(traced(models, []), named_one, strict=True):
+        assert_frame_equal(found, other)
 
 
 def test_nothing_at_all_is_fine() -> None:

@@ -107,6 +107,8 @@ def trace(
 
     A missing column raises polars' ColumnNotFoundError.
     """
+    if parents.is_empty():
+        return _unrelated(models)
     graph, height = _named(models, parents, family_of, aliases or {}), models.height
     del models, parents  # of millions of models they are what the rest needs room for
     nodes, declared = graph
@@ -130,6 +132,18 @@ def trace(
     )
     divided = shares.divided(nodes.head(height).select("node", "model"))
     return Lineage(lineage, divided.select("model", "family", "share"))
+
+
+def _unrelated(models: pl.DataFrame) -> Lineage:
+    """Every model is where its line begins: to find that out as for others takes fifty times as long."""
+    lineage = models.select(
+        "model",
+        root_repo_id="repo_id",
+        relation=pl.lit("own"),
+        depth=pl.lit(0, dtype=pl.UInt32),
+        family=pl.col("own_family").cast(pl.String),
+    )
+    return Lineage(lineage, lineage.clear().select("model", "family", share=pl.lit(1.0)))
 
 
 def coverage(lineage: pl.DataFrame) -> pl.DataFrame:
