@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -23,10 +23,14 @@ from jobs import rank as ranking
 from warehouse import adopt, history, store, verdict
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.queries import sql
 from warehouse.records import Listing, Snapshot, Walk
 from warehouse.registry import Registry
 
 SOURCE = "hub"
+
+SMALL = 100_000
+"""Models up to which a look is kept without sharing the work out among processors."""
 
 Ask = Callable[[Callable[[Database], Any]], Callable[[], Any]]
 """Takes a question of the warehouse, and gives what waits for its answer."""
@@ -88,12 +92,18 @@ def run(
 
         took = clock() - began
         look = keeping.Look(SOURCE, now.astimezone(UTC), day, settings.endpoint, walk.requests, took)
-        with db.transaction():
+        with _few_at_once(db, models), db.transaction():
             adopted = adopt.adopt(db, models)
             # Of what is committed, unless what is known by name was only now joined to what the look shows.
             judged = partial(judge, db) if adopted else beside(judge)
             snapshot = keeping.write(db, look, models, models.height, judged, adopt.in_words(adopted), walk.listings)
             return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
+
+
+def _few_at_once(db: Database, models: pl.DataFrame) -> AbstractContextManager[None]:
+    """Share no work out in a small warehouse: over its many small statements that takes a seventh of the time."""
+    known = int(db.value(sql("count_models")))
+    return db.alone() if known + models.height < SMALL else nullcontext()
 
 
 @contextmanager

@@ -467,3 +467,13 @@ def test_a_statement_that_is_known_sees_what_has_changed_on_every_connection() -
             assert one.value("SELECT $it", {"it": kind}) == kind
         for number in range(_MOST_PARSED + 10):
             assert one.value(f"SELECT {number}") == number
+
+
+def test_work_that_is_not_shared_out_is_shared_out_again_afterwards_whatever_happened() -> None:
+    threads = "SELECT current_setting('threads')"
+    with Database.in_memory() as db:
+        db.execute("SET threads = 3")
+        with pytest.raises(KeyError), db.alone(), db.transaction():
+            assert db.value(threads) == 1
+            raise KeyError
+        assert db.value(threads) == 3

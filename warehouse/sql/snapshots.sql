@@ -2,6 +2,10 @@
 -- The highest id already given to this second.
 SELECT max(snapshot_id) FROM snapshots WHERE snapshot_id BETWEEN $low AND $high;
 
+-- name: count_models
+-- How many models are known.
+SELECT count(*) FROM models;
+
 -- name: insert_snapshot
 -- Write a snapshot's head.
 INSERT INTO snapshots (snapshot_id, source, taken_at, day, verdict, verdict_reason, models, requests, seconds, revision, measured)
