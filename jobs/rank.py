@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from warehouse import departures, exactness, identity, panel, standings, store
 from warehouse.boards import Board
@@ -41,18 +42,32 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
     standings.retire(db, [board.name for board in boards], made)
     renamed = standings.rename_models(db)
     for board in boards:
-        start = standings.refresh(db, board, board.fingerprint(known), made)
-        if board.name in renamed:  # what is kept by name is found again
-            start = min(made.ranked[board.name], default=start)
+        new = standings.refresh(db, board, board.fingerprint(known), made)
+        moved = made.moved.get(board.name, frozenset())
+        # What is kept by name is found again on all days, and so is who passed somebody that has other models now.
+        start = min(made.ranked[board.name], default=new) if moved or board.name in renamed else new
         if start is not None:
             starts[board.name] = start
-            flips += _find_flips(db, board, start, made.ranked[board.name])
+            flips += _find_flips(db, board, start, made.ranked[board.name], _As(new, moved))
     identity.follow_renames(db, registry)
     return Summary(starts, flips)
 
 
-def _find_flips(db: Database, board: Board, start: date, ranked: Iterable[date]) -> int:
-    """Make a board's flips follow from its standings, which are new from `start` on; how many flips are new.
+class _As(NamedTuple):
+    """Whose standings are as they were."""
+
+    new: date | None
+    """Nobody's from this day on."""
+    moved: frozenset[str]
+    """Not those of these, on any day."""
+
+    def before(self, change: OrderChange) -> bool:
+        """Whether this is as true, or as false, of the models as it was."""
+        return (self.new is None or change.at.day < self.new) and self.moved.isdisjoint((change.entity, change.rival))
+
+
+def _find_flips(db: Database, board: Board, start: date, ranked: Iterable[date], same: _As) -> int:
+    """Make a board's flips follow from its standings, of which some are new from `start` on; how many flips are new.
 
     Of the days `ranked` before, the last ones nearly always tell enough: all are read only where they do not.
     """
@@ -60,7 +75,7 @@ def _find_flips(db: Database, board: Board, start: date, ranked: Iterable[date])
     since, changes = _order_changes(ledger, board.name, sorted(day for day in ranked if day < start)[-WINDOW:])
     found = {change.flip_id(board.name): change for change in changes}
     known = set(ledger.known_flips(board.name, since))
-    settled = {flip_id for flip_id, change in found.items() if change.at.day < start} & known
+    settled = {flip_id for flip_id, change in found.items() if same.before(change)} & known
     if undone := sorted(known - settled):
         ledger.delete_flips(board.name, undone)
     changes = [change for flip_id, change in found.items() if flip_id not in settled]

@@ -478,3 +478,13 @@ def test_work_that_is_not_shared_out_is_shared_out_again_afterwards_whatever_hap
             assert db.value(threads) == 1
             raise KeyError
         assert db.value(threads) == 3
+
+
+def test_while_it_rests_a_warehouse_holds_half_of_what_it_may_and_afterwards_all(tmp_path: Path) -> None:
+    limit = "SELECT current_setting('memory_limit')"
+    with Database.open(tmp_path / "w.duckdb") as db:
+        before = db.value(limit)
+        with suppress(KeyError), db.transaction(), db.resting():
+            assert db.value(limit) != before
+            raise KeyError
+        assert db.value(limit) == before

@@ -12,7 +12,7 @@ from small_hub import REGISTRY, START, day, look, model, moment, series, standin
 from spine import warehouse
 
 from jobs import prune, rank
-from warehouse import standings, store
+from warehouse import panel, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.records import HubModel, Snapshot
@@ -232,6 +232,7 @@ def test_flips_found_day_by_day_in_the_last_days_are_those_of_all_days(
     for number, (alpha, beta, gamma) in enumerate(counts):
         look(db, number, [model("alpha/a", alpha), model("beta/b", beta), model("gamma/c", gamma)], OWN)
     found = db.rows("FROM flips ORDER BY ALL")
+    monkeypatch.setattr(panel, "AT_ONCE", 2)
     rank_anew(db, OWN)
 
     assert db.rows("FROM flips ORDER BY ALL") == found
@@ -424,6 +425,12 @@ def test_who_moves_near_the_top_of_a_deep_board_has_on_all_days_what_ranking_ane
         places = "SELECT day, rank, entity, value, round(share, 12) FROM standings ORDER BY ALL"
         found = db.rows(places)
         floors = {day: min(row[3] for row in found if row[0] == day) for day, *_ in found}
+        flips = db.rows("FROM flips ORDER BY ALL")
+        with db.transaction():
+            db.execute("DELETE FROM flips")
+            rank._find_flips(db, publishers, day(0), [], rank._As(day(0), frozenset()))
+
+        assert db.rows("FROM flips ORDER BY ALL") == flips
         rank_anew(db, publishers)
 
         assert found == [row for row in db.rows(places) if row[3] >= floors[row[0]]]

@@ -62,6 +62,8 @@ class Database:
         """Held by whoever writes."""
         self._connection = connection
         self._attached = attached
+        self._memory = 0
+        """Bytes that DuckDB may hold; 0: what it thinks fit."""
 
     @classmethod
     def open(cls, path: Path) -> Database:
@@ -109,6 +111,7 @@ class Database:
         """Limit the memory, unless the machine, or what it allows us, is smaller than that."""
         if self.value("SELECT parse_formatted_bytes(current_setting('memory_limit'))") > memory:
             self.execute(f"SET memory_limit = '{memory}B'")
+            self._memory = memory
 
     def cursor(self) -> Database:
         """Another connection to the same file, for another thread."""
@@ -127,6 +130,19 @@ class Database:
         finally:
             with suppress(WarehouseError):  # the file is given up: what went wrong first is what is told
                 self.execute(f"SET threads = {threads}")
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Within the block, while somebody else needs the memory, hold at most half of what is allowed."""
+        if not self._memory:
+            yield
+            return
+        with suppress(duckdb.OutOfMemoryException):  # what is in use cannot be given back
+            self._connection.execute(f"SET memory_limit = '{self._memory // 2}B'")
+        try:
+            yield
+        finally:
+            self._connection.execute(f"SET memory_limit = '{self._memory}B'")
 
     def close(self) -> None:
         """Close; what was committed is on disk."""

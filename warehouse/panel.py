@@ -27,6 +27,9 @@ LIST_GROWTH = "list growth: it exists only because more repositories were listed
 LEFT = "left: every model of the one that led was deleted"
 NO_MODELS = "the models behind it are not known"
 
+AT_ONCE = 8
+"""Changes of order whose models are looked up at once: of the whole Hub, hundreds of thousands each."""
+
 End = tuple[date, int]
 """A day, and the snapshot that speaks for it."""
 
@@ -61,9 +64,14 @@ def compared(db: Database, board: Board, sides: Iterable[Side]) -> Iterator[str]
         yield sql("ends", counts=counts, members=members)
 
 
-def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> list[Panel | None]:
-    """The panel of every change of order, all looked up at once; None where the models are not known."""
-    if board.series is not None or not changes:
+def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Iterator[Panel | None]:
+    """The panel of every change of order, a few looked up at once; None where the models are not known."""
+    for first in range(0, len(changes), AT_ONCE):
+        yield from _panels(db, board, changes[first : first + AT_ONCE])
+
+
+def _panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> list[Panel | None]:
+    if board.series is not None:
         return [None] * len(changes)
     with compared(db, board, [side for change in changes for side in sides_of(change)]) as ends:
         rows = db.rows(sql("panel", ends=ends))

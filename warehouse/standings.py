@@ -54,6 +54,8 @@ class Made:
             self.ranked[board][day] = snapshot_id
         self.packed = {snapshot_id for (snapshot_id,) in db.rows(sql("packed_snapshots"))}
         """Snapshots whose counts are in runs."""
+        self.moved: dict[str, frozenset[str]] = {}
+        """Board -> who had other places on days that were ranked before, as others did not."""
         self._series: dict[str, Days] = defaultdict(dict)
         for source, day, snapshot_id in db.rows(sql("all_series_days")):
             self._series[source][day] = snapshot_id
@@ -75,9 +77,9 @@ class Made:
 
 
 def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = None) -> date | None:
-    """Bring one board up to date; the first day whose standing is new, None when nothing was to do.
+    """Bring one board up to date; the first day whose standing is new, None when there is none.
 
-    Run inside a transaction.
+    Run inside a transaction. Where on the days before only some have other places, `made.moved` names them.
     """
     made = made or Made(db)
     anew = _made_otherwise(board, fingerprint, made)
@@ -85,9 +87,10 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
     chosen, ranked = made.days_of(board), made.ranked[board.name]
     start = _first_difference({} if moved is None else ranked, chosen)
     declared = not moved and moved is not None and made.as_declared(board)
-    over = sorted(day for day in ranked if start is None or day < start) if moved else []
     if moved:
+        over = sorted(day for day in ranked if start is None or day < start)
         _shift(db, board, made, over, moved)
+        made.moved[board.name] = moved
     if start is not None:
         if anew or any(day >= start for day in ranked):
             _forget(db, board, start, anew=anew)
@@ -100,7 +103,7 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
         told = _declare(made, board, fingerprint)
         if chosen and told is None and _may_be_deep(board):
             _follow(db, board, chosen)
-    return min(over, default=start)
+    return start
 
 
 def _forget(db: Database, board: Board, start: date, *, anew: bool) -> None:
@@ -134,7 +137,7 @@ def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: 
     step = max(1, _SHIFTED_AT_ONCE // KEPT)
     for first in range(0, len(over), step):
         days = over[first : first + step]
-        with counted(db, board, chosen, days, among=sql("models_of", members=whose)) as counts:
+        with counted(db, board, chosen, days, among=sql("hub_ids", members=whose)) as counts:
             values = sql(
                 "shifted_values",
                 values=values_sql(board, counts, whose),
@@ -199,7 +202,7 @@ def _made_otherwise(board: Board, fingerprint: str, made: Made) -> bool:
     return board.name not in made.under or made.under[board.name][0] != fingerprint
 
 
-def _moved(db: Database, board: Board, made: Made) -> set[str] | None:
+def _moved(db: Database, board: Board, made: Made) -> frozenset[str] | None:
     """Who has other models now than when the board was last ranked; None: that is not known of everybody.
 
     Of a deep board only moves near the top count.
@@ -208,10 +211,10 @@ def _moved(db: Database, board: Board, made: Made) -> set[str] | None:
     if _members_until(made, board, seen_until) != members:
         return None
     if members is not None or not _may_be_deep(board):
-        return set()
+        return frozenset()
     followed = _members(board, sql("is_followed", board=literal(board.name)))
     moves = db.rows(sql("moves", members=followed, near_top=_near_top(board)), {"board": board.name})
-    return None if any(None in move for move in moves) else {entity for move in moves for entity in move}
+    return None if any(None in move for move in moves) else frozenset(entity for move in moves for entity in move)
 
 
 def _members_until(made: Made, board: Board, until: date | None) -> str | None:
@@ -236,9 +239,11 @@ def _follow(db: Database, board: Board, chosen: Days) -> None:
     stand elsewhere for it: who moves and matters is as large as one of those, or leaves with all that a publisher has.
     """
     db.execute(sql("forget_followed"), {"board": board.name})
-    with counted(db, board, chosen, [max(chosen)]) as counts:
-        follow = sql("follow", counts=counts, members=_members(board), depth=str(FOLLOWED))
-        db.execute(follow, {"board": board.name})
+    least = db.value(sql("least_near_top"), {"board": board.name, "depth": FOLLOWED})
+    if least is not None:
+        with counted(db, board, chosen, [max(chosen)]) as counts:
+            follow = sql("follow", counts=counts, members=_members(board), least=repr(float(least)))
+            db.execute(follow, {"board": board.name})
 
 
 def _members(board: Board, only: str = "true") -> str:

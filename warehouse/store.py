@@ -181,7 +181,8 @@ def _attribute_all(db: Database, families: _Families) -> None:
     models = db.frame(sql("models_to_attribute"), {"publishers": families.publishers})
     frames = [models, db.frame(sql("declared_parents"))]
     del models
-    traced = _traced(frames, families)
+    with db.resting():
+        traced = _traced(frames, families)
     with db.view_of("attributed", traced.lineage):
         for query in ("find_attributed", "attribute_models", "forget_attributed"):
             db.execute(sql(query))

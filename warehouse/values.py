@@ -28,7 +28,7 @@ _ROOTS = {"publisher": "split_part(root_repo_id, '/', 1)", "model": "root_repo_i
 
 @contextmanager
 def counted(
-    db: Database, board: Board, chosen: Days, wanted: Sequence[date], *, among: str = "SELECT hub_id FROM models"
+    db: Database, board: Board, chosen: Days, wanted: Sequence[date], *, among: str | None = None
 ) -> Iterator[str]:
     """Within the block: the SELECT of (snapshot_id, hub_id, value), what each model had on each of the wanted days.
 
@@ -40,7 +40,7 @@ def counted(
         board: whose measure.
         chosen: as `days_of`; growth over a span needs the days before those wanted.
         wanted: some of the chosen days, oldest first.
-        among: SELECT of the hub_id of models that matter; others may have rows all the same.
+        among: SELECT of the hub_id of models that matter; others may have rows all the same. None: of all that do.
     """
     with db.view_of("days_to_rank", _days_frame(chosen, wanted)):
         if board.measure in SPANS:
@@ -51,7 +51,9 @@ def counted(
         elif board.measure in DERIVATIVES:
             yield sql(f"{board.measure}_counts")
         else:
-            yield sql("observed_counts", measure=board.measure, among=among)
+            few = {"held": "MATERIALIZED", "among": f"hub_id IN ({among})"}
+            every = {"held": "NOT MATERIALIZED", "among": "true"}
+            yield sql("observed_counts", measure=board.measure, **(few if among else every))
 
 
 def _days_frame(chosen: Days, wanted: Sequence[date]) -> pl.DataFrame:

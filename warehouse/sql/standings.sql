@@ -127,16 +127,18 @@ GROUP BY ALL
 -- name: observed_counts
 -- What each of some models had in the snapshots to rank, as the Hub counts; not where the Hub did not say. Asked of plain
 -- rows and runs themselves, so that of millions of models only these are looked at.
-WITH numbered AS MATERIALIZED (SELECT name, hub_id FROM model_names WHERE hub_id IN ({among}))
+WITH numbered AS {held} (SELECT name, hub_id FROM model_names WHERE {among})
 SELECT o.snapshot_id, n.hub_id, o.{measure}::DOUBLE AS value
 FROM recent_observations AS o JOIN numbered AS n USING (name)
 WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND o.{measure} IS NOT NULL
 UNION ALL
 SELECT d.snapshot_id, r.hub_id, r.value
 FROM (
-    SELECT r.run, n.hub_id, unnest(r.{measure})::DOUBLE AS value, generate_subscripts(r.{measure}, 1) AS position
+    SELECT r.run, n.hub_id, unnest(r.{measure}[w.low : w.high])::DOUBLE AS value, unnest(range(w.low, w.high + 1)) AS position
     FROM observation_runs AS r JOIN numbered AS n USING (name)
-    WHERE r.run IN (SELECT run FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank))) AS r
+    JOIN (
+        SELECT run, min(position) AS low, max(position) AS high FROM run_days
+        WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank) GROUP BY run) AS w USING (run)) AS r
 JOIN run_days AS d USING (run, position)
 WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND r.value IS NOT NULL
 
@@ -269,14 +271,17 @@ WHERE board = {board} AND rank <= {depth} AND day = (SELECT max(day) FROM rankin
 -- Forget which models a board follows.
 DELETE FROM followed_models WHERE board = $board;
 
+-- name: least_near_top
+-- The least that anybody near the top of a board had on its last day.
+SELECT min(value) FROM standings
+WHERE board = $board AND rank <= $depth AND day = (SELECT max(day) FROM rankings WHERE board = $board);
+
 -- name: follow
--- Follow the models that alone would stand near the top of a board on its last day, whether they count there or not.
+-- Follow the models that alone had as much on its last day, whether they count there or not. How much that is, is written
+-- into the query: so that it is asked where counts are read, of millions of models, and not of what they were joined to.
 INSERT INTO followed_models (board, hub_id, entity)
 SELECT $board, c.hub_id, m.entity
-FROM ({counts}) AS c LEFT JOIN ({members}) AS m USING (hub_id)
-WHERE c.value >= (
-    SELECT min(value) FROM standings
-    WHERE board = $board AND rank <= {depth} AND day = (SELECT max(day) FROM rankings WHERE board = $board));
+FROM (FROM ({counts}) WHERE value >= {least}) AS c LEFT JOIN ({members}) AS m USING (hub_id);
 
 -- name: is_followed
 -- Whether a board follows a model, as a condition.
@@ -309,10 +314,6 @@ WHERE v.value >= coalesce(f.least, v.value)
 -- name: members_among
 -- Of the models that count for somebody those that count for some.
 FROM ({members}) WHERE entity IN {entities}
-
--- name: models_of
--- Those models.
-SELECT hub_id FROM ({members})
 
 -- name: drop_days
 -- Take what was ranked on some days of a board out, to be written again.
