@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 from urllib.request import getproxies
 
 import httpx
@@ -106,7 +107,9 @@ class HubClient:
 
     def url(self, path: str, params: list[tuple[str, str]] | None = None) -> httpx.URL:
         """An address of the endpoint's API."""
-        return httpx.URL(self._settings.endpoint + path, params=params)
+        # Not given to httpx apart from it, which would take everything to pieces twice.
+        query = f"?{urlencode(params)}" if params else ""
+        return httpx.URL(self._settings.endpoint + path + query)
 
     async def get(self, url: httpx.URL, kind: type[list[Any] | dict[str, Any]]) -> Answer | None:
         """The answer at `url`, whose JSON must be of this `kind`; None if the Hub has no such thing.
