@@ -34,7 +34,7 @@ SMALL = 100_000
 """Models up to which a look is kept without sharing the work out among processors."""
 
 LONG = 200
-"""Models from which on a listing is a frame of its own; shorter ones are one together: each takes half a millisecond."""
+"""Models from which on a listing is a frame of its own; shorter ones become one together, for each takes 0.5 ms."""
 
 Ask = Callable[[Callable[[Database], Any]], Callable[[], Any]]
 """Takes a question of the warehouse, and gives what waits for its answer."""
