@@ -138,16 +138,10 @@ def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: 
     for first in range(0, len(over), step):
         days = over[first : first + step]
         with counted(db, board, chosen, days, among=sql("hub_ids", members=whose)) as counts:
-            values = sql(
-                "shifted_values",
-                values=values_sql(board, counts, whose),
-                board=literal(board.name),
-                entities=entities,
-                kept=str(KEPT),
-            )
-            db.execute(
-                sql("rank_places", ranked=sql("ranked", values=values, total="any_value(v.total)", kept=str(KEPT)))
-            )
+            keys = {"board": literal(board.name), "entities": entities, "kept": str(KEPT)}
+            values = sql("shifted_values", values=values_sql(board, counts, whose), **keys)
+            ranked = sql("ranked", values=values, total="any_value(v.total)", kept=str(KEPT))
+            db.execute(sql("rank_places", ranked=ranked))
             for kept in (NAMED, "rankings"):
                 db.execute(sql("drop_days", standings=kept), {"board": board.name})
             _write(db, board, "FROM ranked_places")
