@@ -217,6 +217,9 @@ MOVED += [Step((is_now("c", "me/c", name),), 0, False, ("alpha-lab", "new"), REG
 @example(
     looks(is_now("a", "me/a"), is_now("a", "me/b", "me/p"), is_now("c", "me/c", "me/a"), is_now("p", "me/p", "gone/x"))
 )
+@example(looks(is_now("a", "alpha-lab/a"), is_now("b", "me/b"), is_now("b", "you/b"), is_now("a", "me/b")))
+@example(looks(is_now("b", "me/b", "gone/x"), is_now("c", "me/c", "Gone/X"), is_now("c", "me/c")))
+@example(looks(is_now("c", "me/c", "me/a"), is_now("b", "me/b", "me/c"), is_now("a", "me/a"), is_now("a", None)))
 @example(MOVED)
 def test_what_is_attributed_anew_is_what_would_be_of_everything(shared: Database, history: list[Step]) -> None:
     live(shared, history)

@@ -55,33 +55,45 @@ def note(db: Database, reading: str) -> None:
     db.execute(sql("note_reading"), {"reading": reading})
 
 
-def find(db: Database, known: Standing, most: float) -> bool:
-    """Find the kindred of what is new or changed, to be `taken`; False where more than `most` models are affected."""
-    if known.unread > most:
-        return False
-    db.execute(sql("find_declared"), {"blanks": BLANKS})
-    db.execute(sql("find_affected"), {"blanks": BLANKS})
-    few = bool(db.value(sql("count_affected")) <= most)
-    if few:
-        db.execute(sql("find_kindred"))
-    else:
-        _forget(db)
-    return few
-
-
-def taken(db: Database, publishers: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The kindred that were found, and what they declare; once, for they are forgotten then.
+def find(
+    db: Database, known: Standing, publishers: Sequence[str], most: float
+) -> tuple[pl.DataFrame, pl.DataFrame] | None:
+    """The kindred of what is new or changed, and what they declare; None where more than `most` models are affected.
 
     Returns:
         model, hub_id, repo_id, ours (one of `publishers`, in lower case, published it), affected; and model, relation,
         parent_repo_id.
     """
-    models = db.frame(sql("kindred_to_attribute"), {"publishers": publishers})
-    parents = db.frame(sql("kindred_parents"), {"blanks": BLANKS})
-    _forget(db)
-    return models, parents
-
-
-def _forget(db: Database) -> None:
+    if known.unread > most:
+        return None
+    affected, declaring = _find_affected(db, known)
+    # What declares nothing and is declared by nobody has no ancestors: to look for them takes longer than all the rest.
+    alone = affected == known.unread and not declaring
+    found = None if affected > most else _taken(db, publishers, alone=alone)
     for query in ("forget_affected", "forget_kindred", "forget_declared"):
         db.execute(sql(query))
+    return found
+
+
+def _find_affected(db: Database, known: Standing) -> tuple[int, bool]:
+    """Find who is affected; how many are, and whether what is new or changed ever declared anything."""
+    db.execute(sql("find_declared"), {"blanks": BLANKS})
+    db.execute(sql("find_affected"))
+    affected, declaring = db.rows(sql("count_affected"))[0]
+    if declaring:
+        affected += db.value(sql("add_spelled"), {"blanks": BLANKS})
+    if affected > known.unread:
+        affected += db.value(sql("add_descendants"))
+    return affected, declaring
+
+
+def _taken(db: Database, publishers: Sequence[str], *, alone: bool) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The kindred; where those affected stand `alone`, nobody else."""
+    kindred = "SELECT model, true AS affected FROM affected" if alone else "FROM kindred"
+    if not alone:
+        db.execute(sql("find_kindred"))
+    models = db.frame(sql("kindred_to_attribute", kindred=kindred), {"publishers": publishers})
+    return models, _DECLARE_NOTHING if alone else db.frame(sql("kindred_parents"), {"blanks": BLANKS})
+
+
+_DECLARE_NOTHING = pl.DataFrame(schema={"model": pl.Int64, "relation": pl.String, "parent_repo_id": pl.String})

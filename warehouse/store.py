@@ -144,18 +144,21 @@ def attribute(db: Database, registry: Registry, *, small: int = kin.SMALL, most:
     affected (`most` of all beyond `small`), all are read. A publisher that was renamed and is not in the registry by
     its new name keeps its families by its old one.
     """
-    write_registry(db, registry)  # whoever ranks next need not attribute again because it has changed
     known = kin.standing(db)
     renamed = renames.note(db) if known.renamed else {}  # in a young warehouse nobody is: that is asked more quickly
     reading = json.dumps([lineage.VERSION, registry.fingerprint(), renamed], sort_keys=True)
     if reading == known.reading and not known.unread:
         return
     families = _families(db, registry, renamed, moving=known.renamed)
-    if reading == known.reading and kin.find(db, known, most * (known.models - small)):
-        _attribute_affected(db, families)
+    if reading == known.reading:
+        kindred = kin.find(db, known, families.publishers, most * (known.models - small))
+        if kindred:
+            _attribute_affected(db, families, *kindred)
+            return
     else:
-        _attribute_all(db, families)
-        kin.note(db, reading)
+        write_registry(db, registry)  # whoever ranks next need not attribute again because it has changed
+    _attribute_all(db, families)
+    kin.note(db, reading)
 
 
 class _Families(NamedTuple):
@@ -191,9 +194,8 @@ def _attribute_all(db: Database, families: _Families) -> None:
             db.execute(sql(query))
 
 
-def _attribute_affected(db: Database, families: _Families) -> None:
-    """Read the kindred's declarations, and write what follows for those that are affected."""
-    models, parents = kin.taken(db, families.publishers)
+def _attribute_affected(db: Database, families: _Families, models: pl.DataFrame, parents: pl.DataFrame) -> None:
+    """Write what follows from what the kindred declare for those that are affected."""
     affected = models.filter("affected").select("model", "hub_id")
     traced = _traced([models, parents], families)
     lines = traced.lineage.join(affected, on="model")

@@ -25,39 +25,56 @@ FROM (
     FROM (SELECT rowid AS model, unnest(parents).repo_id AS name FROM models WHERE parents IS NOT NULL));
 
 -- name: find_affected
--- Models whose lineage may be another than it was: those that are new or changed, and the descendants of whatever is, or
--- ever was, called like one of these. Descendants of a parent that nobody has listed, too, where one of these spells it
--- in a way that goes before everybody else's, now or formerly: it is called by the smallest. And of whatever is not
--- written in ASCII, whose small letters are others to DuckDB than to `lineage.trace`.
+-- Models whose lineage may be another than it was: those that are new or changed, and whatever declares the name that one
+-- of these has, or ever was described under. And whatever declares a name that is not written in ASCII, whose small letters
+-- are others to DuckDB than to `lineage.trace`.
 CREATE OR REPLACE TEMP TABLE affected AS
-WITH RECURSIVE
+WITH fresh AS MATERIALIZED (SELECT rowid AS model, hub_id FROM models WHERE relation IS NULL)
+SELECT model FROM fresh
+UNION
+SELECT model FROM declared
+WHERE strlen(name) > length(name)
+    OR key IN (SELECT hash(lower(repo_id)) FROM model_versions WHERE hub_id IN (SELECT hub_id FROM fresh));
+
+-- name: count_affected
+-- How many there are, and whether one that is new or changed declares a parent, or ever did.
+SELECT count(*), EXISTS (
+    FROM model_versions
+    WHERE parents IS NOT NULL AND hub_id IN (SELECT hub_id FROM models WHERE relation IS NULL))
+FROM affected;
+
+-- name: add_spelled
+-- Models with a parent that nobody has listed, too, where one that is new or changed spells it in a way that goes before
+-- everybody else's, now or formerly: it is called by the smallest.
+INSERT INTO affected
+WITH
 fresh AS MATERIALIZED (SELECT rowid AS model, hub_id FROM models WHERE relation IS NULL),
-told AS MATERIALIZED (SELECT repo_id, parents FROM model_versions WHERE hub_id IN (SELECT hub_id FROM fresh)),
 spelled AS (
     SELECT hash(lower(name)) AS key, min(name) AS name
-    FROM (SELECT trim(unnest(parents).repo_id, $blanks) AS name FROM told)
+    FROM (
+        SELECT trim(unnest(parents).repo_id, $blanks) AS name
+        FROM model_versions WHERE hub_id IN (SELECT hub_id FROM fresh))
     GROUP BY key),
 unlisted AS (FROM spelled WHERE key NOT IN (SELECT hash(lower(repo_id)) FROM models)),
 keys AS (
-    SELECT hash(lower(repo_id)) AS key FROM told
-    UNION ALL SELECT key FROM declared WHERE strlen(name) > length(name)
-    UNION ALL
     SELECT d.key FROM declared AS d JOIN unlisted AS u USING (key)
     WHERE d.model NOT IN (SELECT model FROM fresh)
-    GROUP BY d.key HAVING min(u.name) < min(d.name)),
-affected AS (
-    (SELECT model FROM fresh UNION SELECT model FROM declared WHERE key IN (FROM keys))
+    GROUP BY d.key HAVING min(u.name) < min(d.name))
+SELECT DISTINCT model FROM declared WHERE key IN (FROM keys) AND model NOT IN (FROM affected);
+
+-- name: add_descendants
+-- And the descendants of whatever is, or ever was, called like one of these.
+INSERT INTO affected
+WITH RECURSIVE
+heirs AS (
+    SELECT model FROM affected
     UNION
     SELECT d.model
     FROM (
         SELECT hash(lower(unnest(list_append(coalesce(m.former_names, []), m.repo_id)))) AS key
-        FROM affected AS a JOIN models AS m ON m.rowid = a.model) AS n
+        FROM heirs AS a JOIN models AS m ON m.rowid = a.model) AS n
     JOIN declared AS d USING (key))
-FROM affected;
-
--- name: count_affected
--- How many there are.
-SELECT count(*) FROM affected;
+FROM heirs WHERE model NOT IN (FROM affected);
 
 -- name: find_kindred
 -- The models affected with all their ancestors: every model that is, or ever was, called like what one of them declares.
@@ -77,13 +94,14 @@ kindred AS (
             OR (former_names IS NOT NULL AND strlen(former_names::VARCHAR) > length(former_names::VARCHAR)))
     UNION
     SELECT n.model FROM kindred JOIN declared USING (model) JOIN answers AS n USING (key))
-FROM kindred;
+SELECT model, model IN (FROM affected) AS affected FROM kindred;
 
 -- name: kindred_to_attribute
 -- What decides the kindred's own families, as `models_to_attribute` has it of all; and which of them are affected.
-SELECT rowid AS model, hub_id, repo_id, lower(split_part(repo_id, '/', 1)) IN (SELECT unnest($publishers)) AS ours,
-    rowid IN (FROM affected) AS affected
-FROM models WHERE rowid IN (FROM kindred) ORDER BY hub_id;
+SELECT m.rowid AS model, m.hub_id, m.repo_id, list_contains($publishers, lower(split_part(m.repo_id, '/', 1))) AS ours,
+    k.affected
+FROM ({kindred}) AS k JOIN models AS m ON m.rowid = k.model
+ORDER BY m.hub_id;
 
 -- name: kindred_parents
 -- What the kindred say they descend from; a parent that is none of them as it is spelled by the first in order of all that
@@ -91,11 +109,11 @@ FROM models WHERE rowid IN (FROM kindred) ORDER BY hub_id;
 WITH
 said AS MATERIALIZED (
     SELECT model, parent.relation AS relation, parent.repo_id AS name, hash(lower(trim(parent.repo_id, $blanks))) AS key
-    FROM (SELECT rowid AS model, unnest(parents) AS parent FROM models WHERE rowid IN (FROM kindred))),
+    FROM (SELECT rowid AS model, unnest(parents) AS parent FROM models WHERE rowid IN (SELECT model FROM kindred))),
 spelled AS (
     SELECT key, min(name) AS name FROM declared
     WHERE strlen(name) = length(name) AND key IN (SELECT key FROM said)
-        AND key NOT IN (SELECT hash(lower(repo_id)) FROM models WHERE rowid IN (FROM kindred))
+        AND key NOT IN (SELECT hash(lower(repo_id)) FROM models WHERE rowid IN (SELECT model FROM kindred))
     GROUP BY key)
 SELECT d.model, d.relation, CASE WHEN strlen(d.name) > length(d.name) THEN d.name ELSE coalesce(s.name, d.name) END AS parent_repo_id
 FROM said AS d LEFT JOIN spelled AS s USING (key);
