@@ -107,20 +107,22 @@ def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> N
         return
     with db.view_of("incoming", models):
         db.execute(sql("find_described"))
-        if db.value(sql("count_described")):
-            _describe(db, snapshot_id, day)
+        every, again, late = db.rows(sql("count_described"), {"day": day})[0]
+        if every:
+            steps = {"describe_again": again, "fill_gaps": late, "insert_models": every - again - late}
+            _describe(db, snapshot_id, day, [step for step, models in steps.items() if models])
         db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
         db.execute(sql("forget_described"))
         # What is known is compared with the day it was seen last, so that day is noted after the descriptions.
         db.execute(sql("note_seen"), {"day": day})
 
 
-def _describe(db: Database, snapshot_id: int, day: date) -> None:
-    """Take in what may be new about models: the rows of `described`."""
+def _describe(db: Database, snapshot_id: int, day: date, steps: Sequence[str]) -> None:
+    """Take in what may be new about models: the rows of `described`, by those `steps` that concern any of them."""
     db.execute(sql("number_names"))
     db.execute(sql("note_numbers"))
     db.execute(sql("insert_model_versions"), {"snapshot_id": snapshot_id})
-    for step in ("describe_again", "fill_gaps", "insert_models"):
+    for step in steps:
         db.execute(sql(step), {"day": day})
 
 

@@ -34,8 +34,9 @@ FROM (
 ANTI JOIN models USING (hub_id, digest);
 
 -- name: count_described
--- How many there are.
-SELECT count(*) FROM described;
+-- How many there are; how many of them are known from a look that is not newer, and how many from a newer one.
+SELECT count(*), count(*) FILTER (WHERE m.last_seen <= $day), count(*) FILTER (WHERE m.last_seen > $day)
+FROM described LEFT JOIN models AS m USING (hub_id);
 
 -- name: number_names
 -- Give a number to every name that has none; in the order of creation, so that a model is found quickly.
