@@ -40,7 +40,7 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
     flips = 0
     made, known = standings.Made(db), registry.fingerprint()
     standings.retire(db, [board.name for board in boards], made)
-    renamed = standings.rename_models(db)
+    renamed = standings.rename_models(db) if made.renamed else set()
     for board in boards:
         new = standings.refresh(db, board, board.fingerprint(known), made)
         moved = made.moved.get(board.name, frozenset())
@@ -49,7 +49,7 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
         if start is not None:
             starts[board.name] = start
             flips += _find_flips(db, board, start, made.ranked[board.name], _As(new, moved))
-    identity.follow_renames(db, registry)
+    identity.follow_renames(db, registry, moving=made.renamed)
     return Summary(starts, flips)
 
 

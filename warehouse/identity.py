@@ -75,16 +75,17 @@ def _former_families(registry: Registry) -> list[tuple[str, str]]:
     return [(former, family.name) for family in registry.families for former in family.formerly]
 
 
-def follow_renames(db: Database, registry: Registry) -> None:
+def follow_renames(db: Database, registry: Registry, *, moving: bool) -> None:
     """Let what is kept by name follow: states of rules, and alerts. Run inside a transaction, before rules judge.
 
+    `moving`: some model ever had another name; where none had, no publisher had.
     What is known of a publisher that was merged into another goes on as the other's; what was told of it stays as told.
     """
-    moved = moved_publishers(db)
+    moved = moved_publishers(db) if moving else []
     moves = {move.former: move.present for move in moved}
     renamed = {move.former: move.present for move in moved if not move.merged}
     families = {former: name for former, name in _former_families(registry) if former not in registry.names}
-    repositories = renamed_repositories(db)
+    repositories = renamed_repositories(db) if moving else {}
     for entity, states, alerts in (
         ("publisher", moves, renamed),
         ("model", repositories, repositories),

@@ -11,8 +11,9 @@ name changes no standing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 
 from warehouse.boards import DERIVATIVES, Board
 from warehouse.db import Database
@@ -46,30 +47,28 @@ class Made:
         self.db = db
         self.seen_until: date | None
         self.models: int
-        self.seen_until, self.models = db.rows(sql("models_seen"))[0]
+        self.renamed: bool
+        """Whether any model ever had another name."""
+        self.seen_until, self.models, self.renamed = db.rows(sql("models_seen"))[0]
         self.under = {board: under for board, *under in db.rows(sql("boards_made_under"))}
         """Board -> its fingerprint, until when models were seen for it, which of them counted for whom, its meaning."""
-        self.ranked: dict[str, Days] = defaultdict(dict)
-        for board, day, snapshot_id in db.rows(sql("all_ranked_days")):
-            self.ranked[board][day] = snapshot_id
+        self.ranked = _days_by(db, "all_ranked_days")
         self.packed = {snapshot_id for (snapshot_id,) in db.rows(sql("packed_snapshots"))}
         """Snapshots whose counts are in runs."""
         self.moved: dict[str, frozenset[str]] = {}
         """Board -> who had other places on days that were ranked before, as others did not."""
-        self._series: dict[str, Days] = defaultdict(dict)
-        for source, day, snapshot_id in db.rows(sql("all_series_days")):
-            self._series[source][day] = snapshot_id
-        self._looks: dict[bool, Days] = {}
-        """Of the boards that rank everything, and of the others."""
 
     def days_of(self, board: Board) -> Days:
         """As the function of this name."""
-        if board.series is not None:
-            return self._series[board.measure]
-        kind = of_everything(board)
-        if kind not in self._looks:
-            self._looks[kind] = days_of(self.db, board)
-        return self._looks[kind]
+        return self._looks[_preferred(board)] if board.series is None else self._series[board.measure]
+
+    @cached_property
+    def _looks(self) -> dict[str, Days]:
+        return _days_by(self.db, "hub_days", {"keeps": KEEPS_DAYS})
+
+    @cached_property
+    def _series(self) -> dict[str, Days]:
+        return _days_by(self.db, "all_series_days")
 
     def as_declared(self, board: Board) -> bool:
         """Whether a board means what it did, and no model was seen for the first time since."""
@@ -163,8 +162,20 @@ def days_of(db: Database, board: Board) -> Days:
     """For each day with a complete snapshot of the kind that feeds the board: the last one."""
     if board.series is not None:
         return dict(db.rows(sql("series_days"), {"source": board.measure}))
-    preferred = "census" if of_everything(board) else "hub"
-    return dict(db.rows(sql("hub_days"), {"preferred": preferred, "keeps": KEEPS_DAYS}))
+    return _days_by(db, "hub_days", {"keeps": KEEPS_DAYS})[_preferred(board)]
+
+
+def _days_by(db: Database, query: str, keys: Mapping[str, object] | None = None) -> dict[str, Days]:
+    """The days that a query finds of several kinds, by kind; none of any other."""
+    found: dict[str, Days] = defaultdict(dict)
+    for kind, day, snapshot_id in db.rows(sql(query), keys):
+        found[kind][day] = snapshot_id
+    return found
+
+
+def _preferred(board: Board) -> str:
+    """The source whose snapshots a board prefers."""
+    return "census" if of_everything(board) else "hub"
 
 
 def of_everything(board: Board) -> bool:

@@ -1,23 +1,20 @@
 -- name: hub_days
--- For each day with a complete snapshot that a board may be ranked from: the last one. There are looks at the families and
--- censuses of everything; a board has one kind that it prefers, and keeps to it on the days after one of that kind, so that
--- it does not jump when one is missing. What we saw ourselves goes before imported history; in the place of a census only a
--- table of everything is taken. Days whose counts were given up are not among them.
+-- For each kind of board, and each day with a complete snapshot that it may be ranked from: the last one. There are looks
+-- at the families and censuses of everything; a board has one kind that it prefers, and keeps to it on the days after one of
+-- that kind, so that it does not jump when one is missing. What we saw ourselves goes before imported history; in the place
+-- of a census only a table of everything is taken. Days whose counts were given up are not among them.
 WITH looks AS (
-    SELECT day, snapshot_id, source, taken_at, source IN ('hub', 'census') AS ours,
-        source = $preferred OR $preferred = 'census' AND source = 'hub-stats' AND NOT ends_with(revision, '(families only)')
-            OR $preferred = 'hub' AND source <> 'census' AS alike
-    FROM snapshots
+    SELECT preferred, day, snapshot_id, (source = preferred, source IN ('hub', 'census'), taken_at, snapshot_id) AS place,
+        source = preferred OR preferred = 'census' AND source = 'hub-stats' AND NOT ends_with(revision, '(families only)')
+            OR preferred = 'hub' AND source <> 'census' AS alike,
+        max(day) FILTER (source = preferred) OVER (PARTITION BY preferred ORDER BY day) AS last
+    FROM snapshots, (VALUES ('hub'), ('census')) AS kinds (preferred)
     WHERE verdict = 'complete' AND source NOT LIKE 'series:%')
-SELECT day, snapshot_id
-FROM (
-    SELECT day, arg_max(snapshot_id, (source = $preferred, ours, taken_at, snapshot_id)) AS snapshot_id
-    FROM looks AS l
-    WHERE alike OR NOT EXISTS (
-        FROM looks AS p WHERE p.source = $preferred AND p.day BETWEEN l.day - $keeps::INTEGER AND l.day)
-    GROUP BY day)
-WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned)
-ORDER BY day;
+SELECT preferred, day, arg_max(snapshot_id, place)
+FROM looks
+WHERE alike OR last IS NULL OR last < day - $keeps::INTEGER
+GROUP BY preferred, day HAVING arg_max(snapshot_id, place) NOT IN (SELECT snapshot_id FROM thinned)
+ORDER BY preferred, day;
 
 -- name: series_days
 -- For each day of an imported series: the last import.
@@ -48,8 +45,8 @@ WHERE w.entity IN (SELECT entity FROM missing_entities)
 GROUP BY w.entity HAVING count(*) = count(m.gone_on);
 
 -- name: models_seen
--- The last day on which a model was seen for the first time, and how many models are known.
-SELECT max(first_seen), count(*) FROM models;
+-- The last day on which a model was seen for the first time, how many models are known, and whether any had another name.
+SELECT max(first_seen), count(*), count(former_names) > 0 FROM models;
 
 -- name: members_fingerprint
 -- Which models, first seen up to a day, count for whom, as one number; whatever the order.
