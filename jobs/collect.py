@@ -87,6 +87,7 @@ def run(
 
     day = day or now.astimezone(UTC).date()
     with _beside(db) as beside:
+        known = beside(lambda reader: int(reader.value(sql("count_models"))))
         past = beside(lambda reader: history.past(reader, SOURCE, taken_at=now, day=day))
         walk = hub.walk(settings, registry.publishers, token=token, progress=take, stop=stop)
         models = _models(walk, frames)
@@ -97,18 +98,18 @@ def run(
 
         took = clock() - began
         look = keeping.Look(SOURCE, now.astimezone(UTC), day, settings.endpoint, walk.requests, took)
-        with _few_at_once(db, models), db.transaction():
+        with _few_at_once(db, known() + models.height), db.transaction():
+            judged = beside(judge)
             adopted = adopt.adopt(db, models)
-            # Of what is committed, unless what is known by name was only now joined to what the look shows.
-            judged = partial(judge, db) if adopted else beside(judge)
+            if adopted:  # what is known by name was only now joined to what the look shows, which is not committed
+                judged = partial(judge, db)
             snapshot = keeping.write(db, look, models, models.height, judged, adopt.in_words(adopted), walk.listings)
             return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
 
 
-def _few_at_once(db: Database, models: pl.DataFrame) -> AbstractContextManager[None]:
+def _few_at_once(db: Database, models: int) -> AbstractContextManager[None]:
     """Share no work out in a small warehouse: over its many small statements that takes a seventh of the time."""
-    known = int(db.value(sql("count_models")))
-    return db.alone() if known + models.height < SMALL else nullcontext()
+    return db.alone() if models < SMALL else nullcontext()
 
 
 @contextmanager
