@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from warehouse import departures, exactness, identity, panel, standings, store
+from warehouse import departures, exactness, identity, moves, panel, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.flips import TOP, Day, OlderDaysError, OrderChange, leaders, order_changes
 from warehouse.ledger import Ledger
+from warehouse.moves import NOBODY, Moved
 from warehouse.registry import Registry
 
 WINDOW = 28
@@ -43,12 +44,15 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
     renamed = standings.rename_models(db) if made.renamed else set()
     for board in boards:
         new = standings.refresh(db, board, board.fingerprint(known), made)
-        moved = made.moved.get(board.name, frozenset())
+        moved = made.moved.get(board.name, NOBODY)
         # What is kept by name is found again on all days, and so is who passed somebody that has other models now.
-        start = min(made.ranked[board.name], default=new) if moved or board.name in renamed else new
+        again = moved.entities or board.name in renamed
+        start = min(made.ranked[board.name], default=new) if again else new
         if start is not None:
             starts[board.name] = start
             flips += _find_flips(db, board, start, made.ranked[board.name], _As(new, moved))
+    if made.changed:
+        moves.forget(db)
     identity.follow_renames(db, registry, moving=made.renamed)
     return Summary(starts, flips)
 
@@ -58,12 +62,16 @@ class _As(NamedTuple):
 
     new: date | None
     """Nobody's from this day on."""
-    moved: frozenset[str]
+    moved: Moved
     """Not those of these, on any day."""
+
+    def stood(self, change: OrderChange) -> bool:
+        """Whether those who did not move stood so when this was judged, if it was."""
+        return self.new is None or change.at.day < self.new
 
     def before(self, change: OrderChange) -> bool:
         """Whether this is as true, or as false, of the models as it was."""
-        return (self.new is None or change.at.day < self.new) and self.moved.isdisjoint((change.entity, change.rival))
+        return self.stood(change) and self.moved.entities.isdisjoint((change.entity, change.rival))
 
 
 def _find_flips(db: Database, board: Board, start: date, ranked: Iterable[date], same: _As) -> int:
@@ -76,14 +84,41 @@ def _find_flips(db: Database, board: Board, start: date, ranked: Iterable[date],
     found = {change.flip_id(board.name): change for change in changes}
     known = set(ledger.known_flips(board.name, since))
     settled = {flip_id for flip_id, change in found.items() if same.before(change)} & known
+    unsettled = {flip_id: change for flip_id, change in found.items() if flip_id not in settled}
+    seen = _panels(ledger, board, unsettled, same)
     if undone := sorted(known - settled):
         ledger.delete_flips(board.name, undone)
-    changes = [change for flip_id, change in found.items() if flip_id not in settled]
     said = exactness.said(db, board)
-    for change, seen in zip(changes, panel.panels(db, board, changes), strict=True):
-        flip = panel.judge(board.name, change, seen, said)
-        ledger.insert_flip(flip, snapshot_id=change.at.snapshot_id, previous_day=change.before.day)
+    for flip_id, change in unsettled.items():
+        flip = panel.judge(board.name, change, seen[flip_id], said)
+        ledger.insert_flip(flip, snapshot_id=change.at.snapshot_id, previous_day=change.before.day, panel=seen[flip_id])
     return len(found.keys() - known)
+
+
+def _panels(
+    ledger: Ledger, board: Board, changes: Mapping[str, OrderChange], same: _As
+) -> Mapping[str, panel.Panel | None]:
+    """What changes of order are judged on, by flip.
+
+    Of those that stood what it was, with what single models have brought and taken since; of all others it is asked.
+    """
+    stood = {flip_id: change for flip_id, change in changes.items() if same.stood(change)}
+    seen: dict[str, panel.Panel | None] = dict(_with_moved(ledger, board, stood, same.moved))
+    asked = [flip_id for flip_id in changes if flip_id not in seen]
+    found = panel.panels(ledger.db, board, [changes[flip_id] for flip_id in asked])
+    return seen | dict(zip(asked, found, strict=True))
+
+
+def _with_moved(
+    ledger: Ledger, board: Board, changes: Mapping[str, OrderChange], moved: Moved
+) -> Mapping[str, panel.Panel]:
+    """The panels that are known, with what the models that moved bring to them and take from them."""
+    if not (moved.members and changes):
+        return {}
+    kept = ledger.panels(board.name)
+    known = [flip_id for flip_id in changes if flip_id in kept]
+    more = panel.added(ledger.db, board, [changes[flip_id] for flip_id in known], moved.members)
+    return {flip_id: panel.both(kept[flip_id], brought) for flip_id, brought in zip(known, more, strict=True)}
 
 
 def _order_changes(ledger: Ledger, board: str, last: Sequence[date]) -> tuple[date, list[OrderChange]]:

@@ -49,6 +49,8 @@ SIZES, SIZES_DAYS = (25_000, 50_000, 100_000), 5
 """Other sizes, over fewer days, for the chart."""
 SETTLED = 10
 """The day from which on a day is to cost the same."""
+EDITED = 0.01
+"""Share of the models whose card names another parent some day of a year: of three million some eighty a day."""
 BATCH = 100_000
 CHART = "benchmarks-whole-hub.svg"
 
@@ -61,9 +63,20 @@ RANKED: tuple[Board, ...] = (*BOARDS, Board(name="lineage", entity="family", sco
 
 def generated(models: int, days: int) -> Iterator[tuple[date, pl.DataFrame]]:
     """Each day and what a census of it shows: three models of five descend from one of a family."""
+    hub = GeneratedHub(Population(models=models, days=days, sizes=WHOLE_HUB))
+    for number, (day, seen) in enumerate(hub.days()):
+        cards = seen.with_columns(**_cards(number))
+        yield day, cards.select(pl.col(name).cast(kind) for name, kind in MODEL_SCHEMA.items())
+
+
+def _cards(day: int) -> dict[str, pl.Expr]:
+    """What models' cards say on a day by its number; a few name another parent from some day on."""
     number = pl.col("repo_id").str.extract(r"model-(\d+)").cast(pl.Int64)
-    parent = pl.struct(relation=pl.lit("finetune"), repo_id=pl.format("lab-{}/base", number * 7919 % 50))
-    described = {
+    edited = number * 2_654_435_761 % 2**32 * (365 / EDITED / 2**32) < day
+    parent = pl.struct(
+        relation=pl.lit("finetune"), repo_id=pl.format("lab-{}/base", (number * 7919 + 7 * edited.cast(pl.Int64)) % 50)
+    )
+    return {
         "parameters": number % 70 * 1_000_000_000,
         "pipeline_tag": pl.when(number % 3 == 0).then(pl.lit("text-generation")).otherwise(pl.lit("text-to-image")),
         "library": pl.lit("transformers"),
@@ -72,8 +85,6 @@ def generated(models: int, days: int) -> Iterator[tuple[date, pl.DataFrame]]:
         "disabled": pl.lit(value=False),
         "parents": pl.when(number % 5 < 3).then(pl.concat_list(parent)),
     }
-    for day, seen in GeneratedHub(Population(models=models, days=days, sizes=WHOLE_HUB)).days():
-        yield day, seen.with_columns(**described).select(pl.col(name).cast(kind) for name, kind in MODEL_SCHEMA.items())
 
 
 def generate(folder: str, models: str, days: str) -> dict[str, Any]:
@@ -282,6 +293,7 @@ five descend from one of 35 families), kept day by day in one warehouse as a cen
 lineage, the standings of {boards} boards and their flips, and the published file; at night what is over is packed. The
 figures of a day are of the last {last}. Beside it: DuckDB alone adding up a day's counts in a Parquet file (the floor),
 and the usual tracker, a loop over the models whose rows pandas appends to a CSV file.
+Every day some cards name another parent, and what their models had on all days counts for other families from then on.
 On a day on which a model moves that alone is as large as one of the 100 leading publishers, their places on every day
 kept are written again. What the published file was before the last time is renewed, as nobody reads it any more."""
 

@@ -15,6 +15,7 @@ from jobs import prune, rank
 from warehouse import panel, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.moves import NOBODY
 from warehouse.records import HubModel, Snapshot
 from warehouse.registry import Family, Registry
 
@@ -428,7 +429,7 @@ def test_who_moves_near_the_top_of_a_deep_board_has_on_all_days_what_ranking_ane
         flips = db.rows("FROM flips ORDER BY ALL")
         with db.transaction():
             db.execute("DELETE FROM flips")
-            rank._find_flips(db, publishers, day(0), [], rank._As(day(0), frozenset()))
+            rank._find_flips(db, publishers, day(0), [], rank._As(day(0), NOBODY))
 
         assert db.rows("FROM flips ORDER BY ALL") == flips
         rank_anew(db, publishers)

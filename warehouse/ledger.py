@@ -196,13 +196,31 @@ class Ledger:
         """The flips that stand, of days after one."""
         return [flip for (flip,) in self.db.rows(sql("known_flips"), {"board": board, "since": since})]
 
+    def panels(self, board: str) -> dict[str, Mapping[str, tuple[float, float]]]:
+        """The flips of a board whose models are known -> their panel, as `warehouse.panel` has it."""
+        rows = self.db.rows(sql("flip_panels"), {"board": board})
+        return {flip: {entity: tuple(own), rival: tuple(others)} for flip, entity, own, rival, others in rows}
+
     def delete_flips(self, board: str, flips: Sequence[str]) -> None:
         """Forget flips that no longer follow from the standings."""
+        self.db.execute(sql("delete_flip_panels"), {"flips": list(flips)})
         self.db.execute(sql("delete_flips"), {"board": board, "flips": list(flips)})
 
-    def insert_flip(self, flip: Flip, *, snapshot_id: int, previous_day: date) -> None:
-        """Write a flip."""
+    def insert_flip(
+        self,
+        flip: Flip,
+        *,
+        snapshot_id: int,
+        previous_day: date,
+        panel: Mapping[str, tuple[float, float]] | None = None,
+    ) -> None:
+        """Write a flip, and the panel that it was judged on."""
         self.db.execute(sql("insert_flip"), asdict(flip) | {"snapshot_id": snapshot_id, "previous_day": previous_day})
+        if panel:
+            own, others = panel[flip.entity], panel[flip.rival]
+            self.db.execute(
+                sql("insert_flip_panel"), {"flip_id": flip.flip_id, "own": list(own), "others": list(others)}
+            )
 
     def last_pair_flip(self, board: str, entity: str, rival: str, day: date) -> tuple[str, str, bool | None] | None:
         """(flip_id, verdict, panel_holds) of the flip that put `entity` ahead of `rival`, as of a day."""

@@ -129,7 +129,9 @@ def covered(days: Sequence[date], span: int) -> dict[date, date]:
 
 
 @contextmanager
-def measured(db: Database, chosen: Mapping[date, int], wanted: Sequence[date], span: int) -> Iterator[str]:
+def measured(
+    db: Database, chosen: Mapping[date, int], wanted: Sequence[date], span: int, *, among: str | None = None
+) -> Iterator[str]:
     """Within the block: the SELECT of (snapshot_id, hub_id, value), the growth of every model up to each wanted day.
 
     Models for which the span is not covered have no row.
@@ -139,13 +141,14 @@ def measured(db: Database, chosen: Mapping[date, int], wanted: Sequence[date], s
         chosen: day -> the complete snapshot that speaks for it.
         wanted: days to measure; those that are not `covered` are passed over.
         span: days.
+        among: SELECT of the hub_id of models that matter; None: all do.
     """
     reach = LOOK_BACK * span
     starts = {day: start for day, start in covered(sorted(chosen), span).items() if day in set(wanted)}
     near = {day: snapshot for day, snapshot in chosen.items() if _within(day, sorted(starts), timedelta(days=reach))}
     try:
         with db.view_of("span_days", _days_frame(near, starts)):
-            db.execute(sql("counter_points"))
+            db.execute(sql("counter_points", among=f"hub_id IN ({among})" if among else "true"))
             db.execute(sql("counter_falls"))
             db.execute(sql("counter_ends"), {"span": span, "reach": reach})
             db.execute(sql("plain_growth"), {"span": span, "reach": reach})

@@ -5,7 +5,7 @@ A list that merely grew makes flips: somebody found forty more repositories of o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import NamedTuple
@@ -33,7 +33,7 @@ AT_ONCE = 8
 End = tuple[date, int]
 """A day, and the snapshot that speaks for it."""
 
-Panel = dict[str, tuple[float, float]]
+Panel = Mapping[str, tuple[float, float]]
 """Entity -> (value on models seen at both ends, value on models created in between), both at the later end."""
 
 
@@ -46,17 +46,18 @@ class Side(NamedTuple):
 
 
 @contextmanager
-def compared(db: Database, board: Board, sides: Iterable[Side]) -> Iterator[str]:
+def compared(db: Database, board: Board, sides: Iterable[Side], members: str | None = None) -> Iterator[str]:
     """Within the block: the SELECT of what every model of these entities had at both ends, one row a model and side.
 
-    Columns before_id, after_id, entity, hub_id; before, after (NULL: no known count); part: `both` ends saw it, it
-    `vanished`, was `created` since the snapshot before, or was only `listed` since.
+    Models are whose the board says, or the SELECT `members`. Columns before_id, after_id, entity, hub_id;
+    before, after (NULL: no known count); part: `both` ends saw it, it `vanished`, was `created` since the snapshot
+    before, or was only `listed` since.
     """
     sides = list(sides)
     ends = dict(end for side in sides for end in (side.before, side.after))
     rows = {(side.before[1], side.after[1], side.entity) for side in sides}
     schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
-    members = sql("members_of_sides", members=members_sql(board))
+    members = sql("members_of_sides", members=members or members_sql(board))
     with (
         db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")),
         counted(db, board, days_of(db, board) | ends, sorted(ends), among=sql("hub_ids", members=members)) as counts,
@@ -67,13 +68,22 @@ def compared(db: Database, board: Board, sides: Iterable[Side]) -> Iterator[str]
 def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Iterator[Panel | None]:
     """The panel of every change of order, a few looked up at once; None where the models are not known."""
     for first in range(0, len(changes), AT_ONCE):
-        yield from _panels(db, board, changes[first : first + AT_ONCE])
+        some = changes[first : first + AT_ONCE]
+        yield from [None] * len(some) if board.series is not None else _panels(db, board, some)
 
 
-def _panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> list[Panel | None]:
-    if board.series is not None:
-        return [None] * len(changes)
-    with compared(db, board, [side for change in changes for side in sides_of(change)]) as ends:
+def added(db: Database, board: Board, changes: Sequence[OrderChange], members: str) -> list[Panel]:
+    """What a few models bring to, or take from, the panel of every change of order; `members` as `Moved` has it."""
+    return _panels(db, board, changes, members) if changes else []
+
+
+def both(one: Panel, other: Panel) -> Panel:
+    """A panel of the models of both (pure)."""
+    return {entity: (one[entity][0] + same, one[entity][1] + created) for entity, (same, created) in other.items()}
+
+
+def _panels(db: Database, board: Board, changes: Sequence[OrderChange], members: str | None = None) -> list[Panel]:
+    with compared(db, board, [side for change in changes for side in sides_of(change)], members) as ends:
         rows = db.rows(sql("panel", ends=ends))
     known = {(before, after, entity): (same, created) for before, after, entity, same, created in rows}
     return [

@@ -3,23 +3,26 @@
     values of everybody on a board  --ranked, a few days at a time-->  standings
 
 Standings are derived: they follow from the facts, the registry, the boards and what models are called now, and are made
-again from the first day on which any of these changed. Where more can stand than are kept, that is so of who moves and
-matters near the top, and of him alone; otherwise a past day stays as it was ranked. Models stand by number: another
-name changes no standing.
+again from the first day on which any of these changed. Where only some models count for others now, past days gain and
+lose by these alone (`moves`). Where more can stand than are kept, that is so of who moves and matters near the top;
+otherwise a past day stays as it was ranked. Models stand by number: another name changes no standing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 
+from warehouse import moves
 from warehouse.boards import DERIVATIVES, Board
 from warehouse.db import Database
 from warehouse.flips import TOP
+from warehouse.moves import NOBODY, Moved, Ranked
 from warehouse.queries import literal, sql
-from warehouse.values import Days, counted, members_sql, of_models, values_sql
+from warehouse.values import Days, counted, days_to_rank, members_sql, of_models, values_sql
 
 KEEPS_DAYS = 28
 """Days for which a board waits for another snapshot of the kind that fed it, before it takes one of another kind."""
@@ -49,14 +52,16 @@ class Made:
         self.models: int
         self.renamed: bool
         """Whether any model ever had another name."""
-        self.seen_until, self.models, self.renamed = db.rows(sql("models_seen"))[0]
+        self.changed: int
+        """Of how many models it is noted what they were."""
+        self.seen_until, self.models, self.renamed, self.changed = db.rows(sql("models_seen"))[0]
         self.under = {board: under for board, *under in db.rows(sql("boards_made_under"))}
         """Board -> its fingerprint, until when models were seen for it, which of them counted for whom, its meaning."""
         self.ranked = _days_by(db, "all_ranked_days")
         self.packed = {snapshot_id for (snapshot_id,) in db.rows(sql("packed_snapshots"))}
         """Snapshots whose counts are in runs."""
-        self.moved: dict[str, frozenset[str]] = {}
-        """Board -> who had other places on days that were ranked before, as others did not."""
+        self.moved: dict[str, Moved] = {}
+        """Board -> who has another value on days that were ranked before, as others have not."""
 
     def days_of(self, board: Board) -> Days:
         """As the function of this name."""
@@ -78,16 +83,16 @@ class Made:
 def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = None) -> date | None:
     """Bring one board up to date; the first day whose standing is new, None when there is none.
 
-    Run inside a transaction. Where on the days before only some have other places, `made.moved` names them.
+    Run inside a transaction. Where on the days before only some have other values, `made.moved` names them.
     """
     made = made or Made(db)
     anew = _made_otherwise(board, fingerprint, made)
     moved = None if anew else _moved(db, board, made)
     chosen, ranked = made.days_of(board), made.ranked[board.name]
     start = _first_difference({} if moved is None else ranked, chosen)
-    declared = not moved and moved is not None and made.as_declared(board)
-    if moved:
-        over = sorted(day for day in ranked if start is None or day < start)
+    declared = moved == NOBODY and made.as_declared(board)
+    if moved and moved.entities:
+        over = [day for day in moved.days if start is None or day < start]
         _shift(db, board, made, over, moved)
         made.moved[board.name] = moved
     if start is not None:
@@ -126,24 +131,38 @@ def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> Non
         _write(db, board, ranked)
 
 
-def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: Collection[str]) -> None:
-    """Rank days that stand already again, because some have other models now; all others had what stands there.
-
-    Of a million publishers only those who moved are added up again; who is not among the places kept stays where he is.
-    """
-    chosen, entities = made.days_of(board), f"({', '.join(map(literal, sorted(moved)))})"
-    whose = sql("members_among", members=_members(board), entities=entities)
-    step = max(1, _SHIFTED_AT_ONCE // KEPT)
+def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: Moved) -> None:
+    """Rank days that stand already again, because some have other models now; all others have what stands there."""
+    values_of = _added if moved.members else _added_up_again
+    step = max(1, _SHIFTED_AT_ONCE // KEPT) if _may_be_deep(board) else _SHIFTED_AT_ONCE
     for first in range(0, len(over), step):
-        days = over[first : first + step]
-        with counted(db, board, chosen, days, among=sql("hub_ids", members=whose)) as counts:
-            keys = {"board": literal(board.name), "entities": entities, "kept": str(KEPT)}
-            values = sql("shifted_values", values=values_sql(board, counts, whose), **keys)
-            ranked = sql("ranked", values=values, total="any_value(v.total)", kept=str(KEPT))
+        with values_of(db, board, made.days_of(board), over[first : first + step], moved) as ranked:
             db.execute(sql("rank_places", ranked=ranked))
             for kept in (NAMED, "rankings"):
                 db.execute(sql("drop_days", standings=kept), {"board": board.name})
             _write(db, board, "FROM ranked_places")
+
+
+@contextmanager
+def _added(db: Database, board: Board, chosen: Days, days: Sequence[date], _: Moved) -> Iterator[str]:
+    """Within the block: what is ranked where everybody stands, with what those who moved gain or lose."""
+    with days_to_rank(db, chosen, days):
+        values = sql("added_values", board=literal(board.name))
+        yield sql("ranked", values=values, total="sum(v.value)", kept=str(KEPT))
+
+
+@contextmanager
+def _added_up_again(db: Database, board: Board, chosen: Days, days: Sequence[date], moved: Moved) -> Iterator[str]:
+    """Within the block: what is ranked where not everybody stands.
+
+    Of a million publishers only those who moved are added up; who is not among the places kept stays where he is.
+    """
+    entities = f"({', '.join(map(literal, sorted(moved.entities)))})"
+    whose = sql("members_among", members=_members(board), entities=entities)
+    with counted(db, board, chosen, days, among=sql("hub_ids", members=whose)) as counts:
+        keys = {"board": literal(board.name), "entities": entities, "kept": str(KEPT)}
+        values = sql("shifted_values", values=values_sql(board, counts, whose), **keys)
+        yield sql("ranked", values=values, total="any_value(v.total)", kept=str(KEPT))
 
 
 def _write(db: Database, board: Board, ranked: str) -> None:
@@ -198,7 +217,7 @@ def retire(db: Database, boards: list[str], made: Made) -> None:
         return
     for kept in TABLES:
         db.execute(sql("retire_standings", standings=kept), {"boards": boards})
-    for query in ("retire_rankings", "retire_followed", "retire_flips", "retire_boards"):
+    for query in ("retire_rankings", "retire_followed", "retire_flip_panels", "retire_flips", "retire_boards"):
         db.execute(sql(query), {"boards": boards})
 
 
@@ -207,19 +226,25 @@ def _made_otherwise(board: Board, fingerprint: str, made: Made) -> bool:
     return board.name not in made.under or made.under[board.name][0] != fingerprint
 
 
-def _moved(db: Database, board: Board, made: Made) -> frozenset[str] | None:
+def _moved(db: Database, board: Board, made: Made) -> Moved | None:
     """Who has other models now than when the board was last ranked; None: that is not known of everybody.
 
     Of a deep board only moves near the top count.
     """
     _, seen_until, members, _ = made.under[board.name]
-    if _members_until(made, board, seen_until) != members:
-        return None
+    present = _members_until(made, board, seen_until)
+    if present != members:
+        if present is None or members is None or not made.changed or of_models(board):
+            return None
+        by = Ranked(seen_until, members, made.ranked[board.name])
+        return moves.find(db, board, by, present, made.days_of(board))
     if members is not None or not _may_be_deep(board):
-        return frozenset()
+        return NOBODY
     followed = _members(board, sql("is_followed", board=literal(board.name)))
-    moves = db.rows(sql("moves", members=followed, near_top=_near_top(board)), {"board": board.name})
-    return None if any(None in move for move in moves) else frozenset(entity for move in moves for entity in move)
+    ends = db.rows(sql("moves", members=followed, near_top=_near_top(board)), {"board": board.name})
+    if any(None in both for both in ends):
+        return None
+    return Moved(frozenset(entity for both in ends for entity in both), sorted(made.ranked[board.name]))
 
 
 def _members_until(made: Made, board: Board, until: date | None) -> str | None:

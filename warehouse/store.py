@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from warehouse import identity, kin, lineage, renames
+from warehouse import identity, kin, lineage, moves, renames
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import HubModel, Listing, Snapshot
@@ -107,8 +107,10 @@ def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> N
         return
     with db.view_of("incoming", models):
         db.execute(sql("find_described"))
-        every, again, late = db.rows(sql("count_described"), {"day": day})[0]
+        every, again, late, known = db.rows(sql("count_described"), {"day": day})[0]
         if every:
+            if known >= moves.LARGE and again + late:
+                moves.note(db, "FROM described")
             steps = {"describe_again": again, "fill_gaps": late, "insert_models": every - again - late}
             _describe(db, snapshot_id, day, [step for step, models in steps.items() if models])
         db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
@@ -151,15 +153,15 @@ def attribute(db: Database, registry: Registry, *, small: int = kin.SMALL, most:
     reading = json.dumps([lineage.VERSION, registry.fingerprint(), renamed], sort_keys=True)
     if reading == known.reading and not known.unread:
         return
-    families = _families(db, registry, renamed, moving=known.renamed)
+    families, large = _families(db, registry, renamed, moving=known.renamed), known.models >= moves.LARGE
     if reading == known.reading:
         kindred = kin.find(db, known, families.publishers, most * (known.models - small))
         if kindred:
-            _attribute_affected(db, families, *kindred)
+            _attribute_affected(db, families, *kindred, large=large)
             return
     else:
         write_registry(db, registry)  # whoever ranks next need not attribute again because it has changed
-    _attribute_all(db, families)
+    _attribute_all(db, families, large=large)
     kin.note(db, reading)
 
 
@@ -181,7 +183,7 @@ def _families(db: Database, registry: Registry, renamed: Mapping[str, str], *, m
     return _Families([name.lower() for name in publishers], identity.family_of(registry, renamed), former)
 
 
-def _attribute_all(db: Database, families: _Families) -> None:
+def _attribute_all(db: Database, families: _Families, *, large: bool) -> None:
     """Read all declarations, and write what is otherwise than it was."""
     models = db.frame(sql("models_to_attribute"), {"publishers": families.publishers})
     frames = [models, db.frame(sql("declared_parents"))]
@@ -189,14 +191,19 @@ def _attribute_all(db: Database, families: _Families) -> None:
     with db.resting():
         traced = _traced(frames, families)
     with db.view_of("attributed", traced.lineage):
-        for query in ("find_attributed", "attribute_models", "forget_attributed"):
+        db.execute(sql("find_attributed"))
+        if large:
+            moves.note(db, sql("reattributed_models"))
+        for query in ("attribute_models", "forget_attributed"):
             db.execute(sql(query))
     with db.view_of("divided", traced.divided):
         for query in ("find_shares", "drop_shares", "add_shares", "forget_shares"):
             db.execute(sql(query))
 
 
-def _attribute_affected(db: Database, families: _Families, models: pl.DataFrame, parents: pl.DataFrame) -> None:
+def _attribute_affected(
+    db: Database, families: _Families, models: pl.DataFrame, parents: pl.DataFrame, *, large: bool
+) -> None:
     """Write what follows from what the kindred declare for those that are affected."""
     affected = models.filter("affected").select("model", "hub_id")
     traced = _traced([models, parents], families)
@@ -204,6 +211,8 @@ def _attribute_affected(db: Database, families: _Families, models: pl.DataFrame,
     whole = lines.join(traced.divided, on="model", how="anti").select("hub_id", "family", share=pl.lit(1.0))
     parts = traced.divided.join(affected, on="model").select("hub_id", "family", "share")
     with db.view_of("attributed", lines):
+        if large:
+            moves.note(db, "FROM attributed")
         db.execute(sql("attribute_affected"))
     with db.view_of("divided", pl.concat([whole, parts])):
         db.execute(sql("drop_affected_shares"))

@@ -42,9 +42,9 @@ def counted(
         wanted: some of the chosen days, oldest first.
         among: SELECT of the hub_id of models that matter; others may have rows all the same. None: of all that do.
     """
-    with db.view_of("days_to_rank", _days_frame(chosen, wanted)):
+    with days_to_rank(db, chosen, wanted):
         if board.measure in SPANS:
-            with movement.measured(db, chosen, wanted, SPANS[board.measure]) as counts:
+            with movement.measured(db, chosen, wanted, SPANS[board.measure], among=among) as counts:
                 yield counts
         elif board.series is not None:
             yield sql("series_counts").replace("$series", literal(board.series))
@@ -56,12 +56,15 @@ def counted(
             yield sql("observed_counts", measure=board.measure, **(few if among else every))
 
 
-def _days_frame(chosen: Days, wanted: Sequence[date]) -> pl.DataFrame:
-    """day, snapshot_id, previous_day (among all chosen; null: the first)."""
+@contextmanager
+def days_to_rank(db: Database, chosen: Days, wanted: Sequence[date]) -> Iterator[None]:
+    """Within the block the view `days_to_rank` has the wanted days: day, snapshot_id, previous_day (among all)."""
     days = pl.DataFrame(list(chosen.items()), schema={"day": pl.Date, "snapshot_id": pl.Int64}, orient="row").sort(
         "day"
     )
-    return days.with_columns(previous_day=pl.col("day").shift(1)).filter(pl.col("day").is_in(wanted))
+    frame = days.with_columns(previous_day=pl.col("day").shift(1)).filter(pl.col("day").is_in(wanted))
+    with db.view_of("days_to_rank", frame):
+        yield
 
 
 def of_models(board: Board) -> bool:
@@ -87,20 +90,23 @@ def values_sql(board: Board, counts: str, members: str | None = None, *, packed:
     return sql("observed_values", measure=board.measure, members=members, packed=in_runs)
 
 
-def members_sql(board: Board, only: str = "true", entity: str | None = None) -> str:
+def members_sql(
+    board: Board, only: str = "true", entity: str | None = None, *, models: str = "models", shares: str = "shares"
+) -> str:
     """The SELECT of (hub_id, entity, share): which models count for whom on a board, and by which part.
 
     A model has at most one row an entity; its shares sum to 1 less what no known family accounts for. `only` is one
-    more SQL condition over models, `entity` an expression over them in place of the board's own.
+    more SQL condition over models, `entity` an expression over them in place of the board's own; `models` and `shares`
+    are relations in place of the warehouse's.
     """
     condition = f"({board.where}\n) AND {only}" if board.where else only
     condition = f"{condition} AND {_population(board)}"
     if board.scope == "lineage":
-        return sql(f"{board.entity}_members", condition=condition)
+        return sql(f"{board.entity}_members", condition=condition, models=models, shares=shares)
     derived = board.measure in DERIVATIVES
     own = (_ROOTS.get(board.entity) if derived else None) or _ENTITIES[board.entity]
     families = "JOIN (SELECT family, country FROM families) USING (family)" if board.entity == "country" else ""
-    return sql("whole_members", entity=entity or own, condition=condition, families=families)
+    return sql("whole_members", entity=entity or own, condition=condition, families=families, models=models)
 
 
 def _population(board: Board) -> str:

@@ -23,6 +23,22 @@ SELECT flip_id FROM flips WHERE board = $board AND day > $since;
 -- Forget flips of a board that no longer follow from its standings.
 DELETE FROM flips WHERE board = $board AND list_contains($flips, flip_id);
 
+-- name: flip_panels
+-- What the flips of a board were judged on: of the newcomer and of the rival, on models that both days showed, and on models
+-- created in between.
+SELECT f.flip_id, f.entity, [p.same, p.created], f.rival, [p.rival_same, p.rival_created]
+FROM flips AS f JOIN flip_panels AS p USING (flip_id)
+WHERE f.board = $board;
+
+-- name: delete_flip_panels
+-- Forget what flips were judged on.
+DELETE FROM flip_panels WHERE list_contains($flips, flip_id);
+
+-- name: insert_flip_panel
+-- Write what a flip was judged on.
+INSERT INTO flip_panels (flip_id, same, created, rival_same, rival_created)
+VALUES ($flip_id, $own[1], $own[2], $others[1], $others[2]);
+
 -- name: insert_flip
 -- Write a flip.
 INSERT INTO flips (flip_id, board, kind, entity, rival, day, value, rival_value, margin, verdict, panel_holds, snapshot_id,

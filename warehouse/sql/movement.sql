@@ -2,7 +2,8 @@
 -- What every all-time counter showed in the snapshots that are looked at. Asked of plain rows and runs themselves, so that
 -- runs of other days are not opened.
 CREATE OR REPLACE TEMP TABLE points AS
-WITH numbered AS MATERIALIZED (SELECT n.name, m.rowid AS model FROM model_names AS n JOIN models AS m USING (hub_id))
+WITH numbered AS MATERIALIZED (SELECT n.name, m.rowid AS model FROM model_names AS n JOIN models AS m USING (hub_id)
+    WHERE {among})
 SELECT n.model, s.day, o.downloads_all_time AS count
 FROM recent_observations AS o JOIN span_days AS s USING (snapshot_id) JOIN numbered AS n USING (name)
 WHERE o.downloads_all_time IS NOT NULL

@@ -34,8 +34,10 @@ FROM (
 ANTI JOIN models USING (hub_id, digest);
 
 -- name: count_described
--- How many there are; how many of them are known from a look that is not newer, and how many from a newer one.
-SELECT count(*), count(*) FILTER (WHERE m.last_seen <= $day), count(*) FILTER (WHERE m.last_seen > $day)
+-- How many there are; how many of them are known from a look that is not newer, and how many from a newer one; and how many
+-- models are known.
+SELECT count(*), count(*) FILTER (WHERE m.last_seen <= $day), count(*) FILTER (WHERE m.last_seen > $day),
+    (SELECT count(*) FROM models)
 FROM described LEFT JOIN models AS m USING (hub_id);
 
 -- name: number_names
@@ -141,6 +143,10 @@ CREATE OR REPLACE TEMP TABLE reattributed AS
 SELECT * EXCLUDE (sign)
 FROM (SELECT *, hash(model, family, relation, root_repo_id, own, depth::INTEGER) AS sign FROM attributed)
 WHERE sign NOT IN (SELECT hash(rowid, family, relation, root_repo_id, own, depth) FROM models);
+
+-- name: reattributed_models
+-- Who they are.
+SELECT hub_id FROM models WHERE rowid IN (SELECT model FROM reattributed)
 
 -- name: attribute_models
 -- Write family and lineage where they are others now.

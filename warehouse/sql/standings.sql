@@ -45,8 +45,9 @@ WHERE w.entity IN (SELECT entity FROM missing_entities)
 GROUP BY w.entity HAVING count(*) = count(m.gone_on);
 
 -- name: models_seen
--- The last day on which a model was seen for the first time, how many models are known, and whether any had another name.
-SELECT max(first_seen), count(*), count(former_names) > 0 FROM models;
+-- The last day on which a model was seen for the first time, how many models are known, whether any had another name, and
+-- of how many it is noted what they were.
+SELECT max(first_seen), count(*), count(former_names) > 0, (SELECT count(*) FROM changed_models) FROM models;
 
 -- name: members_fingerprint
 -- Which models, first seen up to a day, count for whom, as one number; whatever the order.
@@ -72,6 +73,10 @@ DELETE FROM {standings} WHERE NOT list_contains($boards, board);
 -- name: retire_followed
 -- Forget the models that boards follow which are no longer configured.
 DELETE FROM followed_models WHERE NOT list_contains($boards, board);
+
+-- name: retire_flip_panels
+-- Forget what the flips were judged on of boards that are no longer configured.
+DELETE FROM flip_panels WHERE flip_id IN (SELECT flip_id FROM flips WHERE NOT list_contains($boards, board));
 
 -- name: retire_flips
 -- Forget the flips of boards that are no longer configured.
@@ -102,21 +107,21 @@ FROM days_to_rank AS d LEFT JOIN (
 -- name: whole_members
 -- Which models count for whom, each as a whole.
 SELECT hub_id, {entity} AS entity, 1.0::DOUBLE AS share
-FROM (SELECT * FROM models WHERE {condition}) AS m {families}
+FROM (SELECT * FROM {models} WHERE {condition}) AS m {families}
 WHERE {entity} IS NOT NULL
 
 -- name: family_members
 -- Which models count for which family, each divided by descent; what no known family accounts for is nobody's.
 SELECT m.hub_id, s.family AS entity, s.share
-FROM (SELECT * FROM models WHERE {condition}) AS m
-JOIN shares AS s USING (hub_id)
+FROM (SELECT * FROM {models} WHERE {condition}) AS m
+JOIN {shares} AS s USING (hub_id)
 WHERE s.family IS NOT NULL
 
 -- name: country_members
 -- Which models count for which country, as those of its families together.
 SELECT m.hub_id, f.country AS entity, sum(s.share) AS share
-FROM (SELECT * FROM models WHERE {condition}) AS m
-JOIN shares AS s USING (hub_id)
+FROM (SELECT * FROM {models} WHERE {condition}) AS m
+JOIN {shares} AS s USING (hub_id)
 JOIN families AS f ON f.family = s.family
 WHERE f.country IS NOT NULL
 GROUP BY ALL
