@@ -235,3 +235,24 @@ def test_what_stands_is_read_again_by_another_definition_only(monkeypatch: pytes
         monkeypatch.setattr(lineage, "VERSION", lineage.VERSION + 1)
         store.attribute(db, REGISTRY)
         assert db.value("SELECT family FROM models") == "Alpha"
+
+
+def test_a_publisher_that_no_family_knows_is_renamed_without_reading_all_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    everything: list[int] = []
+    read_all = store._attribute_all
+    monkeypatch.setattr(
+        store, "_attribute_all", lambda *given, **more: everything.append(1) or read_all(*given, **more)
+    )
+    tune = is_now("b", "me/b", "alpha-lab/a")
+    first = Step((is_now("a", "alpha-lab/a"), tune, is_now("c", "beta-ai/c")), 0, False, None, REGISTRY, True)
+    unknown, known = (first._replace(changes=(tune,), moved=moved) for moved in (("me", "you"), ("beta-ai", "beta-2")))
+    with warehouse() as db:
+        seen_before: dict[str, Change] = {}
+        for number, step in enumerate([first, unknown._replace(changes=()), known._replace(changes=())]):
+            with db.transaction():
+                keep(db, number, step, seen(seen_before, step), number + 1)
+                store.attribute(db, REGISTRY, small=0, most=1)
+            assert len(everything) == (2 if step.moved == known.moved else 1), step.moved
+        assert db.rows("SELECT repo_id, family FROM models ORDER BY hub_id") == [
+            ("alpha-lab/a", "Alpha"), ("you/b", "Alpha"), ("beta-2/c", "Beta"),
+        ]  # fmt: skip

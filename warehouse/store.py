@@ -149,7 +149,9 @@ def attribute(db: Database, registry: Registry, *, small: int = kin.SMALL, most:
     its new name keeps its families by its old one.
     """
     known = kin.standing(db)
-    renamed = renames.note(db) if known.renamed else {}  # in a young warehouse nobody is: that is asked more quickly
+    moved = renames.note(db) if known.renamed else {}  # in a young warehouse nobody is: that is asked more quickly
+    # Somebody is every day; whose a model is follows from the names of those that the registry knows by the former one.
+    renamed = {old: new for old, new in moved.items() if registry.knows(old) and not registry.knows(new)}
     reading = json.dumps([lineage.VERSION, registry.fingerprint(), renamed], sort_keys=True)
     if reading == known.reading and not known.unread:
         return
