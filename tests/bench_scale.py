@@ -5,7 +5,7 @@ verdict, writing, lineage, standings, publication; a smaller one for a year, of 
 is ranked and published as a whole. Every night what is over is packed.
 
     python -m tests.bench whole_hub              200,000 models over a year, and 60,000: half an hour, 4 GB on the disk
-    python -m tests.bench full_size              3,100,000 models over fifty days: half an hour, 8 GB on the disk
+    python -m tests.bench full_size              3,100,000 models over a year: three hours, 12 GB on the disk
     python -m tests.bench_scale 3100000 5        any other size, without the year; four days of the whole Hub take 1 GB
 """
 
@@ -19,9 +19,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +44,10 @@ from warehouse.registry import Family, Registry
 from warehouse.store import MODEL_SCHEMA
 
 MODELS, DAYS = 200_000, 365
-FULL_SIZE, FULL_SIZE_DAYS = 3_100_000, 50
+FULL_SIZE, FULL_SIZE_DAYS = 3_100_000, 365
 """The whole Hub as it was in October 2026."""
+AHEAD = 20
+"""Days that are generated at once, before the first of them is kept: nothing else runs while a day is."""
 YEAR_MODELS, YEAR = 60_000, 365
 SIZES, SIZES_DAYS = (25_000, 50_000, 100_000), 5
 """Other sizes, over fewer days, for the chart."""
@@ -52,6 +56,8 @@ SETTLED = 10
 EDITED = 0.01
 """Share of the models whose card names another parent some day of a year: of three million some eighty a day."""
 BATCH = 100_000
+ALL = "generated"
+"""Name of the file that says that all days were."""
 CHART = "benchmarks-whole-hub.svg"
 
 REGISTRY = Registry(Family(name=f"Family {n}", country="US", publishers=(f"lab-{n}",)) for n in range(35))
@@ -87,11 +93,27 @@ def _cards(day: int) -> dict[str, pl.Expr]:
     }
 
 
-def generate(folder: str, models: str, days: str) -> dict[str, Any]:
-    """Write every day as a census has it when it has been read: a Parquet file each."""
-    for day, seen in generated(int(models), int(days)):
-        staging.write(seen.iter_slices(BATCH), Path(folder) / f"day-{day}.parquet")
+def generate(folder: str, models: str, days: str, at_once: str = "") -> dict[str, Any]:
+    """Write every day as a census has it when it has been read: a Parquet file each.
+
+    `at_once`: how many; the next when these are gone.
+    """
+    try:
+        whole = generated(int(models), int(days))
+        while fresh := [_written(Path(folder), *one) for one in islice(whole, int(at_once or days))]:
+            while day_files(folder):
+                time.sleep(0.1)
+            for file in fresh:
+                file.rename(file.with_name(file.name.replace("next-", "day-")))
+    finally:
+        (Path(folder) / ALL).touch()
     return {}
+
+
+def _written(folder: Path, day: date, seen: pl.DataFrame) -> Path:
+    file = folder / f"next-{day}.parquet"
+    staging.write(seen.iter_slices(BATCH), file)
+    return file
 
 
 @dataclass
@@ -136,10 +158,13 @@ def _head(db: Database, day: date, count: int) -> Snapshot:
 
 
 def keep(folder: str) -> dict[str, Any]:
-    """Keep every day of FOLDER as a census: what each of them took, and each of the nights; the peak of each in MB."""
+    """Keep every day of FOLDER as a census, as they are generated, and leave the last one there.
+
+    What each of them took, and each of the nights; the peak of each in MB; how many counts that were.
+    """
     days, nights = list[dict[str, Any]](), list[dict[str, float]]()
     with warehouse(Path(folder) / "w.duckdb") as db:
-        for day, models, count in _days_in(db, folder):
+        for day, models, count in _days_used_up(db, folder):
             forget_peak()
             watch = ranked(db, day, models, count)
             watch("publication", lambda: publish(db, Path(folder) / "adoption.duckdb"))
@@ -147,7 +172,7 @@ def keep(folder: str) -> dict[str, Any]:
             days.append(took | {"models": count})
             sys.stderr.write(f"{day} {days[-1]}\n")
             nights.append(_night(db, day))
-    return {"days": days, "nights": nights}
+    return {"days": days, "nights": nights, "rows": sum(day["models"] for day in days)}
 
 
 def keep_counts(folder: str) -> dict[str, Any]:
@@ -162,12 +187,24 @@ def keep_counts(folder: str) -> dict[str, Any]:
             store.attribute(db, REGISTRY)
             rank.run(db, RANKED, REGISTRY)
         publish(db, Path(folder) / "adoption.duckdb")
-    return {"rows": rows, "bytes": counted_bytes(folder)}
+    return {"rows": rows}
 
 
 def _days_in(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
     for file in day_files(folder):
         yield date.fromisoformat(file.stem[4:]), *staging.whole(db, file)
+
+
+def _days_used_up(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
+    """The days as they come, each gone when the next is asked for, but for the last of all."""
+    last = False
+    while not last:
+        for day, models, count in _days_in(db, folder):
+            yield day, models, count
+            last = len(day_files(folder)) == 1 and (Path(folder) / ALL).exists()
+            if not last:
+                (Path(folder) / f"day-{day}.parquet").unlink()
+        time.sleep(0.1)
 
 
 def _night(db: Database, day: date) -> dict[str, float]:
@@ -178,7 +215,7 @@ def _night(db: Database, day: date) -> dict[str, float]:
     return {"seconds": time.perf_counter() - began, "peak": peak_megabytes()}
 
 
-def counted_bytes(folder: str) -> int:
+def counted(folder: str) -> dict[str, Any]:
     """What the counts alone take: runs, plain rows and names, in a file of their own."""
     target = Path(folder) / "counts.duckdb"
     target.unlink(missing_ok=True)
@@ -187,7 +224,7 @@ def counted_bytes(folder: str) -> int:
         for table in ("recent_observations", "run_days", "observation_runs", "model_names"):
             db.execute(f"CREATE TABLE {table} AS FROM w.{table}")
         db.checkpoint()
-    return target.stat().st_size
+    return {"bytes": target.stat().st_size}
 
 
 def questions(folder: str) -> dict[str, Any]:
@@ -268,7 +305,7 @@ def rebuilt_with_polars(folder: str) -> dict[str, Any]:
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     task.__name__: task
-    for task in (generate, keep, keep_counts, questions, duckdb_alone, appended_csv, rebuilt_with_polars)
+    for task in (generate, keep, keep_counts, counted, questions, duckdb_alone, appended_csv, rebuilt_with_polars)
 }
 """What runs in a process of its own."""
 
@@ -278,13 +315,27 @@ def elsewhere(task: str, *arguments: object) -> dict[str, Any]:
 
     The usual tracker alone finds pandas: it lies beside the environment (`make .venv/pandas`).
     """
+    with _beside(task, *arguments) as process:
+        said, _ = process.communicate()
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found
+
+
+@contextmanager
+def _beside(task: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """Within the block a task runs in a process of its own."""
     command = [sys.executable, "-m", "tests.bench_scale", "--task", task, *(str(argument) for argument in arguments)]
     environment = os.environ | ALLOCATOR
     if task == appended_csv.__name__:
         environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / ".pandas")])}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT, env=environment)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 _ABOUT = """\
@@ -303,22 +354,38 @@ _ABOUT_YEAR = """
 Beside them: polars adding up the families of every day from a Parquet file a day, like the nearest public tracker."""
 
 
-def whole_hub(
-    models: int = MODELS, days: int = DAYS, sizes: Sequence[int] = SIZES, year_models: int = YEAR_MODELS
-) -> Report:
-    """Everything about the whole Hub, at this size."""
+def whole_hub() -> Report:
+    """Everything about a Hub that is like the whole one, over a year; and a smaller one's year, for what it takes."""
+    about, figures, costs = _kept(MODELS, DAYS)
+    more, past = _year(YEAR_MODELS)
+    others = {size: statistics.median(_costs_of(size)[1:]) for size in SIZES}
+    drawn = chart(dict(enumerate(costs, start=1)), others | {MODELS: statistics.median(costs[-SETTLED:])})
+    return Report("The whole Hub", about + more, figures + past, {CHART: drawn})
+
+
+def full_size() -> Report:
+    """A year of the whole Hub as large as it is."""
+    about, figures, _ = _kept(FULL_SIZE, FULL_SIZE_DAYS, asked=True)
+    return Report("The whole Hub at its full size", about, figures)
+
+
+def _kept(models: int, days: int, *, asked: bool = False) -> tuple[str, list[Figure], list[float]]:
+    """A Hub of so many models, kept day by day: about what that is, what was measured, and the seconds of each day.
+
+    `asked`: what its past takes, and what questions about it do, as well.
+    """
     assert (ROOT / ".pandas").is_dir(), "run `make .venv/pandas`: it installs pandas beside the environment"
     with tempfile.TemporaryDirectory() as folder:
-        elsewhere("generate", folder, models, days)
-        kept = elsewhere("keep", folder)
+        with _beside("generate", folder, models, days, AHEAD) as generating:
+            kept = elsewhere("keep", folder)
+            assert generating.wait() == 0, "not all days were generated"
         alone, tracker = (elsewhere(task, folder) for task in ("duckdb_alone", "appended_csv"))
+        past = elsewhere("counted", folder) | elsewhere("questions", folder) if asked else {}
     costs = [sum(day["seconds"].values()) for day in kept["days"]]
-    others = {size: statistics.median(_costs_of(size)[1:]) for size in sizes}
     last = min(SETTLED, days - 1)
-    about = _ABOUT.format(models=models, days=days, boards=len(RANKED), last=last)
     figures = [
         *_figures_of_days(kept["days"][-last:]),
-        *_flat(costs, [day["models"] for day in kept["days"]]),
+        *_flat(kept["days"]),
         Figure(
             "a day, against DuckDB alone adding up its counts", [cost / alone["seconds"] for cost in costs[-last:]], "x"
         ),
@@ -330,18 +397,9 @@ def whole_hub(
         Figure("peak memory of a day, the first included", [max(day["peak"] for day in kept["days"])], "MB", 2_000),
         Figure("packing at night", [1000 * night["seconds"] for night in kept["nights"]], "ms"),
         Figure("peak memory of a night", [max(night["peak"] for night in kept["nights"])], "MB", 2_000),
+        *(_figures_of_the_past(past, kept["rows"]) if asked else ()),
     ]
-    if year_models:
-        more, past = _year(year_models)
-        about, figures = about + more, figures + past
-    drawn = chart(dict(enumerate(costs, start=1)), others | {models: statistics.median(costs[-last:])})
-    return Report("The whole Hub", about, figures, {CHART: drawn})
-
-
-def full_size() -> Report:
-    """Fifty days of the whole Hub as large as it is."""
-    report = whole_hub(FULL_SIZE, FULL_SIZE_DAYS, (), 0)
-    return Report("The whole Hub at its full size", report.about, report.figures)
+    return _ABOUT.format(models=models, days=days, boards=len(RANKED), last=last), figures, costs
 
 
 def _figures_of_days(days: Sequence[dict[str, Any]]) -> Iterator[Figure]:
@@ -354,19 +412,19 @@ def _figures_of_days(days: Sequence[dict[str, Any]]) -> Iterator[Figure]:
     yield Figure("... processor time of all", [1000 * sum(day["processor"].values()) for day in days], "ms")
 
 
-def _flat(costs: Sequence[float], models: Sequence[int]) -> Iterator[Figure]:
+def _flat(days: Sequence[dict[str, Any]]) -> Iterator[Figure]:
     """The last days against those from which on a day is to cost the same, where there are as many."""
-    if len(costs) >= 3 * SETTLED:
-        what = f"a day, the last {SETTLED} against days {SETTLED} to {2 * SETTLED - 1}"
-        yield Figure(what, [_grown(costs)], "x")
-        each = [cost / count for cost, count in zip(costs, models, strict=True)]
-        yield Figure("... for as many models: the Hub grows", [_grown(each)], "x")
-        settled = costs[SETTLED - 1 :]
-        yield Figure(
-            f"the dearest day from day {SETTLED} on, against the median",
-            [max(settled) / statistics.median(settled)],
-            "x",
-        )
+    if len(days) < 3 * SETTLED:
+        return
+    costs, busy = ([sum(day[kind].values()) for day in days] for kind in ("seconds", "processor"))
+    what = f"a day, the last {SETTLED} against days {SETTLED} to {2 * SETTLED - 1}"
+    for name, each in ((what, costs), ("... in processor time", busy)):
+        yield Figure(name, [_grown(each)], "x")
+        a_model = [cost / day["models"] for cost, day in zip(each, days, strict=True)]
+        yield Figure("... for as many models: the Hub grows", [_grown(a_model)], "x")
+    settled = costs[SETTLED - 1 :]
+    dearest = max(settled) / statistics.median(settled)
+    yield Figure(f"the dearest day from day {SETTLED} on, against the median", [dearest], "x")
 
 
 def _grown(costs: Sequence[float]) -> float:
@@ -385,23 +443,26 @@ def _year(models: int) -> tuple[str, list[Figure]]:
     """What a year takes on disk, and how long what is asked of it."""
     with tempfile.TemporaryDirectory() as folder:
         elsewhere("generate", folder, models, YEAR)
-        kept = elsewhere("keep_counts", folder)
-        asked, tracker, polars = (
-            elsewhere(task, folder) for task in ("questions", "appended_csv", "rebuilt_with_polars")
-        )
-    rows = kept["rows"]
+        rows = elsewhere("keep_counts", folder)["rows"]
+        past = elsewhere("counted", folder) | elsewhere("questions", folder)
+        tracker, polars = (elsewhere(task, folder) for task in ("appended_csv", "rebuilt_with_polars"))
     return _ABOUT_YEAR.format(models=models, rows=rows), [
+        *_figures_of_the_past(past, rows),
+        Figure("daily Parquet with zstd, for one model on one day", [polars["bytes"] / rows], "bytes"),
+        Figure("the usual tracker, for one model on one day", [tracker["bytes"] / tracker["rows"]], "bytes"),
         Figure(
-            "bytes for one model on one day, all counters and names, over a year", [kept["bytes"] / rows], "bytes", 1.5
+            "polars from daily Parquet, against families from scratch", ratios(polars["times"], past["families"]), "x"
         ),
-        Figure("... in daily Parquet with zstd", [polars["bytes"] / rows], "bytes"),
-        Figure("... of the usual tracker", [tracker["bytes"] / tracker["rows"]], "bytes"),
-        Figure("family standings of every day of a year from scratch", asked["families"], "ms", 10_000),
-        Figure("... with all that descends from the families", asked["lineage"], "ms"),
-        Figure("polars from daily Parquet, against that", ratios(polars["times"], asked["families"]), "x"),
-        Figure("a family board by day, from what is stored", asked["board"], "ms", 200),
-        Figure("one model's year", asked["year"], "ms", 50),
     ]
+
+
+def _figures_of_the_past(past: dict[str, Any], rows: int) -> Iterator[Figure]:
+    """What so many counts take, and what is asked of them."""
+    yield Figure("bytes for one model on one day, all counters and names", [past["bytes"] / rows], "bytes", 1.5)
+    yield Figure("family standings of every day from scratch", past["families"], "ms", 10_000)
+    yield Figure("... with all that descends from the families", past["lineage"], "ms")
+    yield Figure("a family board by day, from what is stored", past["board"], "ms", 200)
+    yield Figure("one model's days", past["year"], "ms", 50)
 
 
 def chart(by_day: dict[int, float], by_models: dict[int, float]) -> str:
@@ -424,8 +485,8 @@ def main() -> None:
     if sys.argv[1:2] == ["--task"]:
         sys.stdout.write(json.dumps(TASKS[sys.argv[2]](*sys.argv[3:])) + "\n")
         return
-    report = whole_hub(int(sys.argv[1]), int(sys.argv[2]), (), 0)
-    sys.stdout.write("\n".join([report.about, "", *(row(figure) for figure in report.figures), ""]))
+    about, figures, _ = _kept(int(sys.argv[1]), int(sys.argv[2]), asked=True)
+    sys.stdout.write("\n".join([about, "", *(row(figure) for figure in figures), ""]))
 
 
 BENCHMARKS: dict[str, Callable[[], Report]] = {"whole_hub": whole_hub, "full_size": full_size}
