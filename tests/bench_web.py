@@ -31,9 +31,9 @@ IN_FLIGHT = 50
 MODELS = 20_000
 ID = 20260501100000000
 BOARDS = (
-    ("families", "family", "m.family"),
-    ("publishers", "publisher", "m.publisher"),
-    ("models", "model", "m.repo_id"),
+    ("families", "family", "m.family", "family_standings"),
+    ("publishers", "publisher", "m.publisher", "named_standings"),
+    ("models", "model", "m.repo_id", "named_standings"),
 )
 QUESTION = (
     "select rank, entity, value, share, day from standings where board = 'families' "
@@ -45,7 +45,7 @@ OURS, THEIRS = 8791, 8792
 BOARD = """
 INSERT INTO boards BY NAME SELECT '{board}' AS board, '{entity}' AS entity, 'downloads_30d' AS measure, 'own' AS scope,
     'Ranked by downloads.' AS definition, '' AS condition, 'f' AS fingerprint, '' AS members;
-INSERT INTO named_standings BY NAME
+INSERT INTO {kept} BY NAME
     WITH v AS (SELECT o.day, o.snapshot_id, {name} AS entity, CAST(sum(o.downloads_30d) AS DOUBLE) AS value
                FROM observations AS o JOIN models AS m USING (hub_id) GROUP BY ALL)
     SELECT '{board}' AS board, *, rank() OVER (PARTITION BY day ORDER BY value DESC) AS rank,
@@ -66,8 +66,8 @@ def year(folder: Path, days: int) -> Path:
         prune.run(db, now=moment(days))
         db.execute("UPDATE models SET own = true, relation = 'own', family = 'Family ' || (hash(publisher) % 40)")
         db.execute("INSERT INTO families SELECT DISTINCT family, 'Vendor', 'CN', ['publisher-1'] FROM models")
-        for board, entity, name in BOARDS:
-            for statement in BOARD.format(board=board, entity=entity, name=name).split(";"):
+        for board, entity, name, kept in BOARDS:
+            for statement in BOARD.format(board=board, entity=entity, name=name, kept=kept).split(";"):
                 if statement.strip():
                     db.execute(statement)
         publish(db, folder / "adoption.duckdb")

@@ -226,7 +226,7 @@ def test_an_exception_while_writing_leaves_no_half_snapshot(monkeypatch: pytest.
         execute = Database.execute
 
         def fail(self: Database, sql: str, parameters: object = None) -> None:
-            if "INSERT INTO named_standings" in sql:
+            if "INSERT INTO family_standings" in sql:
                 raise KeyboardInterrupt
             execute(self, sql, parameters)  # type: ignore[arg-type]
 

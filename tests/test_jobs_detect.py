@@ -23,7 +23,7 @@ from spine import (
 
 from alerts.rules import Rule
 from jobs import backfill, detect
-from warehouse import standings
+from warehouse import places
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.ledger import Ledger
@@ -115,7 +115,7 @@ def test_days_judged_one_by_one_and_all_at_once_say_the_same() -> None:
             look(db, local, number, listed(alpha, beta), boards=BOARDS)
             judge(db, 0, THREE, PAIR, boards=BOARDS)
         one_by_one = everything(db)
-        derived = (*one_by_one.keys() - {"standings"}, *standings.TABLES, "rankings", "boards")
+        derived = (*one_by_one.keys() - {"standings"}, *places.TABLES, "rankings", "boards")
         for table in derived:
             db.execute(f"DELETE FROM {table}")
         judge(db, 0, THREE, PAIR, boards=BOARDS)

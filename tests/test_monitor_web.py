@@ -189,7 +189,7 @@ def test_a_new_file_is_seen_at_once_and_pages_are_worked_out_once(tmp_path: Path
         assert "<bdi>Alpha</bdi> leads" in first.text
         again = client.get("/", headers={"if-none-match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
-        world.db.execute("UPDATE named_standings SET entity = 'Delta' WHERE entity = 'Alpha'")
+        world.db.execute("UPDATE family_standings SET entity = 'Delta' WHERE entity = 'Alpha'")
         world.publish()
         second = client.get("/", headers={"if-none-match": first.headers["etag"]})
         assert second.status_code == 200

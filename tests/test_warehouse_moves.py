@@ -17,6 +17,7 @@ from jobs import prune, rank
 from warehouse import moves, panel, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.places import TABLES
 from warehouse.records import HubModel
 
 OWN = Board(name="own", entity="family")
@@ -27,10 +28,10 @@ PUBLISHERS = Board(name="publishers", entity="publisher", measure="likes")
 CHILDREN = Board(name="children", entity="family", measure="derivatives")
 BOARDS = (OWN, LINEAGE, TEXT, WEEK, PUBLISHERS, CHILDREN) if THOROUGH else (LINEAGE, TEXT, WEEK, PUBLISHERS)
 
-TABLES = (
+KEPT = (
     "models", "shares", "model_versions", "model_names", "recent_observations", "observation_runs", "run_days",
     "snapshots", "listings", "families", "former_publishers", "attribution", "changed_models", "boards", "rankings",
-    "named_standings", "model_standings", "ranked_models", "followed_models", "flips", "flip_panels",
+    *TABLES, "ranked_models", "followed_models", "flips", "flip_panels",
 )  # fmt: skip
 
 BASES = ("alpha/base", "beta/base", "gamma/base")
@@ -68,7 +69,7 @@ def noted(patch: pytest.MonkeyPatch) -> None:
 
 
 def found(db: Database) -> dict[str, list[tuple[Any, ...]]]:
-    tables = ("named_standings", "rankings", "flips", "flip_panels")
+    tables = (*TABLES, "rankings", "flips", "flip_panels")
     return {table: db.rows(f"FROM {table} ORDER BY ALL") for table in tables}
 
 
@@ -114,7 +115,7 @@ A, B = Shown("alpha/0", 40, (), "text-generation"), Shown("fan/1", 41, ("alpha/0
 def test_days_that_are_over_have_what_ranking_them_again_gives(
     shared: Database, history: list[dict[str, Shown]], packed: bool
 ) -> None:
-    for table in TABLES:
+    for table in KEPT:
         shared.execute(f"DELETE FROM {table}")
     here: dict[str, Shown] = {}
     with pytest.MonkeyPatch.context() as patch:

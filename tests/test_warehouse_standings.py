@@ -12,7 +12,7 @@ from small_hub import REGISTRY, START, day, look, model, moment, series, standin
 from spine import warehouse
 
 from jobs import prune, rank
-from warehouse import panel, standings, store
+from warehouse import panel, places, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.moves import NOBODY
@@ -194,7 +194,7 @@ def everything(db: Database) -> list[tuple[object, ...]]:
 
 def rank_anew(db: Database, *boards: Board) -> None:
     with db.transaction():
-        for table in (*standings.TABLES, "ranked_models", "rankings", "boards", "flips"):
+        for table in (*places.TABLES, "ranked_models", "rankings", "boards", "flips"):
             db.execute(f"DELETE FROM {table}")
         rank.run(db, boards, REGISTRY)
 

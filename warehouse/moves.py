@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from warehouse.boards import DERIVATIVES, Board
 from warehouse.db import Database
+from warehouse.places import kept_in
 from warehouse.queries import sql
 from warehouse.values import Days, counted, members_sql, values_sql
 
@@ -82,7 +83,7 @@ def find(db: Database, board: Board, ranked: Ranked, members: str, chosen: Days)
     moved = sql("moved_members_now")
     with counted(db, board, chosen, stands, among=sql("hub_ids", members=moved)) as counts:
         db.execute(sql("find_moved_values", values=values_sql(board, counts, moved)))
-    if db.value(sql("count_left_empty"), {"board": board.name}):
+    if db.value(sql("count_left_empty", standings=kept_in(board)), {"board": board.name}):
         return None
     entities = frozenset(entity for (entity,) in db.rows(sql("moved_entities")))
     touched = {snapshot_id for (snapshot_id,) in db.rows(sql("moved_snapshots"))}

@@ -55,6 +55,7 @@ TABLES = (
     Carried("families"),
     Carried("shares", _BY_AGE),
     Carried("boards"),
+    Carried("family_standings", "board, day", told_by="rankings"),
     Carried("named_standings", "board, day", told_by="rankings"),
     Carried("model_standings", "board, day", told_by="rankings"),
     Carried("ranked_models", "model // 1000"),

@@ -21,8 +21,9 @@ from warehouse.boards import DERIVATIVES, Board
 from warehouse.db import Database
 from warehouse.flips import TOP
 from warehouse.moves import NOBODY, Moved, Ranked
+from warehouse.places import TABLES, kept_in, may_be_deep, of_models
 from warehouse.queries import literal, sql
-from warehouse.values import Days, counted, days_to_rank, members_sql, of_models, values_sql
+from warehouse.values import Days, counted, days_to_rank, members_sql, values_sql
 
 KEEPS_DAYS = 28
 """Days for which a board waits for another snapshot of the kind that fed it, before it takes one of another kind."""
@@ -38,9 +39,6 @@ _AT_ONCE = 500_000
 
 _SHIFTED_AT_ONCE = 1_000_000
 """Places that are ranked again at once, because somebody moved."""
-
-NAMED, MODELS = TABLES = ("named_standings", "model_standings")
-"""Where standings are kept; `standings` is both."""
 
 
 class Made:
@@ -103,9 +101,9 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
         for first in range(0, len(wanted), step):
             _rank(db, board, made, wanted[first : first + step])
     # Last, for what stands on a deep board decides who matters.
-    if not declared or (start is not None and _may_be_deep(board)):
+    if not declared or (start is not None and may_be_deep(board)):
         told = _declare(made, board, fingerprint)
-        if chosen and told is None and _may_be_deep(board):
+        if chosen and told is None and may_be_deep(board):
             _follow(db, board, chosen)
     return start
 
@@ -113,7 +111,7 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
 def _forget(db: Database, board: Board, start: date, *, anew: bool) -> None:
     """Take back what was ranked from a day on; where the board means something else now, all of it."""
     keys = {"board": board.name, "start": start, "anew": anew}
-    for kept in TABLES:
+    for kept in TABLES if anew else (kept_in(board),):
         db.execute(sql("delete_standings", standings=kept), keys)
     db.execute(sql("delete_rankings"), keys)
 
@@ -134,11 +132,11 @@ def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> Non
 def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: Moved) -> None:
     """Rank days that stand already again, because some have other models now; all others have what stands there."""
     values_of = _added if moved.members else _added_up_again
-    step = max(1, _SHIFTED_AT_ONCE // KEPT) if _may_be_deep(board) else _SHIFTED_AT_ONCE
+    step = max(1, _SHIFTED_AT_ONCE // KEPT) if may_be_deep(board) else _SHIFTED_AT_ONCE
     for first in range(0, len(over), step):
         with values_of(db, board, made.days_of(board), over[first : first + step], moved) as ranked:
             db.execute(sql("rank_places", ranked=ranked))
-            for kept in (NAMED, "rankings"):
+            for kept in (kept_in(board), "rankings"):
                 db.execute(sql("drop_days", standings=kept), {"board": board.name})
             _write(db, board, "FROM ranked_places")
 
@@ -147,7 +145,7 @@ def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: 
 def _added(db: Database, board: Board, chosen: Days, days: Sequence[date], _: Moved) -> Iterator[str]:
     """Within the block: what is ranked where everybody stands, with what those who moved gain or lose."""
     with days_to_rank(db, chosen, days):
-        values = sql("added_values", board=literal(board.name))
+        values = sql("added_values", board=literal(board.name), standings=kept_in(board))
         yield sql("ranked", values=values, total="sum(v.value)", kept=str(KEPT))
 
 
@@ -167,14 +165,14 @@ def _added_up_again(db: Database, board: Board, chosen: Days, days: Sequence[dat
 
 def _write(db: Database, board: Board, ranked: str) -> None:
     """Write what was ranked, and that it was."""
-    kept, entity = (MODELS, "model") if of_models(board) else (NAMED, "entity")
-    db.execute(sql(f"insert_{kept}", ranked=ranked), {"board": board.name})
-    db.execute(sql("insert_rankings", standings=kept, entity=entity), {"board": board.name})
+    insert, entity = ("insert_model_standings", "model") if of_models(board) else ("insert_standings", "entity")
+    db.execute(sql(insert, ranked=ranked, standings=kept_in(board)), {"board": board.name})
+    db.execute(sql("insert_rankings", standings=kept_in(board), entity=entity), {"board": board.name})
 
 
 def _days_at_once(board: Board, models: int) -> int:
     """How many days are ranked at once: all of them, where entities are few."""
-    return max(1, _AT_ONCE // (models or 1)) if _may_be_deep(board) else _AT_ONCE
+    return max(1, _AT_ONCE // (models or 1)) if may_be_deep(board) else _AT_ONCE
 
 
 def days_of(db: Database, board: Board) -> Days:
@@ -238,7 +236,7 @@ def _moved(db: Database, board: Board, made: Made) -> Moved | None:
             return None
         by = Ranked(seen_until, members, made.ranked[board.name])
         return moves.find(db, board, by, present, made.days_of(board))
-    if members is not None or not _may_be_deep(board):
+    if members is not None or not may_be_deep(board):
         return NOBODY
     followed = _members(board, sql("is_followed", board=literal(board.name)))
     ends = db.rows(sql("moves", members=followed, near_top=_near_top(board)), {"board": board.name})
@@ -285,14 +283,9 @@ def _near_top(board: Board) -> str:
     return sql("near_top", board=literal(board.name), depth=str(FOLLOWED))
 
 
-def _may_be_deep(board: Board) -> bool:
-    """Whether what a board ranks can be many."""
-    return board.series is None and board.entity in ("publisher", "model")
-
-
 def _is_deep(made: Made, board: Board, until: date | None) -> bool:
     """Whether a board has more members than places that are kept."""
-    if not _may_be_deep(board) or made.models <= KEPT:
+    if not may_be_deep(board) or made.models <= KEPT:
         return False
     members = members_sql(board, "first_seen <= $until")
     return bool(made.db.value(sql("count_members", members=members), {"until": until}) > KEPT)

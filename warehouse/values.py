@@ -67,11 +67,6 @@ def days_to_rank(db: Database, chosen: Days, wanted: Sequence[date]) -> Iterator
         yield
 
 
-def of_models(board: Board) -> bool:
-    """Whether those who stand on a board are models that this monitor saw: they stand by number."""
-    return board.entity == "model" and board.series is None and board.measure not in DERIVATIVES
-
-
 def values_sql(board: Board, counts: str, members: str | None = None, *, packed: bool = True) -> str:
     """The SELECT of (snapshot_id, entity, value) behind a board, from what `counted` gave, within its block.
 

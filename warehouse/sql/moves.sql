@@ -59,7 +59,7 @@ CREATE OR REPLACE TEMP TABLE moved_values AS {values};
 -- On how many days somebody who lost a model has nothing now, by which it cannot be told who has no count any more.
 SELECT count(*)
 FROM moved_values AS v
-LEFT JOIN named_standings AS s ON s.board = $board AND (s.snapshot_id, s.entity) = (v.snapshot_id, v.entity)
+LEFT JOIN {standings} AS s ON s.board = $board AND (s.snapshot_id, s.entity) = (v.snapshot_id, v.entity)
 WHERE coalesce(s.value, 0) + v.value = 0 AND v.entity IN (SELECT entity FROM moved_members WHERE left_some);
 
 -- name: moved_snapshots
@@ -70,6 +70,6 @@ SELECT DISTINCT snapshot_id FROM moved_values;
 -- Value of every entity on days that stand already, with what some gain or lose.
 SELECT snapshot_id, entity, coalesce(s.value, 0) + coalesce(v.value, 0) AS value
 FROM (
-    SELECT snapshot_id, entity, value FROM named_standings
+    SELECT snapshot_id, entity, value FROM {standings}
     WHERE board = {board} AND day IN (SELECT day FROM days_to_rank)) AS s
 FULL JOIN (FROM moved_values WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank)) AS v USING (snapshot_id, entity)

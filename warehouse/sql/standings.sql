@@ -222,12 +222,12 @@ ranked AS MATERIALIZED (
 SELECT r.*, p.rank AS previous_rank
 FROM ranked AS r LEFT JOIN ranked AS p ON p.day = r.previous_day AND p.entity = r.entity
 
--- name: insert_named_standings
+-- name: insert_standings
 -- Write what was ranked, where it goes by its name.
-INSERT INTO named_standings (board, day, snapshot_id, rank, entity, value, share, previous_rank)
+INSERT INTO {standings} (board, day, snapshot_id, rank, entity, value, share, previous_rank)
 SELECT $board, r.day, r.snapshot_id, r.rank, r.entity, r.value, r.share, coalesce(r.previous_rank, s.rank)
 FROM ({ranked}) AS r
-LEFT JOIN named_standings AS s ON s.board = $board AND s.day = r.previous_day AND s.entity = r.entity
+LEFT JOIN {standings} AS s ON s.board = $board AND s.day = r.previous_day AND s.entity = r.entity
 ORDER BY r.day, r.rank, r.entity;
 
 -- name: rank_places
