@@ -12,7 +12,7 @@ from warehouse import departures, exactness, identity, moves, panel, standings, 
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.flips import TOP, Day, OlderDaysError, OrderChange, leaders, order_changes
-from warehouse.ledger import Ledger
+from warehouse.ledger import JudgedFlip, Ledger
 from warehouse.moves import NOBODY, Moved
 from warehouse.registry import Registry
 
@@ -89,10 +89,13 @@ def _find_flips(db: Database, board: Board, start: date, ranked: Iterable[date],
     if undone := sorted(known - settled):
         ledger.delete_flips(board.name, undone)
     said = exactness.said(db, board)
-    for flip_id, change in unsettled.items():
-        flip = panel.judge(board.name, change, seen[flip_id], said)
-        ledger.insert_flip(flip, snapshot_id=change.at.snapshot_id, previous_day=change.before.day, panel=seen[flip_id])
+    ledger.insert_flips([_judged(board, change, seen[flip_id], said) for flip_id, change in unsettled.items()])
     return len(found.keys() - known)
+
+
+def _judged(board: Board, change: OrderChange, known: panel.Panel | None, said: exactness.Said) -> JudgedFlip:
+    flip = panel.judge(board.name, change, known, said)
+    return JudgedFlip(flip, change.at.snapshot_id, change.before.day, known)
 
 
 def _panels(

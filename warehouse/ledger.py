@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -27,6 +27,13 @@ _ROW: dict[str, type] = {
     "quality": str, "why": str, "confirm": int, "changes": int, "thread_of": str,
 }  # fmt: skip
 """What is stored of an alert: not what follows from elsewhere."""
+
+_FLIP: dict[str, type] = {
+    "flip_id": str, "board": str, "kind": str, "entity": str, "rival": str, "day": date, "value": float,
+    "rival_value": float, "margin": float, "verdict": str, "panel_holds": bool, "snapshot_id": int, "previous_day": date,
+    "same": float, "created": float, "rival_same": float, "rival_created": float,
+}  # fmt: skip
+"""What is stored of a flip, and of its panel."""
 
 _COUNTED = "bit_xor(hash(entity, round(value)))::VARCHAR"
 """What a board counted on a day, as a short text: another one for the same snapshot is another way of counting."""
@@ -70,6 +77,23 @@ class SlotAlert:
     created_at: datetime
     corrected_by: str = ""
     """The correction that took it back."""
+
+
+class JudgedFlip(NamedTuple):
+    """A flip, and what it was judged on."""
+
+    flip: Flip
+    snapshot_id: int
+    """The snapshot that showed it."""
+    previous_day: date
+    """The board's day before."""
+    panel: Mapping[str, tuple[float, float]] | None
+    """As `warehouse.panel` has it."""
+
+    def row(self) -> tuple[object, ...]:
+        """As `_FLIP` has it."""
+        known = self.panel and (*self.panel[self.flip.entity], *self.panel[self.flip.rival])
+        return (*astuple(self.flip), self.snapshot_id, self.previous_day, *(known or [None] * 4))
 
 
 Pair = tuple[str, str, str, date]
@@ -206,21 +230,13 @@ class Ledger:
         self.db.execute(sql("delete_flip_panels"), {"flips": list(flips)})
         self.db.execute(sql("delete_flips"), {"board": board, "flips": list(flips)})
 
-    def insert_flip(
-        self,
-        flip: Flip,
-        *,
-        snapshot_id: int,
-        previous_day: date,
-        panel: Mapping[str, tuple[float, float]] | None = None,
-    ) -> None:
-        """Write a flip, and the panel that it was judged on."""
-        self.db.execute(sql("insert_flip"), asdict(flip) | {"snapshot_id": snapshot_id, "previous_day": previous_day})
-        if panel:
-            own, others = panel[flip.entity], panel[flip.rival]
-            self.db.execute(
-                sql("insert_flip_panel"), {"flip_id": flip.flip_id, "own": list(own), "others": list(others)}
-            )
+    def insert_flips(self, flips: Sequence[JudgedFlip]) -> None:
+        """Write flips, and the panels that they were judged on."""
+        if not flips:
+            return
+        with self.db.rows_as("incoming_flips", [one.row() for one in flips], _FLIP):
+            self.db.execute(sql("insert_flips"))
+            self.db.execute(sql("insert_flip_panels"))
 
     def last_pair_flip(self, board: str, entity: str, rival: str, day: date) -> tuple[str, str, bool | None] | None:
         """(flip_id, verdict, panel_holds) of the flip that put `entity` ahead of `rival`, as of a day."""

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from warehouse.boards import Board
+from warehouse.boards import SPANS, Board
 from warehouse.db import Database
 from warehouse.exactness import Said, in_words
 from warehouse.flips import OrderChange
@@ -58,9 +58,10 @@ def compared(db: Database, board: Board, sides: Iterable[Side], members: str | N
     rows = {(side.before[1], side.after[1], side.entity) for side in sides}
     schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
     members = sql("members_of_sides", members=members or members_sql(board))
+    before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
     with (
         db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")),
-        counted(db, board, days_of(db, board) | ends, sorted(ends), among=sql("hub_ids", members=members)) as counts,
+        counted(db, board, before | ends, sorted(ends), among=sql("hub_ids", members=members)) as counts,
     ):
         yield sql("ends", counts=counts, members=members)
 

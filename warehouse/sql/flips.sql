@@ -34,17 +34,17 @@ WHERE f.board = $board;
 -- Forget what flips were judged on.
 DELETE FROM flip_panels WHERE list_contains($flips, flip_id);
 
--- name: insert_flip_panel
--- Write what a flip was judged on.
-INSERT INTO flip_panels (flip_id, same, created, rival_same, rival_created)
-VALUES ($flip_id, $own[1], $own[2], $others[1], $others[2]);
-
--- name: insert_flip
--- Write a flip.
+-- name: insert_flips
+-- Write flips.
 INSERT INTO flips (flip_id, board, kind, entity, rival, day, value, rival_value, margin, verdict, panel_holds, snapshot_id,
     previous_day)
-VALUES ($flip_id, $board, $kind, $entity, $rival, $day, $value, $rival_value, $margin, $verdict, $panel_holds, $snapshot_id,
-    $previous_day);
+SELECT flip_id, board, kind, entity, rival, day, value, rival_value, margin, verdict, panel_holds, snapshot_id, previous_day
+FROM incoming_flips;
+
+-- name: insert_flip_panels
+-- Write what flips were judged on.
+INSERT INTO flip_panels (flip_id, same, created, rival_same, rival_created)
+SELECT flip_id, same, created, rival_same, rival_created FROM incoming_flips WHERE same IS NOT NULL;
 
 -- name: last_pair_flip
 -- The flip that began the current lead of one entity over another.
