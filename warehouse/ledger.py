@@ -30,8 +30,8 @@ _ROW: dict[str, type] = {
 
 _FLIP: dict[str, type] = {
     "flip_id": str, "board": str, "kind": str, "entity": str, "rival": str, "day": date, "value": float,
-    "rival_value": float, "margin": float, "verdict": str, "panel_holds": bool, "snapshot_id": int, "previous_day": date,
-    "same": float, "created": float, "rival_same": float, "rival_created": float,
+    "rival_value": float, "margin": float, "verdict": str, "panel_holds": bool, "snapshot_id": int,
+    "previous_day": date, "same": float, "created": float, "rival_same": float, "rival_created": float,
 }  # fmt: skip
 """What is stored of a flip, and of its panel."""
 
