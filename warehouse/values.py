@@ -9,8 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 
-import polars as pl
-
 from warehouse import movement
 from warehouse.boards import DERIVATIVES, SPANS, Board
 from warehouse.curated import curated
@@ -59,11 +57,10 @@ def counted(
 @contextmanager
 def days_to_rank(db: Database, chosen: Days, wanted: Sequence[date]) -> Iterator[None]:
     """Within the block the view `days_to_rank` has the wanted days: day, snapshot_id, previous_day (among all)."""
-    days = pl.DataFrame(list(chosen.items()), schema={"day": pl.Date, "snapshot_id": pl.Int64}, orient="row").sort(
-        "day"
-    )
-    frame = days.with_columns(previous_day=pl.col("day").shift(1)).filter(pl.col("day").is_in(wanted))
-    with db.view_of("days_to_rank", frame):
+    days = sorted(chosen)
+    before = dict(zip(days[1:], days, strict=False))
+    rows = [(day, chosen[day], before.get(day)) for day in wanted]
+    with db.rows_as("days_to_rank", rows, {"day": date, "snapshot_id": int, "previous_day": date}):
         yield
 
 
