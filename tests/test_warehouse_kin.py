@@ -220,6 +220,7 @@ MOVED += [Step((is_now("c", "me/c", name),), 0, False, ("alpha-lab", "new"), REG
 @example(looks(is_now("a", "alpha-lab/a"), is_now("b", "me/b"), is_now("b", "you/b"), is_now("a", "me/b")))
 @example(looks(is_now("b", "me/b", "gone/x"), is_now("c", "me/c", "Gone/X"), is_now("c", "me/c")))
 @example(looks(is_now("c", "me/c", "me/a"), is_now("b", "me/b", "me/c"), is_now("a", "me/a"), is_now("a", None)))
+@example(looks(is_now("a", "me/a", "GONE/x"), is_now("b", "me/b", "\u00a0gone/X"), is_now("c", "me/c", "\u00a0gone/X")))
 @example(MOVED)
 def test_what_is_attributed_anew_is_what_would_be_of_everything(shared: Database, history: list[Step]) -> None:
     live(shared, history)

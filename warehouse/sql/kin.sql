@@ -108,7 +108,7 @@ ORDER BY m.hub_id;
 -- declare it, kindred or not.
 WITH
 said AS MATERIALIZED (
-    SELECT model, parent.relation AS relation, parent.repo_id AS name, hash(lower(trim(parent.repo_id, $blanks))) AS key
+    SELECT model, parent.relation AS relation, trim(parent.repo_id, $blanks) AS name, hash(lower(name)) AS key
     FROM (SELECT rowid AS model, unnest(parents) AS parent FROM models WHERE rowid IN (SELECT model FROM kindred))),
 spelled AS (
     SELECT key, min(name) AS name FROM declared
