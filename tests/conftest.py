@@ -1,4 +1,4 @@
-"""What every process of the tests does first: it keeps to one thread, for there is a process for every processor.
+"""What every process of the tests does first: it keeps to one thread, for there is one for every processor and more.
 
 Nor does it wait for the disk: what a test writes need not outlive a power cut, only the process.
 """
@@ -6,6 +6,7 @@ Nor does it wait for the disk: what a test writes need not outlive a power cut, 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from functools import cache
 
 import httpx
@@ -34,6 +35,12 @@ class Scheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return "the demo" if nodeid.startswith(OF_THE_DEMO) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """One process more than there are processors: a sixth of their time they wait, for a browser, a daemon, a Hub."""
+    return (yield) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
