@@ -23,18 +23,25 @@ db._NO_EXTENSIONS |= {"threads": "1", "fsync_mode": "NONE"}
 # Reading the authorities to trust takes as long as the question to a local server that a test has for it.
 httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
 
-OF_THE_DEMO = ("tests/test_backtests.py", "tests/test_demo.py", "tests/test_monitor_share.py")
-"""Files that ask about the demo, which one process runs while the others go on."""
+TOGETHER = {
+    "tests/test_backtests.py": "the demo",
+    "tests/test_demo.py": "the demo",
+    "tests/test_monitor_share.py": "the demo",
+    "tests/test_monitor_web_browser.py": "the browser",
+    "tests/test_warehouse_verdict_measured.py": "the longest",
+}
+"""Files that one process runs, from the beginning, while the others go on: those that ask about the demo, that share a
+browser, and that everybody would wait for at the end."""
 
 
 class Scheduling(LoadScopeScheduling):
-    """Each test to whoever is free, those of the demo to one.
+    """Each test to whoever is free, but for those that belong together; these come first, for they are more than one.
 
     `xdist_group` would say the same, but the marks of pytest 9 do not reach the xdist of today.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        return "the demo" if nodeid.startswith(OF_THE_DEMO) else nodeid
+        return TOGETHER.get(nodeid.partition("::")[0], nodeid)
 
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)
