@@ -13,6 +13,7 @@ from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.flips import TOP, Day, OlderDaysError, OrderChange, leaders, order_changes
 from warehouse.ledger import JudgedFlip, Ledger
+from warehouse.made import Made
 from warehouse.moves import NOBODY, Moved
 from warehouse.registry import Registry
 
@@ -39,7 +40,7 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
         store.attribute(db, registry)
     starts: dict[str, date] = {}
     flips = 0
-    made, known = standings.Made(db), registry.fingerprint()
+    made, known = Made(db), registry.fingerprint()
     standings.retire(db, [board.name for board in boards], made)
     renamed = standings.rename_models(db) if made.renamed else set()
     for board in boards:

@@ -25,9 +25,10 @@ from monitor.cli import run
 from monitor.demo import dataset_files
 from monitor.demo.dataset_files import HUB_STATS
 from monitor.demo.datasets import LocalDatasets
-from warehouse import standings, store
+from warehouse import store
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.made import KEEPS_DAYS, days_of
 from warehouse.migrate import migrate
 from warehouse.records import HubModel, Snapshot, Verdict
 
@@ -197,7 +198,7 @@ def keep(
 def fed(db: Database, board: Board) -> dict[int, str]:
     """Number of a day -> the source that feeds a board."""
     sources = dict(db.rows("SELECT snapshot_id, source FROM snapshots"))
-    return {(day - DAY).days: sources[snapshot] for day, snapshot in standings.days_of(db, board).items()}
+    return {(day - DAY).days: sources[snapshot] for day, snapshot in days_of(db, board).items()}
 
 
 POLLED, EVERYTHING = models(0, 20), models()
@@ -232,9 +233,9 @@ def test_a_look_after_the_census_of_the_day_changes_nothing(db: Database) -> Non
 
 def test_a_board_waits_four_weeks_for_another_census(db: Database) -> None:
     keep(db, "census", 0, EVERYTHING)
-    for number in (1, standings.KEEPS_DAYS, standings.KEEPS_DAYS + 1):
+    for number in (1, KEEPS_DAYS, KEEPS_DAYS + 1):
         keep(db, "hub", number, POLLED)
-    assert fed(db, LINEAGE) == {0: "census", standings.KEEPS_DAYS + 1: "hub"}
+    assert fed(db, LINEAGE) == {0: "census", KEEPS_DAYS + 1: "hub"}
 
 
 def test_a_missing_census_is_stood_in_for_by_a_table_of_everything_only(db: Database) -> None:

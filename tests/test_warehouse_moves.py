@@ -17,6 +17,7 @@ from jobs import prune, rank
 from warehouse import moves, panel, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.made import Made
 from warehouse.places import TABLES
 from warehouse.records import HubModel
 
@@ -135,7 +136,7 @@ def ranked_days(patch: pytest.MonkeyPatch) -> list[int]:
     asked: list[int] = []
     rank_days = standings._rank
 
-    def counted(db: Database, board: Board, made: standings.Made, wanted: list[Any]) -> None:
+    def counted(db: Database, board: Board, made: Made, wanted: list[Any]) -> None:
         asked.append(len(wanted))
         rank_days(db, board, made, wanted)
 

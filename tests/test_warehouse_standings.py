@@ -15,6 +15,7 @@ from jobs import prune, rank
 from warehouse import panel, places, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.made import days_of
 from warehouse.moves import NOBODY
 from warehouse.records import HubModel, Snapshot
 from warehouse.registry import Family, Registry
@@ -297,7 +298,7 @@ MODELS = Board(name="models", entity="model")
 def test_of_many_places_the_first_are_kept_and_all_who_share_the_last(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standings, "KEPT", 2)
+    monkeypatch.setattr(places, "KEPT", 2)
     counts = {"alpha/a": 50, "alpha/b": 30, "beta/a": 30, "beta/b": 20, "gamma/a": 10}
     look(db, 0, [model(name, count) for name, count in counts.items()], MODELS)
 
@@ -309,7 +310,7 @@ def test_of_many_places_the_first_are_kept_and_all_who_share_the_last(
 def test_who_comes_from_below_the_places_that_are_kept_had_no_rank(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standings, "KEPT", 2)
+    monkeypatch.setattr(places, "KEPT", 2)
     for number, last in enumerate((1, 100)):
         look(db, number, [model("alpha/a", 50), model("alpha/b", 30), model("beta/a", last)], MODELS)
 
@@ -329,7 +330,7 @@ def test_days_are_ranked_a_few_at_a_time_to_the_same_end(db: Database, monkeypat
 
 
 def test_who_is_renamed_far_below_has_no_day_ranked_again(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standings, "KEPT", 1)
+    monkeypatch.setattr(places, "KEPT", 1)
     first, low = model("alpha/a", 50), model("alpha/low", 3, hub_id="low")
     look(db, 0, [first, low], MODELS)
     look(db, 1, [first, model("alpha/other", 3, hub_id="low")], MODELS)
@@ -343,7 +344,7 @@ def test_who_is_renamed_far_below_has_no_day_ranked_again(db: Database, monkeypa
 def test_on_a_board_of_millions_a_renamed_model_is_renamed_in_place(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(standings, "KEPT", 30)
+    monkeypatch.setattr(places, "KEPT", 30)
     crowd = [model(f"alpha/{n}", 1000 - n) for n in range(40)]
     for number in range(3):
         look(db, number, crowd, MODELS)
@@ -352,8 +353,8 @@ def test_on_a_board_of_millions_a_renamed_model_is_renamed_in_place(
         store.write_snapshot(db, Snapshot(1, "notes", moment(3), day(3), "partial", "", 40), store.model_frame(renamed))
         assert rank.run(db, [MODELS], REGISTRY).boards == {}
 
-    places = [list(standing(db, "models", number)) for number in range(3)]
-    assert places == [[one.repo_id for one in renamed[:30]]] * 3
+    said = [list(standing(db, "models", number)) for number in range(3)]
+    assert said == [[one.repo_id for one in renamed[:30]]] * 3
     before = everything(db)
     rank_anew(db, MODELS)
     assert everything(db) == before
@@ -378,8 +379,8 @@ def test_who_moves_far_below_the_top_of_a_deep_board_leaves_the_days_that_are_ov
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publishers = Board(name="publishers", entity="publisher")
-    monkeypatch.setattr(standings, "KEPT", 3)
-    monkeypatch.setattr(standings, "FOLLOWED", 1)
+    monkeypatch.setattr(places, "KEPT", 3)
+    monkeypatch.setattr(places, "FOLLOWED", 1)
     big, low = model("alpha/a", 50, hub_id="big"), model("beta/b", 5, hub_id="low")
     crowd = [model("gamma/c", 3), model("gamma/d", 4)]
     look(db, 0, [big, low, *crowd], publishers)
@@ -408,7 +409,7 @@ def test_who_moves_near_the_top_of_a_deep_board_has_on_all_days_what_ranking_ane
     publishers = Board(name="publishers", entity="publisher")
     homes = [f"p{number % 4}" for number in range(6)]
     with warehouse() as db, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(standings, "KEPT", 3)
+        patch.setattr(places, "KEPT", 3)
         patch.setattr(standings, "_SHIFTED_AT_ONCE", 6)
 
         def show(number: int, counts: list[int]) -> None:
@@ -423,8 +424,8 @@ def test_who_moves_near_the_top_of_a_deep_board_has_on_all_days_what_ranking_ane
         large = {number: to for number, to in moves.items() if days[-1][number] >= least}
         homes = [large.get(number, home) for number, home in enumerate(homes)]
         show(len(days), days[-1])
-        places = "SELECT day, rank, entity, value, round(share, 12) FROM standings ORDER BY ALL"
-        found = db.rows(places)
+        said = "SELECT day, rank, entity, value, round(share, 12) FROM standings ORDER BY ALL"
+        found = db.rows(said)
         floors = {day: min(row[3] for row in found if row[0] == day) for day, *_ in found}
         flips = db.rows("FROM flips ORDER BY ALL")
         with db.transaction():
@@ -434,15 +435,15 @@ def test_who_moves_near_the_top_of_a_deep_board_has_on_all_days_what_ranking_ane
         assert db.rows("FROM flips ORDER BY ALL") == flips
         rank_anew(db, publishers)
 
-        assert found == [row for row in db.rows(places) if row[3] >= floors[row[0]]]
+        assert found == [row for row in db.rows(said) if row[3] >= floors[row[0]]]
 
 
 def test_a_large_model_that_a_deep_board_did_not_ask_for_is_there_on_all_days_once_it_does(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board = Board(name="mit", entity="model", where="license = 'mit'")
-    monkeypatch.setattr(standings, "KEPT", 2)
-    monkeypatch.setattr(standings, "FOLLOWED", 2)
+    monkeypatch.setattr(places, "KEPT", 2)
+    monkeypatch.setattr(places, "FOLLOWED", 2)
     rest = [model(f"alpha/{count}", count, license="mit") for count in (50, 40, 30)]
     for number, terms in enumerate(("other", "mit")):
         look(db, number, [*rest, model("beta/big", 90, license=terms)], board)
@@ -455,8 +456,8 @@ def test_a_publisher_near_the_top_of_a_deep_board_has_its_present_name_on_all_da
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publishers = Board(name="publishers", entity="publisher")
-    monkeypatch.setattr(standings, "KEPT", 3)
-    monkeypatch.setattr(standings, "FOLLOWED", 2)
+    monkeypatch.setattr(places, "KEPT", 3)
+    monkeypatch.setattr(places, "FOLLOWED", 2)
     others = [model("beta/a", 50), *(model(f"gamma/{n}", 1) for n in range(3))]
     small = [model(f"alpha/{number}", 9, hub_id=f"small {number}") for number in range(4)]
     look(db, 0, [*small, *others], publishers)
@@ -489,7 +490,7 @@ def test_our_own_look_goes_before_an_imported_one_of_the_same_day(db: Database) 
         store.write_snapshot(db, later, store.model_frame(archived))
         rank.run(db, [OWN], REGISTRY)
 
-    assert standings.days_of(db, OWN) == {day(0): own}
+    assert days_of(db, OWN) == {day(0): own}
 
 
 def test_three_hundred_thousand_models_are_ranked_exactly(db: Database) -> None:

@@ -30,6 +30,8 @@ SMALL = 5_000
 BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 """What `lineage.trace` strips from the name of a parent."""
 
+_DECLARE_NOTHING = pl.DataFrame(schema={"model": pl.Int64, "relation": pl.String, "parent_repo_id": pl.String})
+
 
 class Standing(NamedTuple):
     """What is said of models already."""
@@ -94,6 +96,3 @@ def _taken(db: Database, publishers: Sequence[str], *, alone: bool) -> tuple[pl.
         db.execute(sql("find_kindred"))
     models = db.frame(sql("kindred_to_attribute", kindred=kindred), {"publishers": publishers})
     return models, _DECLARE_NOTHING if alone else db.frame(sql("kindred_parents"), {"blanks": BLANKS})
-
-
-_DECLARE_NOTHING = pl.DataFrame(schema={"model": pl.Int64, "relation": pl.String, "parent_repo_id": pl.String})

@@ -16,9 +16,9 @@ from warehouse.boards import SPANS, Board
 from warehouse.db import Database
 from warehouse.exactness import Said, in_words
 from warehouse.flips import OrderChange
+from warehouse.made import days_of
 from warehouse.queries import sql
 from warehouse.records import Flip
-from warehouse.standings import days_of
 from warehouse.values import counted, members_sql
 
 STANDS = "stands: it holds on the models seen at both ends"

@@ -7,6 +7,12 @@ from warehouse.boards import DERIVATIVES, Board
 TABLES = ("family_standings", "named_standings", "model_standings")
 """Where standings are kept; `standings` is all of them."""
 
+KEPT = 50_000
+"""Places of a board's day that are kept, ties at the last included: of millions of models most never lead anything."""
+
+FOLLOWED = 100
+"""Places of a board with more members than places: what moves and is as large as these has all days ranked again."""
+
 
 def may_be_deep(board: Board) -> bool:
     """Whether what a board ranks can be many."""

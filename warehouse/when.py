@@ -16,8 +16,8 @@ from warehouse.boards import SERIES, Board, Entity, Scope
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
 from warehouse.flips import Day, OrderChange
+from warehouse.made import days_of
 from warehouse.queries import sql
-from warehouse.standings import days_of
 from warehouse.values import Days, counted, values_sql
 
 MEASURES = ("downloads_30d", "downloads_7d", "downloads_all_time")
