@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,7 +14,7 @@ from small_hub import REGISTRY, START, day, look, model, moment, series, standin
 from spine import warehouse
 
 from jobs import prune, rank
-from warehouse import panel, places, standings, store
+from warehouse import movement, panel, places, standings, store
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.made import days_of
@@ -126,6 +128,23 @@ def test_a_suspect_or_partial_day_is_no_end_of_a_span(db: Database) -> None:
         look(db, number, models, WEEK, verdict="suspect" if broken else "complete")
 
     assert standing(db, "week", 8) == {"Alpha": 70}, "the level on day 1 lies between those of days 0 and 2"
+
+
+def test_growth_is_measured_of_those_alone_who_count(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, asked = movement.measured, set[Any]()
+
+    @contextmanager
+    def watched(*given: Any, **more: Any) -> Iterator[str]:  # noqa: ANN401
+        with measured(*given, **more) as counts:
+            asked.update(db.rows(f"SELECT hub_id FROM ({counts})"))
+            yield counts
+
+    monkeypatch.setattr(movement, "measured", watched)
+    for number in range(8):
+        look(db, number, [model("alpha/a", 10 * number), model("fan/b", 5 * number)], WEEK)
+
+    assert standing(db, "week", 7) == {"Alpha": 70}
+    assert asked == {("id:alpha/a",)}
 
 
 def test_a_list_that_grew_adds_nothing_to_a_week(db: Database) -> None:
@@ -319,11 +338,12 @@ def test_who_comes_from_below_the_places_that_are_kept_had_no_rank(
 
 
 def test_days_are_ranked_a_few_at_a_time_to_the_same_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    boards = [MODELS, Board(name="publishers", entity="publisher"), OWN]
-    for number in range(7):
+    boards = [MODELS, Board(name="publishers", entity="publisher"), OWN, WEEK]
+    for number in range(11):
         look(db, number, [model("alpha/a", 50 - number), model("beta/a", 46 + number), model("gamma/a", 48)], *boards)
     before = everything(db)
-    monkeypatch.setattr(standings, "_AT_ONCE", 6)
+    for few in ("_AT_ONCE", "_MEASURED_AT_ONCE"):
+        monkeypatch.setattr(standings, few, 6)
     rank_anew(db, *boards)
 
     assert everything(db) == before

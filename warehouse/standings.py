@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import date
 
 from warehouse import membership, places
-from warehouse.boards import Board
+from warehouse.boards import SPANS, Board
 from warehouse.db import Database
 from warehouse.flips import TOP
 from warehouse.made import Made
@@ -26,6 +26,9 @@ from warehouse.values import Days, counted, days_to_rank, values_sql
 
 _AT_ONCE = 500_000
 """Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
+
+_MEASURED_AT_ONCE = 50_000_000
+"""Counters of one day whose growth is measured at once, beside those of the days before that it is measured from."""
 
 _SHIFTED_AT_ONCE = 1_000_000
 """Places that are ranked again at once, because somebody moved."""
@@ -73,8 +76,10 @@ def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> Non
     """Rank some days, oldest first; the day before the first of them stands already."""
     chosen = made.days_of(board)
     packed = not made.packed.isdisjoint(chosen[day] for day in wanted)
-    with counted(db, board, chosen, wanted) as counts:
-        values = values_sql(board, counts, membership.members(board), packed=packed)
+    members = membership.members(board)
+    # Growth is measured model by model: of millions that count for no family it need not be.
+    with counted(db, board, chosen, wanted, among=sql("hub_ids", members=members)) as counts:
+        values = values_sql(board, counts, members, packed=packed)
         ranked = sql("ranked", values=values, total="sum(v.value)", kept=str(places.KEPT))
         if of_models(board):
             db.execute(sql("rank_places", ranked=ranked))
@@ -124,8 +129,10 @@ def _write(db: Database, board: Board, ranked: str) -> None:
 
 
 def _days_at_once(board: Board, models: int) -> int:
-    """How many days are ranked at once: all of them, where entities are few."""
-    return max(1, _AT_ONCE // (models or 1)) if may_be_deep(board) else _AT_ONCE
+    """How many days are ranked at once: all of them, where entities are few and counts are added up as they are."""
+    if may_be_deep(board):
+        return max(1, _AT_ONCE // (models or 1))
+    return max(1, _MEASURED_AT_ONCE // (models or 1)) if board.measure in SPANS else _AT_ONCE
 
 
 def rename_models(db: Database) -> set[str]:
