@@ -59,8 +59,12 @@ SHOWN = st.builds(
 )
 """Whatever a card can say."""
 
-DAYS = st.lists(st.dictionaries(st.sampled_from("abcdef"), SHOWN, max_size=4), min_size=3, max_size=6)
-"""Of each day what is otherwise than on the day before."""
+LOOKS = st.lists(
+    st.tuples(st.dictionaries(st.sampled_from("abcdef"), SHOWN, max_size=4), st.sampled_from([3, 3, 3, 0])),
+    min_size=3,
+    max_size=6,
+)
+"""Of each look what is otherwise than at the one before, and how many days after it it was."""
 
 
 def noted(patch: pytest.MonkeyPatch) -> None:
@@ -96,6 +100,11 @@ def db(monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
         yield database
 
 
+def looks(*changes: dict[str, Shown]) -> list[tuple[dict[str, Shown], int]]:
+    """One look every third day."""
+    return [(changed, 3) for changed in changes]
+
+
 A, B = Shown("alpha/0", 40, (), "text-generation"), Shown("fan/1", 41, ("alpha/0",), "text-generation")
 
 
@@ -104,28 +113,31 @@ A, B = Shown("alpha/0", 40, (), "text-generation"), Shown("fan/1", 41, ("alpha/0
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-@given(DAYS, st.booleans())
-@example([{"a": A, "b": B}, {}, {"b": B._replace(parents=("beta/base",))}], True)
-@example([{"a": A, "b": B}, {}, {"b": B._replace(parents=("alpha/0", "beta/base"))}], False)
-@example([{"b": B._replace(count=0)}, {}, {"b": B._replace(parents=("gamma/base",))}], False)
+@given(LOOKS, st.booleans())
+@example(looks({"a": A, "b": B}, {}, {"b": B._replace(parents=("beta/base",))}), True)
+@example(looks({"a": A, "b": B}, {}, {"b": B._replace(parents=("alpha/0", "beta/base"))}), False)
+@example(looks({"b": B._replace(count=0)}, {}, {"b": B._replace(parents=("gamma/base",))}), False)
 @example(
-    [{"a": A, "b": B, "c": B._replace(name="fan/2", parents=("fan/1",))}, {"b": B._replace(parents=BASES)}, {}],
+    looks({"a": A, "b": B, "c": B._replace(name="fan/2", parents=("fan/1",))}, {"b": B._replace(parents=BASES)}, {}),
     False,
 )
-@example([{"b": B}, {"b": B._replace(tag="text-to-image")}, {"b": B._replace(name="beta/1")}], False)
+@example(looks({"b": B}, {"b": B._replace(tag="text-to-image")}, {"b": B._replace(name="beta/1")}), False)
+@example([({"a": A, "b": B}, 3), ({"b": B._replace(count=9)}, 3), ({"b": B._replace(parents=BASES)}, 0)], False)
 def test_days_that_are_over_have_what_ranking_them_again_gives(
-    shared: Database, history: list[dict[str, Shown]], packed: bool
+    shared: Database, history: list[tuple[dict[str, Shown], int]], packed: bool
 ) -> None:
     for table in KEPT:
         shared.execute(f"DELETE FROM {table}")
     here: dict[str, Shown] = {}
+    number = 0
     with pytest.MonkeyPatch.context() as patch:
         noted(patch)
-        for number, changes in enumerate(history):
+        for hour, (changes, later) in enumerate(history):
             here |= changes
-            look(shared, 3 * number, [own.listed(hub_id) for hub_id, own in here.items()], *BOARDS)
+            number += later
+            look(shared, number, [own.listed(hub_id) for hub_id, own in here.items()], *BOARDS, hour=hour)
             if packed:
-                prune.run(shared, now=moment(3 * number + 60), keep_daily_days=120)
+                prune.run(shared, now=moment(number + 60), keep_daily_days=120)
             said = found(shared)
             assert shared.rows("FROM changed_models") == []
         assert said == anew(shared, *BOARDS)
@@ -162,6 +174,33 @@ def test_a_card_that_names_another_parent_moves_the_past_of_its_model_and_nothin
 
     assert standing(db, "lineage", 0) == standing(db, "lineage", 3) == {"Alpha": 107.5, "Beta": 90, "Gamma": 17.5}
     assert asked == [1], "the new day alone"
+
+
+def test_so_does_another_parent_of_its_parent_and_what_a_board_asks_for(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = {"pipeline_tag": "text-generation"}
+    named = [*(one._replace(**written) for one in WORLD), model("fan/child", 7, parents=["fan/tune"], **written)]
+    for number in range(2):
+        look(db, number, [*named, tune("beta/base")], LINEAGE, TEXT)
+    asked = ranked_days(monkeypatch)
+    look(db, 2, [*named, tune("alpha/base", **written)], LINEAGE, TEXT)
+    monkeypatch.setattr(store, "attribute", store.attribute.func)  # type: ignore[attr-defined]  # all are read
+    look(db, 3, [*named, tune("gamma/base", **written)], LINEAGE, TEXT)
+
+    assert standing(db, "lineage", 0) == {"Alpha": 100, "Beta": 90, "Gamma": 32}
+    assert standing(db, "text", 0) == {"Alpha": 100, "Beta": 90, "Gamma": 32}
+    assert asked == [1, 1, 1, 1]
+
+
+def test_a_rank_that_changed_is_the_previous_one_on_the_next_day(db: Database) -> None:
+    look(db, 0, [*WORLD, tune("beta/base")], LINEAGE)
+    look(db, 1, [*WORLD, tune("beta/base", count=None)], LINEAGE)
+    look(db, 2, [*WORLD, tune("gamma/base", count=None)], LINEAGE)
+
+    assert [*standing(db, "lineage", 0)] == ["Alpha", "Beta", "Gamma"]
+    ranks = "SELECT entity, previous_rank FROM standings WHERE day = $day ORDER BY rank"
+    assert db.rows(ranks, {"day": day(1)}) == [("Alpha", 1), ("Beta", 2), ("Gamma", 3)]
 
 
 def test_days_on_which_a_model_had_no_count_are_left_as_they_are(db: Database) -> None:

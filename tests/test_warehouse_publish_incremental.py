@@ -105,19 +105,19 @@ def test_what_is_packed_anew_is_carried_a_slice_at_a_time_and_every_copy_says_th
 def test_a_month_that_is_packed_takes_as_many_publications_as_it_has_slices(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repacked, "AT_ONCE", 30)
+    monkeypatch.setattr(repacked, "AT_ONCE", 7)
     monkeypatch.setattr(spare, "keep", lambda target: target.unlink())
     copy, runs = tmp_path / "c.duckdb", list[list[tuple[object, ...]]]()
     with warehouse() as db:
         keep(db, [(number, "hub", {f"id{n}": ("lab/one", n, n, n) for n in range(10)}) for number in range(5)])
-        for today in (5, 9, 9, 9):
+        for today in (5, 9, 9, 9, 9):
             prune.run(db, now=midnight(today), keep_daily_days=400)
             publish(db, copy, small=0)
             with Database.open_published(copy) as published:
                 assert published.value("SELECT count(*) FROM observations") == 50
                 runs.append(published.rows("SELECT run, count(*) FROM observation_runs WHERE run > 0 GROUP BY run"))
 
-    assert [len(listed) for listed in runs] == [5, 5, 1, 1], "the second slice of two makes it whole"
+    assert [len(listed) for listed in runs] == [5, 5, 5, 5, 1], "the last of four slices makes it whole"
     assert runs[-1] == [(6, 10)]
 
 
