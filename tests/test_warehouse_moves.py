@@ -251,6 +251,16 @@ def test_a_flip_is_judged_again_on_what_moved_alone(db: Database, monkeypatch: p
     assert sum(asked) == 0
 
 
+def test_a_flip_of_a_day_that_was_looked_at_again_is_judged_on_everything(db: Database) -> None:
+    grown = model("beta/grown", 30)
+    look(db, 0, [*WORLD, tune("alpha/base", count=5)], LINEAGE)
+    look(db, 1, [*WORLD, tune("alpha/base", count=5), grown], LINEAGE)
+    assert db.rows("SELECT entity, value, panel_holds FROM flips") == [("Beta", 120, False)]
+    look(db, 1, [WORLD[0], WORLD[1]._replace(downloads_30d=200), tune("beta/base", count=5), grown], LINEAGE, hour=12)
+
+    assert db.rows("SELECT entity, value, panel_holds FROM flips") == [("Beta", 235, True)]
+
+
 def test_a_small_warehouse_notes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[str] = []
     monkeypatch.setattr(moves, "note", lambda db, changing: noted.append(changing))
