@@ -245,10 +245,10 @@ class _Builder:
     def _names(self) -> list[pl.Expr]:
         first = datetime.combine(self.of.start, time(), UTC)
         created = pl.lit(first) + pl.duration(days=pl.col("born"))
-        number = 10**13 + pl.col("index").cast(pl.Int64)
+        identified = pl.struct(created.dt.epoch("s").alias("second"), "index")
         return [
             created.dt.cast_time_unit("us").alias("created_at"),
-            pl.format("{}{}", created.dt.epoch("s"), number).alias("hub_id"),  # sorts by creation, as the Hub's does
+            identified.map_batches(_identities, return_dtype=pl.String).alias("hub_id"),
         ]
 
     def _past(self) -> pl.Expr:
@@ -263,6 +263,13 @@ class _Builder:
     def _normal(self) -> pl.Series:
         self._draws += 2
         return _normal(self.rows, self.of.seed * 1_000_003 + 7_000_000_000 + self._draws)
+
+
+def _identities(models: pl.Series) -> pl.Series:
+    """Of each (second of creation, index) what a model's `_id` looks like: 24 hexadecimal digits that begin with it."""
+    fields = models.struct
+    pairs = zip(fields.field("second"), fields.field("index"), strict=True)
+    return pl.Series([f"{second:08x}{index:016x}" for second, index in pairs], dtype=pl.String)
 
 
 def _some(drawn: pl.Series, share: float, below: int, otherwise: int) -> pl.Series:
