@@ -58,9 +58,7 @@ def _carry(db: Database, relation: str, gone: Sequence[Run], fresh: Sequence[Run
 
 
 def _runs(db: Database, file: str) -> dict[int, Run]:
-    return {
-        run.number: run for run in (Run(n, tuple(held), sign) for n, held, sign in db.rows(sql("runs_of", file=file)))
-    }
+    return {number: Run(number, tuple(held), sign) for number, held, sign in db.rows(sql("runs_of", file=file))}
 
 
 def _repacked(fresh: Sequence[Run], theirs: Mapping[int, Run]) -> list[Run]:
