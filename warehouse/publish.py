@@ -36,8 +36,8 @@ class Carried(NamedTuple):
     """Smaller table with the same parts, which changes when this one does; its own rows when empty."""
 
 
-_BY_AGE = "left(hub_id, 4)"
-"""Models created within the same 18 hours: what is new is in few parts."""
+_BY_AGE = "left(hub_id, 5)"
+"""Models created within the same hour: what is new is in few parts, and what is edited in small ones."""
 
 _NEIGHBOURS = "coalesce(number // 32, -1)"
 """A few models: what changes on a day is spread over all ages, and would touch nearly every part that is larger."""
