@@ -197,13 +197,14 @@ def _days_in(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
 
 def _days_used_up(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
     """The days as they come, each gone when the next is asked for, but for the last of all."""
-    last = False
-    while not last:
+    every, kept = Path(folder) / ALL, list[Path]()
+    while not every.exists() or day_files(folder) != kept:
         for day, models, count in _days_in(db, folder):
             yield day, models, count
-            last = len(day_files(folder)) == 1 and (Path(folder) / ALL).exists()
-            if not last:
-                (Path(folder) / f"day-{day}.parquet").unlink()
+            file = Path(folder) / f"day-{day}.parquet"
+            kept = [file] if every.exists() and day_files(folder) == [file] else []
+            if not kept:
+                file.unlink()
         time.sleep(0.1)
 
 

@@ -21,7 +21,7 @@ from spine import hub, judge, listed, look, moment, warehouse
 
 from jobs import prune
 from warehouse import publish as publishing
-from warehouse import repacked, spare
+from warehouse import spare
 from warehouse.db import Database
 from warehouse.publish import RELATIONS, publish
 
@@ -86,57 +86,15 @@ OBSERVED = "FROM observations ORDER BY ALL"
 
 
 @settings(max_examples=examples(40, usual=2), deadline=None)
-@given(st.lists(LOOKS, min_size=1, max_size=2), st.integers(1, 6))
-def test_what_is_packed_anew_is_carried_a_slice_at_a_time_and_every_copy_says_the_same(
-    chapters: list[list[Look]], at_once: int
-) -> None:
-    with TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch, warehouse() as db:
-        patch.setattr(repacked, "AT_ONCE", at_once)
+@given(st.lists(LOOKS, min_size=1, max_size=2))
+def test_however_much_is_packed_every_copy_says_the_same(chapters: list[list[Look]]) -> None:
+    with TemporaryDirectory() as name, warehouse() as db:
         copy = Path(name) / "renewed.duckdb"
         for _ in packed(db, chapters):
             publish(db, copy, small=0)
             with Database.open_published(copy) as published:
                 assert published.rows(OBSERVED) == db.rows(OBSERVED)
-        for _ in range(2 * repacked.SLICES):  # of both copies in turn
-            publish(db, copy, small=0)
         both_alike(db, Path(name))
-
-
-def test_a_month_that_is_packed_takes_as_many_publications_as_it_has_slices(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(repacked, "AT_ONCE", 7)
-    monkeypatch.setattr(spare, "keep", lambda target: target.unlink())
-    copy, runs = tmp_path / "c.duckdb", list[list[tuple[object, ...]]]()
-    with warehouse() as db:
-        keep(db, [(number, "hub", {f"id{n}": ("lab/one", n, n, n) for n in range(10)}) for number in range(5)])
-        for today in (5, 9, 9, 9, 9):
-            prune.run(db, now=midnight(today), keep_daily_days=400)
-            publish(db, copy, small=0)
-            with Database.open_published(copy) as published:
-                assert published.value("SELECT count(*) FROM observations") == 50
-                runs.append(published.rows("SELECT run, count(*) FROM observation_runs WHERE run > 0 GROUP BY run"))
-
-    assert [len(listed) for listed in runs] == [5, 5, 5, 5, 1], "the last of four slices makes it whole"
-    assert runs[-1] == [(6, 10)]
-
-
-def test_slices_of_a_run_that_is_packed_otherwise_meanwhile_are_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(repacked, "AT_ONCE", 10)
-    monkeypatch.setattr(spare, "keep", lambda target: target.unlink())
-    with warehouse() as db:
-        keep(db, [(number, "hub", {f"id{n}": ("lab/one", n, n, n) for n in range(10)}) for number in range(5)])
-        for today, late in ((5, 0), (9, 1)):
-            prune.run(db, now=midnight(today), keep_daily_days=400)
-            publish(db, tmp_path / "renewed.duckdb", small=0)
-            with Database.open_published(tmp_path / "renewed.duckdb") as copy:
-                assert copy.value("SELECT count(DISTINCT run) FROM observation_runs WHERE run < 0") == late
-        keep(db, [(5, "hub", {"id1": ("lab/one", 7, 7, 7)})], first=9)
-        prune.run(db, now=midnight(9), keep_daily_days=400)
-        monkeypatch.setattr(repacked, "AT_ONCE", 1000)
-        both_alike(db, tmp_path)
 
 
 def test_standings_flips_alerts_and_last_seen_are_renewed(tmp_path: Path, rewrites: list[Path]) -> None:

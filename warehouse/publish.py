@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from warehouse import repacked, spare
+from warehouse import spare
 from warehouse.db import STORAGE_VERSION, Database
 from warehouse.errors import WarehouseError
 from warehouse.queries import literal, sql
@@ -42,14 +42,12 @@ _BY_AGE = "left(hub_id, 5)"
 _NEIGHBOURS = "coalesce(number // 32, -1)"
 """A few models: what changes on a day is spread over all ages, and would touch nearly every part that is larger."""
 
-PACKED = ("observation_runs", "run_days")
-"""Counts that are packed: `repacked` brings them."""
-
 TABLES = (
     Carried("snapshots", "snapshot_id // 1000000000"),
     Carried("models", _NEIGHBOURS, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
     Carried("recent_observations", "snapshot_id", "sum(hash(name))"),
-    *(Carried(relation) for relation in PACKED),
+    Carried("observation_runs", "run", told_by="run_days"),
+    Carried("run_days", "run"),
     Carried("model_names", "name // 100000", "sum(hash(name, hub_id))"),  # what a number is called stays
     Carried("thinned"),
     Carried("families"),
@@ -175,9 +173,7 @@ def _renewed(db: Database, target: Path, draft: Path, small: int) -> bool:
             if _shape(db, "'published'") != _shape(db, "current_database()"):
                 return False
             for table in TABLES:
-                if table.relation not in PACKED:
-                    _bring(db, table)
-            repacked.bring(db)
+                _bring(db, table)
             _bring_last_seen(db)
             db.execute("CHECKPOINT published")
             return bool(db.value(sql("wasted_share")) < WASTE)

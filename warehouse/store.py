@@ -112,7 +112,7 @@ def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> N
             if known >= moves.LARGE and again + late:
                 moves.note(db, "FROM described")
             steps = {"describe_again": again, "fill_gaps": late, "insert_models": every - again - late}
-            _describe(db, snapshot_id, day, [step for step, models in steps.items() if models])
+            _describe(db, snapshot_id, day, [step for step, concerned in steps.items() if concerned])
         db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
         db.execute(sql("forget_described"))
         # What is known is compared with the day it was seen last, so that day is noted after the descriptions.

@@ -20,4 +20,3 @@ COMMENT ON COLUMN flip_panels.rival_same IS 'What the rival had on models that b
 COMMENT ON COLUMN flip_panels.rival_created IS 'What it had on models created in between';
 
 COMMENT ON COLUMN boards.members IS 'Fingerprint of which models count for whom; when it changes, the days that are over are ranked again as far as that changes them';
-COMMENT ON COLUMN observation_runs.run IS 'The run, see run_days; in the published file below 0 while it is carried over, and not to be read yet';
