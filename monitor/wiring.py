@@ -21,7 +21,7 @@ from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseBusyError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
-from warehouse.publish import publish
+from warehouse.publish import publish, publish_both
 from warehouse.records import Alert, Delivery, Listing
 
 if TYPE_CHECKING:  # a process does one job, and what the others need takes longer to import than most of them take
@@ -123,13 +123,16 @@ class App:
         return summary
 
     def prune(self, *, keep_daily_days: int | None = None) -> prune.Summary:
-        """Pack what is over, give up what is no longer kept, and publish if there was anything."""
+        """Pack what is over, give up what is no longer kept, and publish if there was anything.
+
+        Both copies are renewed, so that whoever waits for the next numbers does not wait for what was packed before.
+        """
         from jobs import prune  # noqa: PLC0415 see TYPE_CHECKING above
 
         days = self.settings.warehouse.keep_daily_days if keep_daily_days is None else keep_daily_days
         summary = prune.run(self.db, now=self.now(), keep_daily_days=days)
         if summary.packed or summary.merged:
-            self.publish()
+            publish_both(self.db, self.settings.warehouse.publish)
         return summary
 
     def message(self, alert: Alert, also: Sequence[Alert] = (), *, picture: bool = True) -> Message:

@@ -23,7 +23,7 @@ from jobs import prune
 from warehouse import publish as publishing
 from warehouse import spare
 from warehouse.db import Database
-from warehouse.publish import RELATIONS, publish
+from warehouse.publish import RELATIONS, publish, publish_both
 
 COMMENTS = "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
 
@@ -154,6 +154,27 @@ def test_the_copy_before_the_last_is_renewed_instead_of_copying_the_last(tmp_pat
         assert len(copied) == 1
         publish(db, tmp_path / "anew.duckdb")
     assert contents(target) == contents(tmp_path / "anew.duckdb")
+
+
+def test_what_was_packed_is_in_the_copy_before_the_last_as_well(tmp_path: Path, copied: list[Path]) -> None:
+    target = tmp_path / "adoption.duckdb"
+    with warehouse() as db, hub() as local:
+        for number in range(3):
+            look(db, local, number, listed(9, 5 + number))
+            publish(db, target, small=0)
+        prune.run(db, now=moment(70))
+        publish_both(db, target, small=0)
+        packed = contents(target)
+        assert len(packed["run_days"]) == 3
+        assert contents(tmp_path / ".adoption.duckdb.spare") == packed
+    assert len(copied) == 1, "only the second copy of all began as the first"
+
+
+def test_a_small_copy_is_published_once_for_there_is_no_other(tmp_path: Path, rewrites: list[Path]) -> None:
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(9, 5))
+        publish_both(db, tmp_path / "adoption.duckdb")
+    assert len(rewrites) == 1
 
 
 def test_a_reader_of_the_copy_before_the_last_is_undisturbed(tmp_path: Path, copied: list[Path]) -> None:

@@ -34,6 +34,15 @@ class Carried(NamedTuple):
     """Aggregate that is another when anything in a part is."""
     told_by: str = ""
     """Smaller table with the same parts, which changes when this one does; its own rows when empty."""
+    few: bool = False
+    """Few parts of long lists: to look each row's part up takes less than a join, which copies the lists."""
+
+    @property
+    def changed(self) -> str:
+        """Whether a row `t` is of a part that differs."""
+        if self.few:
+            return f"list_contains((SELECT list({self.part}) FROM changed_parts), {self.part})"  # noqa: S608 the table above
+        return f"({self.part}) IN (FROM changed_parts)"
 
 
 _BY_AGE = "left(hub_id, 5)"
@@ -46,7 +55,7 @@ TABLES = (
     Carried("snapshots", "snapshot_id // 1000000000"),
     Carried("models", _NEIGHBOURS, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
     Carried("recent_observations", "snapshot_id", "sum(hash(name))"),
-    Carried("observation_runs", "run", told_by="run_days"),
+    Carried("observation_runs", "run", told_by="run_days", few=True),
     Carried("run_days", "run"),
     Carried("model_names", "name // 100000", "sum(hash(name, hub_id))"),  # what a number is called stays
     Carried("thinned"),
@@ -107,6 +116,19 @@ def publish(db: Database, target: Path, *, small: int = SMALL) -> None:
         raise WarehouseError(f"cannot publish to {target}: {error.strerror}") from None
     finally:
         _forget_drafts(target)
+
+
+def publish_both(db: Database, target: Path, *, small: int = SMALL) -> None:
+    """Publish, and bring what was published before up to date as well, for the next publication begins with that.
+
+    What was packed takes as long to carry as all the rest of a day: this is for the night, when nobody waits for it.
+
+    Raises:
+        WarehouseError: as `publish`.
+    """
+    publish(db, target, small=small)
+    if spare.kept(target):
+        publish(db, target, small=small)
 
 
 def _forget_drafts(target: Path) -> None:
@@ -195,7 +217,7 @@ def _bring(db: Database, table: Carried) -> None:
     db.execute(sql("note_changed", ours=ours, theirs=theirs))
     if db.value(sql("count_changed")):
         for query in ("drop_changed", "bring_changed"):
-            db.execute(sql(query, relation=table.relation, key=table.part))
+            db.execute(sql(query, relation=table.relation, changed=table.changed))
     db.execute(sql("forget_changed"))
 
 

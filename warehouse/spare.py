@@ -37,6 +37,11 @@ def keep(target: Path) -> None:
         os.link(target, _beside(target))
 
 
+def kept(target: Path) -> bool:
+    """Whether there is a copy before the last."""
+    return _beside(target).exists()
+
+
 def forget(target: Path) -> None:
     """Remove the spare of `target`."""
     _beside(target).unlink(missing_ok=True)

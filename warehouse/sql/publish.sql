@@ -38,11 +38,11 @@ SELECT count(*) FROM changed_parts;
 
 -- name: drop_changed
 -- Take the parts that differ out of the copy.
-DELETE FROM published.{relation} AS t WHERE ({key}) IN (FROM changed_parts);
+DELETE FROM published.{relation} AS t WHERE {changed};
 
 -- name: bring_changed
 -- Write the parts that differ into the copy.
-INSERT INTO published.{relation} SELECT * FROM {relation} AS t WHERE ({key}) IN (FROM changed_parts);
+INSERT INTO published.{relation} SELECT * FROM {relation} AS t WHERE {changed};
 
 -- name: forget_changed
 -- Forget which parts differ.
