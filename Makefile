@@ -37,7 +37,7 @@ format: .venv/dev ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev .venv/pandas ## measure, as ratios in one run; writes docs/benchmarks.md
+bench: .venv/dev .venv/bench ## measure, as ratios in one run; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
 docs: .venv/dev ## rewrite docs/cli.md, configuration.md and sql.md from the code and the demo
@@ -47,10 +47,10 @@ docs: .venv/dev ## rewrite docs/cli.md, configuration.md and sql.md from the cod
 lock: .venv/dev ## renew the locked dependencies (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --group bench -o requirements-pandas.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' --group bench -o requirements-bench.lock
 
 clean: ## remove what make made
-	rm -rf .venv .duckdb15 .pandas leadchange-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .duckdb15 .bench leadchange-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 # The newest pip installs the locks in half the time of the one that older Pythons bring. Not --upgrade-deps: that
 # renews setuptools too, which nothing of ours needs, and compiles both.
@@ -75,7 +75,7 @@ clean: ## remove what make made
 	$(PIP) install --quiet --require-hashes --no-deps --no-compile --upgrade --target .duckdb15 -r requirements-duckdb15.lock
 	@touch $@
 
-# Beside the environment, not in it: nothing of ours needs pandas, and a test that had it would not notice.
-.venv/pandas: requirements-pandas.lock | .venv/bin/python
-	$(PIP) install --quiet --require-hashes --no-deps --no-compile --upgrade --target .pandas -r requirements-pandas.lock
+# Beside the environment, not in it: nothing of ours needs pandas or Datasette, and a test that had them would not notice.
+.venv/bench: requirements-bench.lock | .venv/bin/python
+	$(PIP) install --quiet --require-hashes --no-deps --no-compile --upgrade --target .bench -r requirements-bench.lock
 	@touch $@

@@ -320,7 +320,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
 def elsewhere(task: str, *arguments: object) -> dict[str, Any]:
     """What a task measures, in a process of its own; what it says on the way goes to stderr.
 
-    The usual tracker alone finds pandas: it lies beside the environment (`make .venv/pandas`).
+    The usual tracker alone finds pandas: it lies beside the environment (`make .venv/bench`).
     """
     with _beside(task, *arguments) as process:
         said, _ = process.communicate()
@@ -336,7 +336,7 @@ def _beside(task: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "tests.bench_scale", "--task", task, *(str(argument) for argument in arguments)]
     environment = os.environ | ALLOCATOR
     if task == appended_csv.__name__:
-        environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / ".pandas")])}
+        environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / ".bench")])}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment)
     try:
         yield process
@@ -382,7 +382,7 @@ def _kept(models: int, days: int, *, asked: bool = False) -> tuple[str, list[Fig
 
     `asked`: what its past takes, and what questions about it do, as well.
     """
-    assert (ROOT / ".pandas").is_dir(), "run `make .venv/pandas`: it installs pandas beside the environment"
+    assert (ROOT / ".bench").is_dir(), "run `make .venv/bench`: it installs pandas beside the environment"
     with tempfile.TemporaryDirectory() as folder:
         with _beside("generate", folder, models, days, AHEAD) as generating:
             kept = elsewhere("keep", folder)

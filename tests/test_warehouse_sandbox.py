@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from web_world import World, small
 
 from warehouse.db import Database
 from warehouse.errors import QueryRefusedError, WarehouseError
-from warehouse.sandbox import Limits, ask, plain_cell
+from warehouse.sandbox import Limits, answer, ask, plain_cell
 
 SHORT = Limits(seconds=1.0, rows=100)
 
@@ -93,12 +94,29 @@ OUTSIDE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def inside(published: Path) -> Iterator[Database]:
+    """What a query meets within its process."""
+    with Database.open_published(published, memory_megabytes=SHORT.memory_megabytes) as db:
+        yield db
+
+
 @pytest.mark.parametrize("query", OUTSIDE)
-def test_what_reaches_beyond_the_file_is_refused(published: Path, query: str) -> None:
+def test_what_reaches_beyond_the_file_is_refused(inside: Database, published: Path, query: str) -> None:
     with pytest.raises(QueryRefusedError):
-        ask(published, query, SHORT)
+        answer(inside, query, SHORT)
 
     assert sorted(entry.name for entry in published.parent.iterdir()) == ["adoption.duckdb"]
+
+
+@pytest.mark.parametrize("query", OUTSIDE[::12])
+def test_what_is_refused_within_the_process_is_said_outside(published: Path, query: str) -> None:
+    with pytest.raises(QueryRefusedError) as within, Database.open_published(published, memory_megabytes=256) as db:
+        answer(db, query, SHORT)
+    with pytest.raises(QueryRefusedError) as outside:
+        ask(published, query, SHORT)
+
+    assert str(outside.value) == str(within.value)
 
 
 BOMBS = [

@@ -104,7 +104,8 @@ def main() -> None:
     limits = Limits(**task["limits"])
     confine(limits)
     try:
-        said = asdict(_ask(Path(task["published"]), task["query"], limits))
+        with Database.open_published(Path(task["published"]), memory_megabytes=limits.memory_megabytes) as db:
+            said = asdict(answer(db, task["query"], limits))
         text = json.dumps(said, ensure_ascii=True)
         if len(text) > limits.answer_megabytes << 20:
             raise QueryRefusedError(f"the answer is larger than {limits.answer_megabytes} MB: ask for less")
@@ -143,17 +144,21 @@ def confine(limits: Limits) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _ask(published: Path, query: str, limits: Limits) -> Answer:
-    with Database.open_published(published, memory_megabytes=limits.memory_megabytes) as db:
-        db.refuse_writing(query)
-        began = time.monotonic()
-        try:
-            with db.at_most(limits.seconds):
-                columns, rows = db.ask(query, most=limits.rows + 1)
-        except QueryRefusedError as error:
-            raise QueryRefusedError(_in_words(str(error), limits)) from None
-        cells = [[plain_cell(cell) for cell in row] for row in rows[: limits.rows]]
-        return Answer(columns, cells, len(rows) > limits.rows, time.monotonic() - began)
+def answer(db: Database, query: str, limits: Limits) -> Answer:
+    """What a published file says to somebody's own query, as far as DuckDB's own limits hold.
+
+    Raises:
+        QueryRefusedError: it may not run, DuckDB could not run it, or it was too much for it.
+    """
+    db.refuse_writing(query)
+    began = time.monotonic()
+    try:
+        with db.at_most(limits.seconds):
+            columns, rows = db.ask(query, most=limits.rows + 1)
+    except QueryRefusedError as error:
+        raise QueryRefusedError(_in_words(str(error), limits)) from None
+    cells = [[plain_cell(cell) for cell in row] for row in rows[: limits.rows]]
+    return Answer(columns, cells, len(rows) > limits.rows, time.monotonic() - began)
 
 
 def _in_words(message: str, limits: Limits) -> str:

@@ -241,16 +241,11 @@ def _traced(frames: list[pl.DataFrame], families: _Families) -> lineage.Lineage:
 
 def write_registry(db: Database, registry: Registry) -> bool:
     """Mirror the configured families into the file; whether that changed anything."""
-    families = pl.DataFrame(
-        [
-            {"family": f.name, "vendor": f.vendor, "country": f.country, "publishers": list(f.publishers)}
-            for f in registry.families
-        ],
-        schema={"family": pl.String, "vendor": pl.String, "country": pl.String, "publishers": pl.List(pl.String)},
-    )
-    with db.view_of("registry_families", families):
-        if db.value(sql("same_families")):
-            return False
+    configured = sorted((f.name, f.vendor, f.country, list(f.publishers)) for f in registry.families)
+    if db.rows(sql("known_families")) == configured:
+        return False
+    schema = {"family": pl.String, "vendor": pl.String, "country": pl.String, "publishers": pl.List(pl.String)}
+    with db.view_of("registry_families", pl.DataFrame(configured, schema=schema, orient="row")):
         db.execute(sql("clear_families"))
         db.execute(sql("fill_families"))
     return True

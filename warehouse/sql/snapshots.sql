@@ -186,10 +186,9 @@ DELETE FROM families;
 -- Write the registry as configured now.
 INSERT INTO families (family, vendor, country, publishers) SELECT family, vendor, country, publishers FROM registry_families;
 
--- name: same_families
--- Whether the registry stands in the file as it is configured.
-SELECT count(*) = 0 FROM (
-    (FROM registry_families EXCEPT FROM families) UNION ALL (FROM families EXCEPT FROM registry_families));
+-- name: known_families
+-- The registry as it stands in the file.
+SELECT family, vendor, country, publishers FROM families ORDER BY ALL;
 
 -- name: series_latest
 -- The values of a series as they stand: those of each day's last import.
