@@ -244,7 +244,9 @@ def write_registry(db: Database, registry: Registry) -> bool:
     configured = sorted((f.name, f.vendor, f.country, list(f.publishers)) for f in registry.families)
     if db.rows(sql("known_families")) == configured:
         return False
-    schema = {"family": pl.String, "vendor": pl.String, "country": pl.String, "publishers": pl.List(pl.String)}
+    schema: dict[str, Any] = dict.fromkeys(("family", "vendor", "country"), pl.String) | {
+        "publishers": pl.List(pl.String)
+    }
     with db.view_of("registry_families", pl.DataFrame(configured, schema=schema, orient="row")):
         db.execute(sql("clear_families"))
         db.execute(sql("fill_families"))
