@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from spine import hub, judge, listed, look, moment, warehouse
 
 from jobs import prune
+from warehouse import compact, spare
 from warehouse import publish as publishing
-from warehouse import spare
 from warehouse.db import Database
 from warehouse.publish import RELATIONS, publish, publish_both
 
@@ -86,14 +86,17 @@ OBSERVED = "FROM observations ORDER BY ALL"
 
 
 @settings(max_examples=examples(40, usual=2), deadline=None)
-@given(st.lists(LOOKS, min_size=1, max_size=2))
-def test_however_much_is_packed_every_copy_says_the_same(chapters: list[list[Look]]) -> None:
+@given(st.lists(LOOKS, min_size=1, max_size=2), st.integers(1, 60))
+def test_however_much_is_packed_and_however_little_is_carried_at_once_every_copy_says_the_same(
+    chapters: list[list[Look]], most: int
+) -> None:
     with TemporaryDirectory() as name, warehouse() as db:
         copy = Path(name) / "renewed.duckdb"
         for _ in packed(db, chapters):
-            publish(db, copy, small=0)
+            publish(db, copy, small=0, most=most)
             with Database.open_published(copy) as published:
                 assert published.rows(OBSERVED) == db.rows(OBSERVED)
+        publish_both(db, copy, small=0, most=most)
         both_alike(db, Path(name))
 
 
@@ -168,6 +171,102 @@ def test_what_was_packed_is_in_the_copy_before_the_last_as_well(tmp_path: Path, 
         assert len(packed["run_days"]) == 3
         assert contents(tmp_path / ".adoption.duckdb.spare") == packed
     assert len(copied) == 1, "only the second copy of all began as the first"
+
+
+def february(db: Database, copy: Path) -> None:
+    """All of February is in both copies, a run a day and the last as plain rows; since, it is a run of five models."""
+    looks: list[Look] = [
+        (number, "hub", {f"id{k}": (f"lab/{k}", number + k, 100 * k, None) for k in range(5)})
+        for number in range(6, 34)
+    ]
+    keep(db, looks[:-1])
+    compact.close_days(db, midnight(33).date())
+    keep(db, looks[-1:], first=28)
+    for _ in range(2):
+        publish(db, copy, small=0)
+    prune.run(db, now=midnight(34), keep_daily_days=400)
+
+
+def unnamed(copy: Path) -> int:
+    """How many rows a copy has of runs that it does not name."""
+    with Database.open_published(copy) as published:
+        return int(published.value("SELECT count(*) FROM observation_runs ANTI JOIN run_days USING (run)"))
+
+
+def test_a_run_comes_a_slice_at_a_time_unseen_until_it_is_whole(tmp_path: Path, rewrites: list[Path]) -> None:
+    copy = tmp_path / "renewed.duckdb"
+    with warehouse() as db:
+        february(db, copy)
+        for rows in (2, 2, 4, 4):  # in turn of the copy and of that before
+            assert not publish(db, copy, small=0, most=2 * 28)
+            assert unnamed(copy) == rows
+            with Database.open_published(copy) as published:
+                assert published.rows(OBSERVED) == db.rows(OBSERVED)
+                assert published.value("SELECT count(*) FROM run_days") == 27
+        assert publish(db, copy, small=0, most=2 * 28)
+        assert unnamed(copy) == 0
+        both_alike(db, tmp_path)
+    assert len(rewrites) == 2, "the first of each"
+
+
+def test_at_night_both_copies_get_all_that_was_packed_in_small_steps(tmp_path: Path) -> None:
+    copy = tmp_path / "adoption.duckdb"
+    with warehouse() as db:
+        february(db, copy)
+        publish(db, copy, small=0)
+        assert publish_both(db, copy, small=0, most=2 * 28) == 5, "one of the two was whole"
+        assert publish_both(db, copy, small=0) == 2
+        assert contents(copy) == contents(tmp_path / ".adoption.duckdb.spare")
+        both_alike(db, tmp_path)
+
+
+def test_a_run_that_is_merged_again_on_its_way_leaves_nothing_behind(tmp_path: Path) -> None:
+    copy = tmp_path / "renewed.duckdb"
+    with warehouse() as db:
+        february(db, copy)
+        publish(db, copy, small=0, most=28)
+        prune.run(db, now=midnight(100), keep_daily_days=30)
+        assert db.value("SELECT count(*) FROM thinned") == 23
+        while not publish(db, copy, small=0, most=1):
+            with Database.open_published(copy) as published:
+                kept = "FROM observations WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned) ORDER BY ALL"
+                assert published.rows(kept) == db.rows(OBSERVED)
+        assert unnamed(copy) == 0
+        publish_both(db, copy, small=0)
+        both_alike(db, tmp_path)
+
+
+def test_what_is_new_comes_before_what_is_packed_anew_and_both_within_the_same_measure(tmp_path: Path) -> None:
+    copy = tmp_path / "renewed.duckdb"
+    with warehouse() as db:
+        february(db, copy)
+        keep(db, [(34, "hub", {f"id{k}": (f"lab/{k}", 1, 1, 1) for k in range(5)})], first=34)
+        compact.close_days(db, midnight(35).date())
+        publish(db, copy, small=0, most=5 + 28)
+        assert unnamed(copy) == 1
+        with Database.open_published(copy) as published:
+            assert published.value("SELECT max(day) FROM run_days") == midnight(34).date()
+
+
+def test_a_run_with_a_day_that_the_copy_never_had_comes_at_once(tmp_path: Path) -> None:
+    copy = tmp_path / "renewed.duckdb"
+    with warehouse() as db:
+        february(db, copy)
+        keep(db, [(10, "hub", {"id1": ("lab/1", 7, 7, 7)})], first=99)
+        prune.run(db, now=midnight(34), keep_daily_days=400)
+        assert publish(db, copy, small=0, most=1)
+        with Database.open_published(copy) as published:
+            assert published.rows(OBSERVED) == db.rows(OBSERVED)
+
+
+def test_rows_that_are_no_longer_those_of_the_run_are_taken_back(tmp_path: Path) -> None:
+    copy = tmp_path / "renewed.duckdb"
+    with warehouse() as db:
+        february(db, copy)
+        publish(db, copy, small=0, most=2 * 28)
+        db.execute("UPDATE observation_runs SET name = 6 - name")
+        publish_both(db, copy, small=0, most=2 * 28)
+        both_alike(db, tmp_path)
 
 
 def test_a_small_copy_is_published_once_for_there_is_no_other(tmp_path: Path, rewrites: list[Path]) -> None:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from warehouse import spare
+from warehouse import slices, spare
 from warehouse.db import STORAGE_VERSION, Database
 from warehouse.errors import WarehouseError
 from warehouse.queries import literal, sql
@@ -34,15 +34,8 @@ class Carried(NamedTuple):
     """Aggregate that is another when anything in a part is."""
     told_by: str = ""
     """Smaller table with the same parts, which changes when this one does; its own rows when empty."""
-    few: bool = False
-    """Few parts of long lists: to look each row's part up takes less than a join, which copies the lists."""
-
-    @property
-    def changed(self) -> str:
-        """Whether a row `t` is of a part that differs."""
-        if self.few:
-            return f"list_contains((SELECT list({self.part}) FROM changed_parts), {self.part})"  # noqa: S608 the table above
-        return f"({self.part}) IN (FROM changed_parts)"
+    held: str = ""
+    """SELECT of parts that are not to be replaced, because a run is on its way."""
 
 
 _BY_AGE = "left(hub_id, 5)"
@@ -54,9 +47,9 @@ _NEIGHBOURS = "coalesce(number // 32, -1)"
 TABLES = (
     Carried("snapshots", "snapshot_id // 1000000000"),
     Carried("models", _NEIGHBOURS, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
-    Carried("recent_observations", "snapshot_id", "sum(hash(name))"),
-    Carried("observation_runs", "run", told_by="run_days", few=True),
-    Carried("run_days", "run"),
+    Carried("recent_observations", "snapshot_id", "sum(hash(name))", held=slices.HELD),
+    Carried("observation_runs", "run", told_by="run_days", held=slices.BROUGHT),
+    Carried("run_days", "run", held=slices.UNNAMED),
     Carried("model_names", "name // 100000", "sum(hash(name, hub_id))"),  # what a number is called stays
     Carried("thinned"),
     Carried("families"),
@@ -89,23 +82,28 @@ WASTE = 0.5
 """Share of free blocks from which on a copy is written anew."""
 
 
-def publish(db: Database, target: Path, *, small: int = SMALL) -> None:
+def publish(db: Database, target: Path, *, small: int = SMALL, most: int = slices.SLICE) -> bool:
     """Bring the published file up to date with the warehouse `db`, and move it over `target`.
 
     Args:
         db: the warehouse.
         target: the published file.
         small: bytes up to which it is written anew.
+        most: counts that are carried of what was packed anew.
+
+    Returns:
+        Whether it holds its counts as the warehouse does; what they are, it says in any case.
 
     Raises:
         WarehouseError: the disk is full or the folder cannot be written; the old file stays.
     """
+    draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _forget_drafts(target)
-        draft = target.with_name(f".{target.name}.{os.getpid()}.draft")
         with db.writing:
-            if _renewed(db, target, draft, small):
+            waiting = _renewed(db, target, draft, small, most)
+            if waiting is not None:
                 spare.keep(target)
             else:
                 spare.forget(target)
@@ -116,19 +114,25 @@ def publish(db: Database, target: Path, *, small: int = SMALL) -> None:
         raise WarehouseError(f"cannot publish to {target}: {error.strerror}") from None
     finally:
         _forget_drafts(target)
+    return not waiting
 
 
-def publish_both(db: Database, target: Path, *, small: int = SMALL) -> None:
-    """Publish, and bring what was published before up to date as well, for the next publication begins with that.
+def publish_both(db: Database, target: Path, *, small: int = SMALL, most: int = slices.SLICE) -> int:
+    """Publish until all that was packed is in the copy, and in the one before, with which the next publication begins.
 
-    What was packed takes as long to carry as all the rest of a day: this is for the night, when nobody waits for it.
+    A month takes longer to carry than all the rest of a day: this is for the night, when nobody waits for it.
+
+    Returns:
+        How many times it published.
 
     Raises:
         WarehouseError: as `publish`.
     """
-    publish(db, target, small=small)
-    if spare.kept(target):
-        publish(db, target, small=small)
+    times = whole = 0
+    while whole < 1 + spare.kept(target):
+        whole = whole + 1 if publish(db, target, small=small, most=most) else 0
+        times += 1
+    return times
 
 
 def _forget_drafts(target: Path) -> None:
@@ -182,26 +186,30 @@ def _declare(db: Database) -> None:
             db.execute(comment)
 
 
-def _renewed(db: Database, target: Path, draft: Path, small: int) -> bool:
-    """Make the draft of a copy there is and what has changed since; False where that is not worth while or possible.
+def _renewed(db: Database, target: Path, draft: Path, small: int, most: int) -> int | None:
+    """Make the draft of a copy there is and what has changed since; None where that is not worth while or possible.
 
     The warehouse's own file is never copied so: closing any descriptor of it would release DuckDB's lock on it.
+
+    Returns:
+        How many runs are on their way to the copy.
     """
     if not target.is_file() or target.stat().st_size <= small:
-        return False
+        return None
     spare.begin(target, draft)
     try:
         with _attached(db, draft):
             if _shape(db, "'published'") != _shape(db, "current_database()"):
-                return False
+                return None
+            waiting = slices.bring(db, most)
             for table in TABLES:
                 _bring(db, table)
             _bring_last_seen(db)
             db.execute("CHECKPOINT published")
-            return bool(db.value(sql("wasted_share")) < WASTE)
+            return waiting if db.value(sql("wasted_share")) < WASTE else None
     except WarehouseError:
         # Damaged, or of another program: it is replaced like any other.
-        return False
+        return None
 
 
 def _shape(db: Database, database: str) -> list[tuple[object, ...]]:
@@ -215,9 +223,11 @@ def _bring(db: Database, table: Carried) -> None:
         for file in ("", "published.")
     )
     db.execute(sql("note_changed", ours=ours, theirs=theirs))
+    if table.held:
+        db.execute(sql("keep_held", key=table.part, held=table.held))
     if db.value(sql("count_changed")):
         for query in ("drop_changed", "bring_changed"):
-            db.execute(sql(query, relation=table.relation, changed=table.changed))
+            db.execute(sql(query, relation=table.relation, key=table.part))
     db.execute(sql("forget_changed"))
 
 

@@ -38,11 +38,11 @@ SELECT count(*) FROM changed_parts;
 
 -- name: drop_changed
 -- Take the parts that differ out of the copy.
-DELETE FROM published.{relation} AS t WHERE {changed};
+DELETE FROM published.{relation} AS t WHERE ({key}) IN (FROM changed_parts);
 
 -- name: bring_changed
 -- Write the parts that differ into the copy.
-INSERT INTO published.{relation} SELECT * FROM {relation} AS t WHERE {changed};
+INSERT INTO published.{relation} SELECT * FROM {relation} AS t WHERE ({key}) IN (FROM changed_parts);
 
 -- name: forget_changed
 -- Forget which parts differ.
@@ -53,14 +53,15 @@ DROP TABLE IF EXISTS changed_parts;
 SELECT max(last_seen) FROM models;
 
 -- name: set_last_seen
--- Say of every model that it was seen on the newest day: nearly all were.
-UPDATE published.models SET last_seen = $day WHERE last_seen <> $day;
+-- Say of every model that was seen on the newest day that it was: nearly all were.
+UPDATE published.models SET last_seen = $day
+WHERE last_seen <> $day AND hub_id NOT IN (SELECT hub_id FROM models WHERE last_seen <> $day);
 
 -- name: mend_last_seen
 -- Say of the models that were not when they were.
 UPDATE published.models SET last_seen = m.last_seen
 FROM (SELECT hub_id, last_seen FROM models WHERE last_seen <> $day) AS m
-WHERE published.models.hub_id = m.hub_id;
+WHERE published.models.hub_id = m.hub_id AND published.models.last_seen <> m.last_seen;
 
 -- name: wasted_share
 -- Which part of the copy's blocks is free.
