@@ -123,13 +123,15 @@ class App:
         return summary
 
     def prune(self, *, keep_daily_days: int | None = None) -> prune.Summary:
-        """Pack what is over, give up what is no longer kept, and publish if there was anything.
+        """Pack what is over, give up what is no longer kept, and publish.
 
-        Both copies are renewed, so that whoever waits for the next numbers does not wait for what was packed before.
+        Both copies are renewed before, for a run with a day that a copy never had would come to it all at once; and after
+        it, so that whoever waits for the next numbers does not wait for what was packed.
         """
         from jobs import prune  # noqa: PLC0415 see TYPE_CHECKING above
 
         days = self.settings.warehouse.keep_daily_days if keep_daily_days is None else keep_daily_days
+        publish_both(self.db, self.settings.warehouse.publish)
         summary = prune.run(self.db, now=self.now(), keep_daily_days=days)
         if summary.packed or summary.merged:
             publish_both(self.db, self.settings.warehouse.publish)

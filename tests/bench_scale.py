@@ -210,11 +210,12 @@ def _days_used_up(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
 
 
 def _night(db: Database, day: date, target: Path) -> dict[str, float]:
-    """Pack what is over, and publish it: seconds of packing and of each publication, and the peak in MB."""
+    """Pack what is over, and publish it, as the daemon does: seconds of packing, of a publication, and the peak in MB."""
     forget_peak()
     watch = Watch()
-    watch("packing", lambda: _pack(db, day))
     times = watch("publication", lambda: publish_both(db, target))
+    watch("packing", lambda: _pack(db, day))
+    times += watch("publication", lambda: publish_both(db, target))
     seconds = watch.seconds
     return {"packing": seconds["packing"], "publication": seconds["publication"] / times, "peak": peak_megabytes()}
 
