@@ -125,8 +125,8 @@ class App:
     def prune(self, *, keep_daily_days: int | None = None) -> prune.Summary:
         """Pack what is over, give up what is no longer kept, and publish.
 
-        Both copies are renewed before, for a run with a day that a copy never had would come to it all at once; and after
-        it, so that whoever waits for the next numbers does not wait for what was packed.
+        Both copies are renewed before, for a run with a day that a copy never had would come to it all at
+        once, and after it, so that whoever waits for the next numbers does not wait for what was packed.
         """
         from jobs import prune  # noqa: PLC0415 see TYPE_CHECKING above
 
