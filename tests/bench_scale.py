@@ -210,7 +210,7 @@ def _days_used_up(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
 
 
 def _night(db: Database, day: date, target: Path) -> dict[str, float]:
-    """Pack what is over and publish it, as the daemon does: seconds of packing, of a publication, and the peak in MB."""
+    """Pack what is over and publish it, as the daemon does: seconds of packing and of a publication; the peak in MB."""
     forget_peak()
     watch = Watch()
     times = watch("publication", lambda: publish_both(db, target))
