@@ -350,8 +350,8 @@ def _beside(task: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
 _ABOUT = """\
 A generated Hub of {models:,} models over {days} days (`monitor.demo.generator`, sizes of the whole Hub; three models of
 five descend from one of 35 families), kept day by day in one warehouse as a census keeps it. A day is verdict, writing,
-lineage, the standings of {boards} boards and their flips, and the published file; at night what is over is packed and
-published, in both copies of the file. The figures of a day are of the last {last}. Beside it: DuckDB alone adding up a
+lineage, the standings of {boards} boards and their flips, and the published file; at night what is over is packed, and
+published in both copies of the file. The figures of a day are of the last {last}. Beside it: DuckDB alone adding up a
 day's counts in a Parquet file (the floor), and the usual tracker, a loop over the models whose rows pandas appends to a
 CSV file.
 Every day some cards name another parent, and what their models had on all days counts for other families from then on.
