@@ -1,5 +1,5 @@
 -- name: note_unnamed
--- Note of which runs the copy has rows without naming them, and how many.
+-- Note of which runs the copy has rows without naming them: how many, and a number that is another if others are there.
 CREATE OR REPLACE TEMP TABLE unnamed_runs AS
 SELECT run, count(*) AS rows, sum(hash(name)) AS names
 FROM published.observation_runs ANTI JOIN published.run_days USING (run) GROUP BY run;
