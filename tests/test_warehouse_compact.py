@@ -30,6 +30,14 @@ def midnight(number: int) -> datetime:
     return datetime.combine(START + timedelta(days=number), time(3, 15), UTC)
 
 
+def in_order(db: Database) -> list[tuple[int, int, int]]:
+    """The models of the last run as they stand there: number, recent downloads + 1, downloads in all + 1."""
+    return db.rows(
+        "SELECT name, list_max(downloads_30d) + 1, list_max(downloads_all_time) + 1 "
+        "FROM observation_runs WHERE run = (SELECT max(run) FROM run_days) ORDER BY rowid"
+    )
+
+
 def pack(db: Database, number: int) -> prune.Summary:
     """Prune on a day by its number, giving nothing up."""
     return prune.run(db, now=midnight(number))
@@ -124,9 +132,28 @@ def test_more_models_than_a_slice_holds_are_merged_in_slices(monkeypatch: pytest
         before = observations(db)
         pack(db, 100)
         assert observations(db) == before
-        last = "(SELECT max(run) FROM run_days)"
-        sizes = db.rows(f"SELECT list_max(downloads_all_time) FROM observation_runs WHERE run = {last}")
+        sizes = [size for _, _, size in in_order(db)]
         assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize("days", [1, 40])
+def test_neighbouring_numbers_stand_together_and_the_largest_of_them_first(
+    days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[Look] = [
+        (number, "hub", {f"id{m}": ("lab/m", 5 * m % 23, 7 * m % 23, None) for m in range(23)})
+        for number in range(days)
+    ]
+    monkeypatch.setattr(compact, "SLICE", 7)
+    monkeypatch.setattr(compact, "BLOCK", 5)
+    with warehouse() as db:
+        keep(db, looks)
+        before = observations(db)
+        pack(db, 100)
+        assert observations(db) == before
+        kept = in_order(db)
+        assert kept == sorted(kept, key=lambda model: (model[0] // 5, -model[1].bit_length(), -model[2], model[0]))
+        assert len(kept) == 23
 
 
 def test_rows_that_packing_would_change_are_left_alone() -> None:

@@ -12,7 +12,8 @@ INSERT INTO observation_runs (run, name, unseen, downloads_30d, downloads_all_ti
 SELECT $run, name, NULL, [downloads_30d], [downloads_all_time], [likes]
 FROM recent_observations
 WHERE snapshot_id = $snapshot_id
-ORDER BY floor(log2(greatest(coalesce(downloads_30d, 0), 0) + 1)) DESC, coalesce(downloads_all_time, 0) DESC, name;
+ORDER BY name // $block, floor(log2(greatest(coalesce(downloads_30d, 0), 0) + 1)) DESC, coalesce(downloads_all_time, 0) DESC,
+    name;
 
 -- name: insert_run_day
 -- Note which snapshot a run of one snapshot holds, and what its plain rows were.
@@ -45,11 +46,12 @@ SELECT d.run, s.source, d.position, d.snapshot_id, d.day
 FROM run_days AS d JOIN snapshots AS s USING (snapshot_id)
 ORDER BY d.run, d.position;
 
--- name: order_by_size
--- Put the models of the runs to merge in the order in which neighbours are most alike: of twice as many recent downloads,
--- then of as many in all. By size alone a year takes a quarter more.
+-- name: order_models
+-- Put the models of each block of numbers of the runs to merge in the order in which neighbours are most alike: of twice
+-- as many recent downloads, then of as many in all. By size alone a year takes a quarter more.
 CREATE OR REPLACE TEMP TABLE places AS
-SELECT name, row_number() OVER (ORDER BY floor(log2(greatest(window_size, 0) + 1)) DESC, size DESC, name) AS place
+SELECT name, row_number() OVER (
+    ORDER BY name // $block, floor(log2(greatest(window_size, 0) + 1)) DESC, size DESC, name) AS place
 FROM (
     SELECT name, coalesce(max(list_max(downloads_all_time)), 0) AS size, coalesce(max(list_max(downloads_30d)), 0) AS window_size
     FROM observation_runs JOIN parts USING (run)
@@ -99,7 +101,7 @@ DELETE FROM observation_runs WHERE list_contains($runs, run);
 DELETE FROM run_days WHERE list_contains($runs, run);
 
 -- name: forget_places
--- Forget the order by size.
+-- Forget the order of the models.
 DROP TABLE IF EXISTS places;
 
 -- name: insert_thinned
