@@ -25,6 +25,7 @@ from jobs.columns import COUNTERS
 from jobs.fetching import Fetched, Fetcher
 from jobs.hub_base import HubError, HubSettings, UnreadableError
 from jobs.local_copy import full_disk_is_ours, local_copy
+from jobs.ranges import DamagedError, MissingError
 from jobs.sources import ALL_TIME_SINCE, DESCRIBING
 from jobs.tables import Table
 from warehouse import compact, staging, store
@@ -59,8 +60,6 @@ class Report:
     written: list[Snapshot] = field(default_factory=list)
     packed: int = 0
     """Of these, those looked at for packing."""
-    broken: int = 0
-    """Of these, those whose file is missing, damaged, or could not be believed."""
     unread: list[str] = field(default_factory=list)
     """Files that could not be read this time, and why."""
     problem: str | None = None
@@ -144,7 +143,7 @@ def run(
 
 def _imported(db: Database, plan: Plan, fetcher: Fetcher, report: Report) -> Generator[Snapshot, None, None]:
     """Fetch and write one file after the other; every day as it is written."""
-    described = cache(lambda: _descriptions(plan, fetcher))
+    described = cache(lambda: _descriptions(plan, fetcher, report))
     with closing(fetcher.each(plan.parts)) as every:
         for got in _until_it_is_down(every, report):
             yield from _taken(db, plan, got, described, report)
@@ -220,15 +219,14 @@ def _kept(
         if got.problem:
             staged = replace(staged, problem=got.problem)
         with db.transaction():
-            snapshot, broken = keeping.keep(db, look, staged, room, asked)
+            snapshot = keeping.keep(db, look, staged, room, asked)
             db.execute(sql("drop_unchanged_versions"), {"snapshot_id": snapshot.snapshot_id})
     report.written.append(snapshot)
-    report.broken += broken
     return snapshot
 
 
-def _descriptions(plan: Plan, fetcher: Fetcher) -> pl.DataFrame | None:
-    """What a source says of its models in a file of their own; None where there is none that can be read."""
+def _descriptions(plan: Plan, fetcher: Fetcher, report: Report) -> pl.DataFrame | None:
+    """What a source says of its models in a file of their own; None where there is none. Raises HubError."""
     if not (plan.describing and plan.parts):
         return None
     with local_copy(fetcher.folder) as local:
@@ -236,8 +234,11 @@ def _descriptions(plan: Plan, fetcher: Fetcher) -> pl.DataFrame | None:
             remote = datasets.open_table(fetcher.reader, plan.describing, DESCRIBING, local)
             groups = remote.table.row_groups(plan.publishers)
             remote.fetch(groups)
-        except UnreadableError:
+        except (MissingError, DamagedError) as error:
+            report.unread.append(f"{plan.describing}: {error}: the models come without what it says of them")
             return None
+        except UnreadableError as error:
+            raise HubError(f"{plan.describing}: {error}") from None
         return remote.table.rows(publishers=plan.publishers).models.drop("hub_id", "publisher", *COUNTERS)
 
 

@@ -14,7 +14,7 @@ from jobs.fetching import LANES
 from jobs.hub_base import HubSettings, UnreadableError
 from jobs.local_copy import local_copy
 from jobs.ranges import Reader, coalesced
-from jobs.sources import Part, Source
+from jobs.sources import EARLIEST, Part, Source
 from jobs.tables import Layout
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
@@ -106,12 +106,13 @@ def plan(
     registry: Registry,
     *,
     token: str | None,
+    today: date,
     name: str = "",
     since: date | None = None,
     until: date | None = None,
     families_only: bool = False,
 ) -> Plan:
-    """Look at what a dataset has and what is here; two of its files are looked into for an estimate.
+    """Look at what a dataset has up to today and what is here; two of its files are looked into for an estimate.
 
     Raises:
         HubError: the dataset cannot be listed.
@@ -120,7 +121,15 @@ def plan(
     publishers = registry.publishers if families_only else None
     found = _fresh(
         db,
-        Plan(name or source.name, source.layout, (), since or date.min, until or date.max, source.step, publishers),
+        Plan(
+            name or source.name,
+            source.layout,
+            (),
+            max(since or EARLIEST, EARLIEST),
+            min(until or today, today),
+            source.step,
+            publishers,
+        ),
         source.parts(source, settings, token),
     )
     if source.describing:
@@ -159,8 +168,12 @@ def _fresh(db: Database, empty: Plan, parts: Sequence[Part]) -> Plan:
         raise MixtureError(empty.name, families_only=families_only)
     here = frozenset(day for day, _, verdict, _ in known if verdict in _SETTLED)
     found = replace(empty, here=here, tried=frozenset((day, revision) for day, revision, _, _ in known))
-    broken = {revision for _, revision, _, models in known if not models}
-    fresh = [part for part in parts if found.wanted(part, part.days) and found.revision(part) not in broken]
+    unreadable = {revision for _, revision, _, unreadable in known if unreadable}
+    fresh = [
+        part
+        for part in parts
+        if found.wanted(part, part.days) and not (part.many and found.revision(part) in unreadable)
+    ]
     return replace(found, parts=tuple(sorted(fresh, key=lambda part: part.days)))
 
 

@@ -113,7 +113,7 @@ def _kept_table(db: Database, got: Fetched, registry: Registry, boards: Sequence
         if staged.problem:
             return None
         with db.transaction():
-            snapshot, _ = keeping.keep(db, look, staged, room)
+            snapshot = keeping.keep(db, look, staged, room)
             return _concluded(db, snapshot, registry, boards)
 
 

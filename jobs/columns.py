@@ -12,8 +12,11 @@ import polars as pl
 from warehouse.store import MODEL_SCHEMA
 
 COUNTERS = ("downloads_30d", "downloads_all_time", "likes")
+MOST_COUNT = 10**12
+"""A thousand times what the most downloaded publisher has in all its years."""
 
-_MOST_COUNT = 10**12
+_OFFSET = r"(?<sign>[+-])(?<hours>\d{2}):?(?<minutes>\d{2})"
+_DAY = rf"^(?<day>\d{{4}}-\d{{2}}-\d{{2}})(?:[T ](?<time>\d{{2}}:\d{{2}})[\d:.]*)? ?(?:Z|UTC|{_OFFSET})?$"
 _LONGEST_NAME = 200
 _REPO_ID = rf"^[^/\s]{{1,{_LONGEST_NAME}}}/[^/\s]{{1,{_LONGEST_NAME}}}$"
 _BASE_MODEL = r"^base_model:(?:(quantized|finetune|adapter|merge):)?([^:]+)$"
@@ -46,21 +49,39 @@ def normalised(read: pl.DataFrame) -> pl.DataFrame:
 
 def believed(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Rows with a name and counts that can be true, and how many others there were."""
-    counts = [pl.col(name).is_between(0, _MOST_COUNT).fill_null(value=True) for name in COUNTERS]
+    counts = [pl.col(name).is_between(0, MOST_COUNT).fill_null(value=True) for name in COUNTERS]
     named = pl.col("repo_id").str.contains(_REPO_ID).fill_null(value=False)
     good = rows.filter(named, *counts)
     return good, rows.height - good.height
 
 
 def _as_count(values: pl.Series) -> pl.Series:
-    return (values.fill_nan(None) if values.dtype.is_float() else values).cast(pl.Int64, strict=False)
+    """Whole numbers; -1, which `believed` refuses, for a number that is none, and null for what is not known."""
+    if values.dtype.is_float():
+        values = values.fill_nan(None)
+    whole = values.cast(pl.Int64, strict=False)
+    wrong = values.is_not_null() & (whole != values).fill_null(value=True)
+    return whole.set(wrong, -1)
 
 
 def as_day(values: pl.Series) -> pl.Series:
-    """Days, from dates, moments or text that begins with YYYY-MM-DD; null for what is none."""
+    """UTC days, from dates, moments or text; null for what is none."""
+    if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone:
+        values = values.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+    if values.dtype in (pl.Categorical, pl.Enum):
+        values = values.cast(pl.String)
     if values.dtype == pl.String:
-        return values.str.head(10).str.to_date("%Y-%m-%d", strict=False)
+        return values.to_frame("day").select(written_day("day")).to_series()
     return values.cast(pl.Date, strict=False)
+
+
+def written_day(name: str) -> pl.Expr:
+    """The UTC day of a text: YYYY-MM-DD, or a moment that begins so, in UTC where it names no offset; else null."""
+    parts = pl.col(name).str.strip_chars().str.extract_groups(_DAY).struct
+    moment = (parts["day"] + parts["time"].fill_null("00:00")).str.to_datetime("%Y-%m-%d%H:%M", strict=False)
+    hours, minutes = (parts[unit].fill_null("0").cast(pl.Int64) for unit in ("hours", "minutes"))
+    offset = pl.duration(hours=hours, minutes=minutes)
+    return pl.when(parts["sign"] == "-").then(moment + offset).otherwise(moment - offset).dt.date().alias(name)
 
 
 def _as_moment(values: pl.Series) -> pl.Series:

@@ -48,7 +48,8 @@ def commits(settings: HubSettings, repo: str, *, token: str | None, most: int | 
     url = f"/api/datasets/{quote(repo)}/commits/main"
     query = [("p", "0"), ("limit", str(most or 1000))]
     rows = _listed(settings, token, repo, url, query, pages=1 if most else None)
-    found = [Commit(str(row["id"]), str(row.get("title", "")), moment) for row in rows if (moment := _at(row))]
+    known = ((row.get("id"), str(row.get("title", "")), _at(row)) for row in rows)
+    found = [Commit(sha, title, moment) for sha, title, moment in known if isinstance(sha, str) and moment]
     return sorted(found, key=lambda commit: commit.at)
 
 
@@ -143,12 +144,15 @@ def _listed(
 def _entry(row: dict[str, Any]) -> Entry:
     last = row.get("lastCommit")
     commit = last if isinstance(last, dict) else {}
-    return Entry(str(row.get("path")), int(row.get("size") or 0), str(commit.get("id") or "main"), _at(commit))
+    size = row.get("size")
+    return Entry(
+        str(row.get("path")), size if isinstance(size, int) else 0, str(commit.get("id") or "main"), _at(commit)
+    )
 
 
 def _at(row: dict[str, Any]) -> datetime | None:
     try:
         moment = datetime.fromisoformat(str(row.get("date")))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

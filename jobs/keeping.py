@@ -74,20 +74,18 @@ def stage(
     return Staged(once, every - repeated, rejected + repeated, unreadable(problems))
 
 
-def keep(
-    db: Database, look: Look, staged: Staged, room: Path, listings: Sequence[Listing] | None = None
-) -> tuple[Snapshot, bool]:
-    """Write a day: whose its models are, its verdict, its counts; and whether it is less than its source should hold.
+def keep(db: Database, look: Look, staged: Staged, room: Path, listings: Sequence[Listing] | None = None) -> Snapshot:
+    """Write a day: whose its models are, its verdict, its counts.
 
     Run inside a transaction. `listings` names the publishers that were asked for; None: everybody.
     """
-    problem = staged.problem or _unbelievable(staged)
     adopt.adopt(db, staged.models)
-    joined = adopt.identify(db, staged.models, look.day, room / "identified.parquet")
+    joined, repeated = adopt.identify(db, staged.models, look.day, room / "identified.parquet")
+    problem = staged.problem or _unbelievable(staged, repeated)
     models, count = staging.whole(db, room / "identified.parquet")
     before = history.before(db, look.source, models, taken_at=look.taken_at, day=look.day, listings=listings)
     judged = Judgement("partial" if count else "failed", problem) if problem else verdict.of_table(count, before)
-    return write(db, look, models, count, lambda: judged, adopt.in_words(joined, count)), problem is not None
+    return write(db, look, models, count, lambda: judged, adopt.in_words(joined, count))
 
 
 def write(
@@ -128,9 +126,9 @@ def write(
     return snapshot
 
 
-def _unbelievable(staged: Staged) -> str | None:
-    """More rows set aside than a table may have."""
-    every = staged.rejected + staged.rows
-    if staged.rejected <= REJECTED_SHARE * every:
+def _unbelievable(staged: Staged, repeated: int) -> str | None:
+    """More rows set aside than a table may have; `repeated`: those of a model that another row is of."""
+    every, aside = staged.rejected + staged.rows, staged.rejected + repeated
+    if aside <= REJECTED_SHARE * every:
         return None
-    return f"{staged.rejected:,} of {every:,} rows could not be believed"
+    return f"{aside:,} of {every:,} rows could not be believed{' or are of the same model' if repeated else ''}"

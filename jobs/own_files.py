@@ -13,10 +13,10 @@ from typing import IO, ClassVar
 
 import polars as pl
 
-from jobs.columns import COUNTERS
+from jobs.columns import COUNTERS, MOST_COUNT, written_day
 from jobs.hub_base import UnreadableError
 from jobs.local_copy import local_copy
-from jobs.sources import OWN_TABLE, Part, as_day
+from jobs.sources import EARLIEST, OWN_TABLE, Part, as_day
 from jobs.tables import Layout, Table, require
 from warehouse.errors import LeadchangeError
 
@@ -31,7 +31,7 @@ class HistoryError(LeadchangeError):
 
 @contextmanager
 def opened(
-    files: Sequence[Path], *, csv: bool, columns: Mapping[str, str], day: date | None, folder: Path
+    files: Sequence[Path], *, csv: bool, columns: Mapping[str, str], day: date | None, today: date, folder: Path
 ) -> Iterator[list[Part]]:
     """The days of some files, oldest first; a day's rows may be in several of them.
 
@@ -40,6 +40,7 @@ def opened(
         csv: which.
         columns: names of columns that are not the usual ones: day, repo_id, hub_id, downloads_30d, ...
         day: of files without a column of days; without it the day in a file's name.
+        today: no day may be later.
         folder: where a CSV file is kept as Parquet meanwhile.
 
     Raises:
@@ -52,9 +53,11 @@ def opened(
             local = stack.enter_context(_opened(file))
             if csv:
                 table_file: IO[bytes] = stack.enter_context(local_copy(folder))
-                _convert(file, table_file, layout)
+                _convert(file, table_file, layout, today)
                 local = table_file
             for each, table in _days(file, local, layout, columns, day):
+                if not EARLIEST <= each <= today:
+                    raise HistoryError(f"{file}: it has the day {each}; days from {EARLIEST} to {today} are taken")
                 held[each].append((file, table))
         yield [_part(each, held[each]) for each in sorted(held)]
 
@@ -76,7 +79,9 @@ def _days(
     try:
         table = Table(local, {name: names for name, names in layout.items() if name != "day"})
         _check(file, table, columns)
-        if day is None and table.has(layout["day"]):
+        if table.has(layout["day"]):
+            if day is not None:
+                raise HistoryError(f"{file}: it has a column of days: leave --day out, or rename the column")
             table = Table(local, layout)
             return [(each, table) for each in table.days]
     except UnreadableError as error:
@@ -109,15 +114,15 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
-def _convert(file: Path, target: IO[bytes], layout: Layout) -> None:
+def _convert(file: Path, target: IO[bytes], layout: Layout, today: date) -> None:
     """A CSV file as Parquet by day, its counts as numbers. Raises HistoryError, which names the line."""
     try:
-        text = pl.scan_csv(file, infer_schema=False)
+        text = pl.scan_csv(file, infer_schema=False, glob=False)
         has = text.collect_schema().names()
         names = {wanted: name for wanted, options in layout.items() if (name := _first(options, has))}
         require({name: options for name, options in layout.items() if name != "day"}, has, names)
         counts = [name for wanted, name in names.items() if wanted in COUNTERS]
-        _refuse(file, text, counts, names.get("day"))
+        _refuse(file, text, counts, names.get("day"), today)
         table = text.select(*dict.fromkeys(names.values())).with_columns(_number(name) for name in counts)
         (table.sort(names["day"]) if "day" in names else table).sink_parquet(target)
     except UnreadableError as error:
@@ -133,20 +138,28 @@ def _first(options: Sequence[str], has: Sequence[str]) -> str | None:
 
 def _number(name: str) -> pl.Expr:
     """A count; some programs write whole numbers with a fraction of 0, and nothing for what is not known."""
-    text = pl.col(name).str.strip_chars()
-    return text.replace("", None).cast(pl.Float64, strict=False).cast(pl.Int64, strict=False).alias(name)
+    return _float(name).cast(pl.Int64, strict=False).alias(name)
 
 
-def _refuse(file: Path, text: pl.LazyFrame, counts: Sequence[str], day: str | None) -> None:
-    """Name the first line on which a count is no number, or a day no day."""
-    wrong = [_number(name).is_null() & (pl.col(name).str.strip_chars().fill_null("") != "") for name in counts]
+def _float(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars().replace("", None).cast(pl.Float64, strict=False)
+
+
+def _refuse(file: Path, text: pl.LazyFrame, counts: Sequence[str], day: str | None, today: date) -> None:
+    """Name the first line on which a count is none, or a day."""
+    wrong = [
+        (pl.col(name).str.strip_chars().fill_null("") != "")
+        & ~((_number(name) == _float(name)) & _number(name).is_between(0, MOST_COUNT)).fill_null(value=False)
+        for name in counts
+    ]
     if day:
-        wrong.append(pl.col(day).str.head(10).str.to_date("%Y-%m-%d", strict=False).is_null())
+        wrong.append(~written_day(day).is_between(EARLIEST, today).fill_null(value=False))
     if not wrong:
         return
     found = text.with_row_index("line", offset=2).filter(pl.any_horizontal(wrong)).head(1).collect()
     if found.height:
         values = ", ".join(f"{name} {found[name][0]!r}" for name in (*counts, *([day] if day else [])))
         raise HistoryError(
-            f"{file}, line {found['line'][0]}: no whole number or no day (YYYY-MM-DD) among {values:.150}"
+            f"{file}, line {found['line'][0]}: no whole number from 0 on, or no day (YYYY-MM-DD) from {EARLIEST} "
+            f"to {today}, among {values:.150}"
         )

@@ -40,7 +40,8 @@ def run(db: Database, *, now: datetime, keep_daily_days: int = KEEP_DAILY_DAYS) 
     """
     today = now.astimezone(UTC).date()
     packed = compact.close_days(db, today)
-    before = datetime.combine(today - timedelta(days=keep_daily_days), time())
+    kept = min(keep_daily_days, today.toordinal() - 1)  # who writes more means for ever
+    before = datetime.combine(today - timedelta(days=kept), time())
     thin = [int(row[0]) for row in db.rows(sql("snapshots_to_thin"), {"before": before})]
     merged = compact.merge_spans(db, today, thin, now=now)
     if packed or merged:

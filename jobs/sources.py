@@ -19,6 +19,9 @@ from jobs.hub_base import HubSettings
 from jobs.tables import Layout, Table
 from warehouse.errors import NotKnownError
 
+EARLIEST = date(2000, 1, 1)
+"""No history is older: what says so means that it has no date."""
+
 ALL_TIME_SINCE = date(2025, 2, 27)
 """The first day of which an all-time count was recorded; a 0 before it means that it is not known."""
 
@@ -139,7 +142,7 @@ def _brings(commit: Commit, path: str) -> bool:
 def _file_a_month(source: Source, settings: HubSettings, token: str | None) -> list[Part]:
     found = []
     for entry in datasets.folder(settings, source.repo, "series", token=token):
-        if name := re.fullmatch(r"series/(\d{4})-(0[1-9]|1[0-2])\.parquet", entry.path):
+        if name := re.fullmatch(r"series/([1-9]\d{3})-(0[1-9]|1[0-2])\.parquet", entry.path):
             year, month = int(name[1]), int(name[2])
             days = tuple(date(year, month, day) for day in range(1, calendar.monthrange(year, month)[1] + 1))
             found.append(_file(source, entry, days, many=True))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import IO, Any
 
@@ -83,15 +83,16 @@ class Table:
         require(layout, list(dict.fromkeys(leaf.partition(".")[0] for leaf in self._leaves)), self.columns)
         schema = self._parquet.schema_arrow
         for name, column in self.columns.items():
-            kind = schema.field(column.partition(".")[0]).type
+            root = column.partition(".")[0]
+            if len(schema.get_all_field_indices(root)) > 1:
+                raise DamagedError(f"it has the column {root} more than once")
+            kind = schema.field(root).type
             if name in COUNTERS and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
                 raise DamagedError(f"its column {column} holds no counts but {kind}")
-            if (
-                name == "repo_id"
-                and not pa.types.is_string(_values(kind))
-                and not pa.types.is_large_string(_values(kind))
-            ):
+            if name == "repo_id" and not _is_text(kind):
                 raise DamagedError(f"its column {column} holds no names but {kind}")
+            if name == "day" and not (_is_text(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
+                raise DamagedError(f"its column {column} holds no days but {kind}")
 
     def has(self, names: Sequence[str]) -> bool:
         """Whether a column goes by one of these names."""
@@ -197,8 +198,20 @@ class Table:
             return None
         low, high = found.min, found.max
         if name == "day":
-            low, high = (as_day(pl.Series([value]))[0] for value in (low, high))
+            return _days_between(low, high)
         return None if low is None or high is None else (low, high)
+
+
+def _days_between(low: object, high: object) -> tuple[date, date] | None:
+    """The UTC days of a row group, from its least and greatest value; None where these are none.
+
+    Text is in order by what is written, and offsets move it by up to a day.
+    """
+    first, last = as_day(pl.Series([low]))[0], as_day(pl.Series([high]))[0]
+    if first is None or last is None:
+        return None
+    around = timedelta(days=1 if isinstance(low, str) else 0)
+    return first - around, last + around
 
 
 def _once(models: pl.DataFrame) -> pl.DataFrame:
@@ -210,7 +223,7 @@ def _once(models: pl.DataFrame) -> pl.DataFrame:
 
 def require(layout: Layout, has: Sequence[str], found: Collection[str]) -> None:
     """Raise DamagedError if names, days or counts are wanted and were not found among the columns there are."""
-    shown = ", ".join(has[:12])
+    shown = ", ".join(name if name.isprintable() else ascii(name) for name in has[:12])
     for needed in ("repo_id", "day"):
         if needed in layout and needed not in found:
             raise DamagedError(f"it has no column {' or '.join(layout[needed])}; it has {shown}")
@@ -230,8 +243,9 @@ def _within(bounds: tuple[Any, Any], spans: Sequence[tuple[Any, Any]]) -> bool:
     return any(low <= bounds[1] and high >= bounds[0] for low, high in spans)
 
 
-def _values(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+def _is_text(kind: pa.DataType) -> bool:
+    values = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(values) or pa.types.is_large_string(values))
 
 
 def _inside(column: str) -> pl.Expr:

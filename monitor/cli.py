@@ -262,7 +262,7 @@ def run(arguments: Sequence[str]) -> int:
         for line in str(error).splitlines():
             say(line)
         return error.exit_code
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # Ctrl-C, or Ctrl-D where something was asked
         return 130
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not complain when it flushes.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import calendar
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli_common import DayOption, FormatOption, as_day, say, settings
+from monitor.clock import utc_now
 from monitor.output import Format, print_rows
 
 if TYPE_CHECKING:  # polars and the whole application: commands that need neither start without them
@@ -58,6 +62,7 @@ def _dataset(source: str) -> Callable[..., None]:
         from jobs import backfill_plan, hub, sources  # noqa: PLC0415 polars
         from monitor.wiring import open_app  # noqa: PLC0415 the whole application
 
+        _in_order(since, until)
         with open_app(settings()) as application:
             plan = backfill_plan.plan(
                 application.db,
@@ -65,7 +70,8 @@ def _dataset(source: str) -> Callable[..., None]:
                 application.settings.hub,
                 application.settings.registry,
                 token=hub.read_token(),
-                name=_usable(name),
+                today=utc_now().date(),
+                name=_usable(name, source),
                 since=as_day(since),
                 until=as_day(until),
                 families_only=families_only,
@@ -97,6 +103,7 @@ def _files(kind: str) -> Callable[..., None]:
     ) -> None:
         from jobs import backfill_plan, own_files  # noqa: PLC0415 polars
         from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+        from warehouse.db import make_folder_of  # noqa: PLC0415 DuckDB
 
         columns = {
             "day": day_column,
@@ -107,16 +114,17 @@ def _files(kind: str) -> Callable[..., None]:
             "likes": likes_column,
         }
         named = {wanted: column for wanted, column in columns.items() if column}
-        chosen = settings()
-        folder = chosen.warehouse.path.parent
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _in_order(since, until)
+        source, chosen, today = _usable(name, kind), settings(), utc_now().date()
+        folder = make_folder_of(chosen.warehouse.path)
+        is_csv = kind == "csv"
         with (
-            own_files.opened(files, csv=kind == "csv", columns=named, day=as_day(day), folder=folder) as parts,
+            own_files.opened(files, csv=is_csv, columns=named, day=as_day(day), today=today, folder=folder) as parts,
             open_app(chosen) as application,
         ):
             plan = backfill_plan.plan_files(
                 application.db,
-                _usable(name) or kind,
+                source,
                 parts,
                 chosen.registry,
                 since=as_day(since),
@@ -128,17 +136,29 @@ def _files(kind: str) -> Callable[..., None]:
     return command
 
 
-def _usable(name: str) -> str:
-    """A name for a source; not one that means something else."""
+def _usable(name: str, kind: str) -> str:
+    """The name of a source, that of its `kind` when empty; not one that means something else."""
+    from jobs.sources import SOURCES  # noqa: PLC0415 polars
     from monitor.config import ConfigError  # noqa: PLC0415
 
     if name in ("hub", "census") or name.startswith("series:"):
         raise ConfigError([f"--name {name}: that is what our own looks at the Hub and imported totals are called"])
-    return name
+    if name != kind and name in SOURCES:
+        raise ConfigError([f"--name {name}: that is what days of the dataset are called"])
+    return name or kind
+
+
+def _in_order(since: datetime | None, until: datetime | None) -> None:
+    """Raises ConfigError where no day can be in between."""
+    from monitor.config import ConfigError  # noqa: PLC0415
+
+    if since and until and since > until:
+        raise ConfigError([f"--since {since.date()} is after --until {until.date()}"])
 
 
 def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
     """Say what is coming, do it, say what came."""
+    from alerts.text import terminal  # noqa: PLC0415 see cli_common
     from jobs import backfill, hub  # noqa: PLC0415 polars
     from jobs.local_copy import full_disk_is_ours  # noqa: PLC0415 httpx
     from monitor import backfill_words as words  # noqa: PLC0415 polars
@@ -164,7 +184,7 @@ def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
         application.publish()
     if form is Format.table:
         for line in words.findings(report):
-            typer.echo(line)
+            typer.echo(terminal(line))
         if report.flips:
             print_rows(report.flips[: words.MOST_FLIPS], words.FLIP_COLUMNS, form)
     else:
@@ -172,15 +192,17 @@ def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
         print_rows([row], list(row), form)
     for line in [*report.unread, *([report.problem] if report.problem else [])]:
         say(line)
-    if report.unread or report.problem or report.broken:
+    if report.unread or report.problem or any(report.verdicts.get(verdict) for verdict in ("partial", "failed")):
         raise typer.Exit(3)
 
 
 def _asked_in_vain() -> bool:
     """Whether a person at a terminal says no; where nobody sits, nobody is asked."""
-    import sys  # noqa: PLC0415
-
-    return sys.stdin.isatty() and sys.stderr.isatty() and not typer.confirm("begin?", default=True, err=True)
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    # Polars takes Ctrl-C for its own, and has the system go on reading what nobody is going to type.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return not typer.confirm("begin?", default=True, err=True)
 
 
 @contextmanager
@@ -208,10 +230,21 @@ def series(
     from monitor.series import read_series  # noqa: PLC0415 polars
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
 
-    values = read_series(file, columns)
+    _named(name)
+    today = utc_now().date()
+    month_end = today.replace(day=calendar.monthrange(today.year, today.month)[1])
+    values = read_series(file, columns, latest=month_end)
     with open_app(settings()) as application:
         summary = application.backfill_series(name, values, revision=file.name)
     say(f"{summary.days} days of {entity} totals written to series:{name}, {summary.ranked.flips} flips found")
+
+
+def _named(name: str) -> None:
+    """Raises ConfigError for a series without a name."""
+    from monitor.config import ConfigError  # noqa: PLC0415
+
+    if not name.strip():
+        raise ConfigError(["--name is empty: a board reads the series as measure = 'series:NAME'"])
 
 
 def register(backfill: typer.Typer) -> None:

@@ -49,5 +49,7 @@ def as_day(moment: datetime | None) -> date | None:
 
 
 def say(line: str) -> None:
-    """A line for people, to stderr."""
-    typer.echo(line, err=True)
+    """A line for people, to stderr; names in it may be anybody's."""
+    from alerts.text import terminal  # noqa: PLC0415 its markup takes as long to import as the rest of this
+
+    typer.echo(terminal(line), err=True)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
+from jobs.sources import EARLIEST
 from monitor.config import ConfigError
 
 _MONTH = r"^\d{4}-\d{2}$"
 
 
-def read_series(file: Path, columns: str = "day,entity,value") -> pl.DataFrame:
+def read_series(file: Path, columns: str = "day,entity,value", *, latest: date = date.max) -> pl.DataFrame:
     """Read a series of totals.
 
     Args:
         file: CSV with a header.
+        latest: no total is known of a later day.
         columns: the file's names for day, entity and value, separated by commas; a fourth for how sure its source is.
 
     Returns:
@@ -39,12 +42,13 @@ def read_series(file: Path, columns: str = "day,entity,value") -> pl.DataFrame:
         pl.col(value).cast(pl.Float64, strict=False).alias("value"),
         *(_exactness(pl.col(name)).alias("exactness") for name in exactness),
     )
-    return _checked(file, chosen.with_columns(day=_as_day(pl.col("day"))))
+    return _checked(file, chosen.with_columns(day=_as_day(pl.col("day"))), latest)
 
 
 def _read(file: Path) -> pl.DataFrame:
     try:
-        return pl.read_csv(file, infer_schema=False)
+        with file.open("rb") as content:
+            return pl.read_csv(content, infer_schema=False)
     except OSError as error:
         raise ConfigError([f"{file}: cannot be read: {error.strerror or 'no such file'}"]) from None
     except pl.exceptions.PolarsError as error:
@@ -63,13 +67,17 @@ def _as_day(text: pl.Expr) -> pl.Expr:
     return pl.when(text.str.contains(_MONTH)).then(month_end).otherwise(text.str.to_date("%Y-%m-%d", strict=False))
 
 
-def _checked(file: Path, values: pl.DataFrame) -> pl.DataFrame:
+def _checked(file: Path, values: pl.DataFrame, latest: date) -> pl.DataFrame:
     finite = pl.col("value").is_finite().fill_null(value=False)
     wrong = values.with_row_index("line", offset=2).filter(
         pl.col("day").is_null() | pl.col("entity").is_null() | ~finite
     )
     if wrong.height:
         raise ConfigError([f"{file}, line {wrong['line'][0]}: day, entity and a number are needed in every row"])
+    outside = values.with_row_index("line", offset=2).filter(~pl.col("day").is_between(EARLIEST, latest))
+    if outside.height:
+        day, line = outside["day"][0], outside["line"][0]
+        raise ConfigError([f"{file}, line {line}: it is of {day}; days from {EARLIEST} to {latest} are taken"])
     twice = values.filter(values.select("day", "entity").is_duplicated())
     if twice.height:
         raise ConfigError([f"{file}: {twice['entity'][0]} has two values on {twice['day'][0]}"])

@@ -20,6 +20,7 @@ from monitor.demo.datasets import LocalDatasets, Revision
 from warehouse.boards import Board
 from warehouse.db import Database
 
+TODAY = date(2026, 11, 1)
 START = date(2025, 2, 24)
 """Three days before all-time counts were recorded."""
 
@@ -100,7 +101,7 @@ def fill(
 ) -> backfill.Report:
     """Plan and run."""
     asked = settings(local, attempts=1)
-    plan = backfill_plan.plan(db, sources.find(source), asked, REGISTRY, token=None, **more)
+    plan = backfill_plan.plan(db, sources.find(source), asked, REGISTRY, token=None, **{"today": TODAY, **more})
     return backfill.run(db, plan, asked, REGISTRY, boards, token=None, clock=Ticks())
 
 

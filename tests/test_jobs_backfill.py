@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +10,27 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
-from past import PUBLISHERS, START, datasets, days, facts, fill, listed, repositories, settings, uploads, verdicts
+from past import (
+    PUBLISHERS,
+    START,
+    TODAY,
+    datasets,
+    days,
+    facts,
+    fill,
+    listed,
+    repositories,
+    settings,
+    uploads,
+    verdicts,
+)
 from spine import BOARDS, FAMILIES, REGISTRY, day, head, hub, look, model, warehouse
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from jobs import backfill, backfill_plan, own_files, rank, sources
 from jobs.backfill import gaps
@@ -25,6 +42,7 @@ from monitor.demo.datasets import LocalDatasets, Revision
 from warehouse import store
 from warehouse.db import Database
 from warehouse.errors import NotKnownError
+from warehouse.reading import Reading
 
 
 @pytest.fixture
@@ -53,7 +71,12 @@ def test_every_day_becomes_a_snapshot_with_its_source_revision_and_verdict(db: D
     assert [head[4] for head in heads] == [one.at for one in uploads(local)]
     assert "200 of 200 models of 2025-02-24 seen again" in heads[1][6]
     assert (report.covered, report.gaps, report.verdicts) == ([day for day, _ in days(5)], [], {"complete": 5})
-    assert (report.unread, report.problem, report.broken) == ([], None, 0)
+    assert (report.unread, report.problem) == ([], None)
+
+
+def test_history_does_not_hide_that_the_families_are_not_seen(db: Database, local: LocalDatasets) -> None:
+    fill(db, local)
+    assert Reading(db).freshness() == (None, None)
 
 
 def test_counts_are_those_of_the_day_and_null_before_they_were_recorded(db: Database, local: LocalDatasets) -> None:
@@ -111,7 +134,7 @@ def test_it_reads_what_the_columns_used_take_and_little_more(db: Database) -> No
 
 
 def test_the_plan_says_what_is_coming(db: Database, local: LocalDatasets) -> None:
-    plan = backfill_plan.plan(db, sources.find("hub-stats"), _settings(local), REGISTRY, token=None)
+    plan = backfill_plan.plan(db, sources.find("hub-stats"), _settings(local), REGISTRY, token=None, today=TODAY)
     report = fill(db, local)
     assert plan.days == report.covered
     assert plan.bytes is not None
@@ -150,10 +173,21 @@ def half_zeroed(content: bytes) -> bytes:
 
 
 NEGATIVE = listed(2).with_columns(downloads_30d=-5)
+
+
+def doubled(content: bytes) -> bytes:
+    """The same with its column of counts twice."""
+    table = pq.read_table(io.BytesIO(content))
+    written = io.BytesIO()
+    pq.write_table(table.append_column("downloads", table["downloads"]), written)
+    return written.getvalue()
+
+
 BROKEN: list[tuple[Callable[[bytes], bytes | None], str, str]] = [
     (lambda _: None, "failed", "it is not there (404)"),
     (lambda content: content[: len(content) // 2], "failed", "it is no Parquet file"),
     (replaced(pl.DataFrame({"x": [1]})), "failed", "it has no column id or modelId; it has x"),
+    (doubled, "failed", "it has the column downloads more than once"),
     (half_zeroed, "partial", "row groups cannot be read"),
     (replaced(dataset_files.hub_table(START, listed(2, 90))), "partial", "lost: 110 of 200 models"),
     (replaced(dataset_files.hub_table(START, NEGATIVE)), "failed", "could not be believed"),
@@ -166,15 +200,90 @@ def test_a_broken_day_has_its_verdict_and_the_run_goes_on(
     db: Database, local: LocalDatasets, how: Callable[[bytes], bytes | None], verdict: str, says: str
 ) -> None:
     local.damage(uploads(local)[2], "models.parquet", how)
-    report = fill(db, local)
+    fill(db, local)
     assert verdicts(db) == ["complete", "complete", verdict, "complete", "complete"]
     assert says in db.rows("SELECT verdict_reason FROM snapshots ORDER BY day")[2][0]
     assert db.value("SELECT count(DISTINCT day) FROM standings") == 4
-    assert report.broken == (says.startswith(("it", "row", "could")))
     before, served = facts(db), local.bytes_served
     assert fill(db, local).written == []
     assert facts(db) == before
     assert local.bytes_served == served
+
+
+def test_days_that_cannot_be_are_not_asked_for(db: Database, local: LocalDatasets) -> None:
+    report = fill(db, local, today=START + timedelta(days=2))
+    assert report.covered == [day for day, _ in days(3)]
+    with datasets(days(2, start=date(1999, 12, 31))) as old:
+        assert fill(db, old, name="old").covered == [date(2000, 1, 1)]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"title": "Upload models.parquet", "date": "2025-02-26T00:00:00Z"},
+        {"id": 7, "title": "Upload models.parquet", "date": "2025-02-26T00:00:00Z"},
+        {"id": "a", "title": "Upload models.parquet", "date": "0001-01-01T00:00:00+14:00"},
+        {"id": "a", "title": "Upload models.parquet", "date": {}},
+        "no object",
+    ],
+)
+def test_a_commit_that_is_none_is_passed_over(db: Database, local: LocalDatasets, row: object) -> None:
+    with one_row_more(local, f"/api/datasets/{HUB_STATS}/commits/main", row):
+        assert fill(db, local).verdicts == {"complete": 5}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"type": "file", "path": "series/0000-02.parquet", "size": 7},
+        {"type": "file", "path": "series/README.md", "size": "many"},
+        {"type": "file"},
+        None,
+    ],
+)
+def test_a_file_of_a_listing_that_is_none_is_passed_over(db: Database, local: LocalDatasets, row: object) -> None:
+    with one_row_more(local, f"/api/datasets/{MODEL_PULSE}/tree/main/series", row):
+        assert fill(db, local, "model-pulse").verdicts == {"complete": 5}
+
+
+@contextmanager
+def one_row_more(local: LocalDatasets, path: str, row: object) -> Iterator[None]:
+    """A listing with something odd at its beginning."""
+    rows = httpx.get(f"{local.endpoint}{path}", params={"expand": "true", "limit": 1000}).json()
+    asked = []
+
+    def odd(request: Request) -> Response | None:
+        if request.url.path != path:
+            return None
+        asked.append(request.url.path)
+        return JSONResponse([row, *rows])
+
+    local.faults.append(odd)
+    yield
+    assert asked
+
+
+def test_descriptions_that_cannot_be_read_now_end_the_run(db: Database, local: LocalDatasets) -> None:
+    def down(request: Request) -> Response | None:
+        is_description = request.url.path.endswith("/resolve/main/models.parquet")
+        return Response(status_code=503) if is_description else None
+
+    local.faults.append(down)
+    report = fill(db, local, "model-pulse")
+    assert report.written == []
+    assert "models.parquet: " in str(report.problem)
+    local.faults.clear()
+    assert fill(db, local, "model-pulse").verdicts == {"complete": 5}
+    assert db.value("SELECT count(*) FROM models WHERE created_at IS NULL") == 0
+
+
+def test_descriptions_that_are_not_there_are_said(db: Database, local: LocalDatasets) -> None:
+    newest = next(one for one in reversed(local.repositories[MODEL_PULSE]) if "models.parquet" in one.files)
+    local.damage(newest, "models.parquet", lambda _: None)
+    report = fill(db, local, "model-pulse")
+    assert report.verdicts == {"complete": 5}
+    assert len(report.unread) == 1
+    assert "the models come without what it says of them" in report.unread[0]
 
 
 def test_a_file_that_cannot_be_read_now_is_read_another_time(db: Database, local: LocalDatasets) -> None:
@@ -215,7 +324,7 @@ def test_an_interruption_anywhere_loses_one_day_at_most(db: Database, local: Loc
         raise Interruption
 
     threads = threading.active_count()
-    plan = backfill_plan.plan(db, sources.find("hub-stats"), _settings(local), REGISTRY, token=None)
+    plan = backfill_plan.plan(db, sources.find("hub-stats"), _settings(local), REGISTRY, token=None, today=TODAY)
     with pytest.raises(Interruption):
         backfill.run(
             db, plan, _settings(local), REGISTRY, [FAMILIES], token=None, clock=lambda: 0.0, progress=interrupt
@@ -476,7 +585,8 @@ def test_descriptions_are_kept_when_they_change_and_not_every_day(db: Database) 
 def own(
     *files: Path, csv: bool = False, day: date | None = None, columns: dict[str, str] | None = None
 ) -> Iterator[list[sources.Part]]:
-    with own_files.opened(files, csv=csv, columns=columns or {}, day=day, folder=files[0].parent) as parts:
+    folder = files[0].parent
+    with own_files.opened(files, csv=csv, columns=columns or {}, day=day, today=TODAY, folder=folder) as parts:
         yield parts
 
 
@@ -536,6 +646,14 @@ def test_a_day_may_be_in_several_files_and_a_file_may_be_a_day(db: Database, tmp
         ("repo_id,downloads\na/b,7\n", {"day": "when"}, "it has no column when"),
         ("repo_id,day,downloads\na/b,2025-01-01,7\na/b,2025-01-02,many\n", {}, "line 3: .*downloads 'many'"),
         ("repo_id,day,downloads\na/b,yesterday,7\n", {}, "line 2: .*day 'yesterday'"),
+        ("repo_id,day,downloads\na/b,2025-01-02 or so,7\n", {}, "line 2: .*day '2025-01-02 or so'"),
+        ("repo_id,day,downloads\na/b,2025-01-01,7\na/b,2026-11-02,7\n", {}, "line 3: .*2000-01-01 to 2026-11-01"),
+        ("repo_id,day,downloads\na/b,0001-01-01,7\n", {}, "line 2: .*day '0001-01-01'"),
+        ("repo_id,day,downloads\na/b,2025-01-01,-5\n", {}, "line 2: .*downloads '-5'"),
+        ("repo_id,day,downloads\na/b,2025-01-01,1.7\n", {}, "line 2: .*downloads '1.7'"),
+        ("repo_id,day,downloads\na/b,2025-01-01,1e300\n", {}, "line 2: .*downloads '1e300'"),
+        ("repo_id,day,downloads\na/b,2025-01-01,nan\n", {}, "line 2: .*downloads 'nan'"),
+        ("repo\x1b,day,downl\x07\n1,2,3\n", {}, r"it has 'repo\\x1b', day, 'downl\\x07'"),
         ("repo_id,day,downloads\n", {}, "no rows"),
         ("", {}, "no readable CSV"),
         ('repo_id,day,downloads\n"a/b', {}, "no readable CSV|line 2|no rows"),
@@ -562,6 +680,94 @@ def test_a_file_that_is_no_parquet_or_not_there_is_one_line(tmp_path: Path) -> N
     history().with_columns(downloads_30d=pl.lit("many"), likes=pl.lit("few")).write_parquet(file)
     with pytest.raises(HistoryError, match="its column downloads_30d holds no counts"), own(file):
         pass
+
+
+ONE: dict[str, Any] = {"repo_id": ["alpha-lab/a"], "downloads_30d": [7]}
+
+
+@pytest.mark.parametrize(
+    ("day", "says"),
+    [
+        ([20250101], "its column day holds no days but int64"),
+        ([True], "its column day holds no days but bool"),
+        ([[date(2025, 1, 1)]], "its column day holds no days but "),
+        ([date(9999, 12, 31)], "it has the day 9999-12-31; days from 2000-01-01 to 2026-11-01 are taken"),
+        ([date(1, 1, 1)], "it has the day 0001-01-01"),
+        (["soon"], "its column day holds what is no day"),
+    ],
+)
+def test_a_parquet_file_of_other_days_is_one_line(tmp_path: Path, day: list[object], says: str) -> None:
+    file = tmp_path / "mine.parquet"
+    pl.DataFrame({**ONE, "day": day}).write_parquet(file)
+    with pytest.raises(HistoryError, match=says), own(file):
+        pass
+
+
+def test_a_day_is_not_named_for_a_file_that_names_its_days(tmp_path: Path) -> None:
+    file = tmp_path / "mine.parquet"
+    history().write_parquet(file)
+    with pytest.raises(HistoryError, match="it has a column of days: leave --day out"), own(file, day=START):
+        pass
+    dated = tmp_path / "2026-11-02.parquet"
+    history().drop("day").write_parquet(dated)
+    with pytest.raises(HistoryError, match="it has the day 2026-11-02"), own(dated):
+        pass
+
+
+MOMENTS = {
+    "2025-01-02T23:30:00-05:00": 3, "2025-01-03T01:00:00+05:30": 2, "2025-01-02 23:59:59.999": 2, "2025-01-05": 5,
+    "2025-01-07T00:00:00Z": 7, "2025-01-08 10:00 UTC": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("csv", [False, True])
+def test_a_moment_is_of_its_day_in_utc(db: Database, tmp_path: Path, csv: bool) -> None:
+    file = tmp_path / "mine"
+    table = pl.DataFrame({"repo_id": [f"a/{n}" for n in range(6)], "likes": range(6), "day": list(MOMENTS)})
+    table.write_csv(file) if csv else table.write_parquet(file, row_group_size=2, statistics=True)
+    with own(file, csv=csv) as parts:
+        keep(db, parts)
+    seen = {name: day.day for name, day in db.rows("SELECT repo_id, day FROM observations")}
+    assert seen == {f"a/{number}": day for number, day in enumerate(MOMENTS.values())}
+
+
+def test_a_name_with_a_wildcard_is_one_file(db: Database, tmp_path: Path) -> None:
+    file = tmp_path / "d[1].csv"
+    file.write_text("day,repo_id,downloads\n2025-02-02,a/x,111\n")
+    (tmp_path / "d1.csv").write_text("day,repo_id,downloads\n2025-02-05,a/y,999\n")
+    with own(file, csv=True) as parts:
+        keep(db, parts)
+    assert db.rows("SELECT repo_id, downloads_30d FROM observations") == [("a/x", 111)]
+
+
+def test_a_day_without_a_model_does_not_keep_the_days_after_it_away(db: Database, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("day,repo_id,downloads\n2025-01-01,foo/bar,1\n2025-01-02,alpha-lab/a,2\n2025-01-03,alpha-lab/a,3\n")
+    with own(file, csv=True) as parts:
+        keep(db, parts, families_only=True, until=date(2025, 1, 1))
+        report = keep(db, parts, families_only=True)
+        assert [(one.day.day, one.verdict) for one in report.written] == [(2, "complete"), (3, "complete")]
+
+
+@pytest.mark.parametrize("count", [2.0**63, float("inf"), 1.5, -1.0])
+def test_a_count_that_is_none_is_set_aside_and_said(db: Database, tmp_path: Path, count: float) -> None:
+    file = tmp_path / "mine.parquet"
+    table = history(1).with_columns(pl.col("downloads_30d").cast(pl.Float64))
+    table[0, "downloads_30d"] = count
+    table.write_parquet(file)
+    with own(file) as parts:
+        (snapshot,) = keep(db, parts).written
+    assert (snapshot.verdict, snapshot.models) == ("partial", 39)
+    assert snapshot.verdict_reason == "1 of 40 rows could not be believed"
+
+
+def test_rows_of_the_same_model_are_not_taken_for_a_whole_day(db: Database, tmp_path: Path) -> None:
+    file = tmp_path / "mine.parquet"
+    history(1).with_columns(hub_id=pl.lit("65a")).write_parquet(file)
+    with own(file) as parts:
+        (snapshot,) = keep(db, parts).written
+    assert (snapshot.verdict, snapshot.models) == ("partial", 1)
+    assert "39 of 40 rows could not be believed or are of the same model" in snapshot.verdict_reason
 
 
 def test_what_others_hold_only_now_and_then_is_null(db: Database, tmp_path: Path) -> None:

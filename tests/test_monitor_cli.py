@@ -612,6 +612,8 @@ def test_when_says_how_sure_the_source_of_a_series_is(run: Run, file: Path, tmp_
         ("day,entity,value\n2026-01-01,A,1\n2026-02-30,A,1\n", "line 3: "),
         ("day,entity,value\n2026-01-01,A,1\n2026-01-01,A,2\n", "A has two values on 2026-01-01"),
         ("day,entity,value\n", "no rows"),
+        ("day,entity,value\n2026-01-01,A,1\n2999-01,A,1\n", "line 3: it is of 2999-01-31; days from 2000-01-01"),
+        ("day,entity,value\n0001-01-01,A,1\n", "line 2: it is of 0001-01-01"),
     ],
 )
 def test_a_series_that_cannot_be_read_is_one_line(
@@ -623,3 +625,14 @@ def test_a_series_that_cannot_be_read_is_one_line(
         sheet.write_text(content)
     one_line(run("backfill", "series", sheet, "--name", "totals", "--config", file), 2, "totals.csv", words)
     assert not (tmp_path / "warehouse.duckdb").exists()
+
+
+def test_a_series_is_one_file_whatever_it_is_called(run: Run, file: Path, tmp_path: Path) -> None:
+    (tmp_path / "x1.csv").write_text("day,entity,value\n2026-01-01,other,1\n")
+    sheet = tmp_path / "x[1].csv"
+    sheet.write_text("day,entity,value\n2026-01-01,mine,1\n")
+    run("backfill", "series", sheet, "--name", "totals", "--config", file)
+    with Database.open(tmp_path / "warehouse.duckdb") as db:
+        assert db.rows("SELECT entity FROM series_values") == [("mine",)]
+    one_line(run("backfill", "series", tmp_path, "--name", "totals", "--config", file), 2, "Is a directory")
+    one_line(run("backfill", "series", sheet, "--name", " ", "--config", file), 2, "--name is empty")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import resource
 import signal
 import subprocess
 import sys
 import time
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +20,7 @@ from past import START, datasets, days, listed, moment
 from spine import configure
 
 from monitor.cli import run
+from monitor.demo import dataset_files
 from monitor.demo.datasets import LocalDatasets
 from warehouse.db import Database
 from warehouse.migrate import migrate
@@ -99,6 +104,59 @@ def test_what_is_missing_or_damaged_is_said(tmp_path: Path, capsys: pytest.Captu
         assert leadchange(config, "backfill", "hub-stats") == 0
 
 
+def test_a_day_of_which_models_are_gone_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (first, table), (second, _) = days(2)
+    with datasets([(first, table), (second, listed(1, 90))]) as local:
+        assert leadchange(configure(tmp_path, local.endpoint), "backfill", "hub-stats") == 3
+    assert "(1 complete, 1 partial)" in capsys.readouterr().out
+
+
+def test_others_text_does_not_reach_the_terminal_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with datasets(days(1)) as local:
+        revision = next(one for one in local.repositories["cfahlgren1/hub-stats"] if "models.parquet" in one.files)
+        odd = pl.DataFrame({"\x1b]0;pwned\x07x\nhub-stats: 7 days written": [1]})
+        local.damage(revision, "models.parquet", lambda _: dataset_files.parquet(odd, rows_a_group=1))
+        assert leadchange(configure(tmp_path, local.endpoint), "backfill", "hub-stats") == 3
+    told = capsys.readouterr()
+    assert "\x1b" not in told.out + told.err
+    assert "\nhub-stats: 7 days written" not in told.out
+    assert r"it has '\x1b]0;pwned\x07x\nhub-stats: 7 days written'" in told.out
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    config = tmp_path / "leadchange.toml"
+    config.write_text(f"[warehouse]\npath = '{tmp_path}/file/w.duckdb'\npublish = '{tmp_path}/file/p.duckdb'\n")
+    assert leadchange(config, "backfill", "parquet", str(own_history(tmp_path / "mine.parquet"))) == 5
+    told = capsys.readouterr()
+    assert "cannot make the folder of" in told.err
+    assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("key", [b"\x04", b"\x03"])
+def test_who_is_asked_may_say_nothing(tmp_path: Path, key: bytes) -> None:
+    config = configure(tmp_path, "http://127.0.0.1:9")
+    code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from monitor.cli import main; main()"
+    command = ["-c", code, "backfill", "parquet"]
+    ours, theirs = pty.openpty()
+    asked = subprocess.Popen(
+        [sys.executable, *command, str(own_history(tmp_path / "mine.parquet")), "--config", str(config)],
+        cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    told = b""
+    while b"begin?" not in told:
+        told += os.read(ours, 4096)
+    os.write(ours, key)
+    assert asked.wait(timeout=30) == 130
+    with contextlib.suppress(OSError):  # a terminal that nobody holds any more
+        while rest := os.read(ours, 4096):
+            told += rest
+    os.close(ours)
+    assert b"Traceback" not in told
+    assert stored(tmp_path) == []
+
+
 def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with LocalDatasets({}) as local:
         config = configure(tmp_path, local.endpoint)
@@ -120,6 +178,12 @@ def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path: Path, capsys: pytest
         (["parquet", "{good}", "--name", "hub"], "--name hub: that is what"),
         (["parquet", "{good}", "--name", "census"], "--name census: that is what"),
         (["parquet", "{good}", "--name", "series:x"], "--name series:x: that is what"),
+        (["parquet", "{good}", "--name", "hub-stats"], "--name hub-stats: that is what"),
+        (["weekly", "--name", "model-pulse"], "--name model-pulse: that is what"),
+        (["parquet", "{good}", "--since", "2025-02-02", "--until", "2025-02-01"], "--since 2025-02-02 is after"),
+        (["weekly", "--since", "2025-02-02", "--until", "2025-02-01"], "--since 2025-02-02 is after"),
+        (["parquet", "{good}", "--day", "2025-02-01"], "it has a column of days: leave --day out"),
+        (["parquet", "{late}"], "it has the day 9999-12-31"),
         (["hubstats"], "No such command 'hubstats'"),
         (["hub-stats", "--since", "yesterday"], "yesterday"),
         (["parquet"], "Missing argument"),
@@ -129,9 +193,10 @@ def test_bad_input_is_one_line_and_an_untouched_warehouse(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
 ) -> None:
     config = configure(tmp_path, "http://127.0.0.1:9")
-    files = {name: tmp_path / f"{name}.parquet" for name in ("nothing", "text", "good", "other")}
+    files = {name: tmp_path / f"{name}.parquet" for name in ("nothing", "text", "good", "other", "late")}
     files["text"].write_text("hello,world\n1,2\n")
     own_history(files["good"])
+    pl.read_parquet(files["good"]).with_columns(day=date(9999, 12, 31)).write_parquet(files["late"])
     pl.DataFrame({"x": [1]}).write_parquet(files["other"])
     filled = [argument.format(**files) for argument in arguments]
     assert leadchange(config, "backfill", *filled) == 2

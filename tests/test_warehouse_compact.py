@@ -181,6 +181,12 @@ def test_the_last_complete_snapshot_of_each_old_week_is_kept() -> None:
         assert prune.run(db, now=midnight(75), keep_daily_days=30) == prune.Summary(0, 0, 0)
 
 
+def test_daily_detail_can_be_kept_for_ever() -> None:
+    with warehouse() as db:
+        keep(db, EVERY_DAY[:50])
+        assert prune.run(db, now=midnight(75), keep_daily_days=10**12).thinned == 0
+
+
 @settings(max_examples=examples(20), deadline=None)
 @given(LOOKS)
 def test_thinning_changes_nothing_of_what_is_kept(looks: list[Look]) -> None:

@@ -243,3 +243,9 @@ def test_in_the_end_there_is_one_range_over_all_definitions(db: Database) -> Non
         "Alpha led Beta first before anybody looked (4 of 4); it does not lead now."
     )
     assert in_one_line("A", "B", []) == "A has not led B under any of 0 definitions."
+
+
+def test_of_many_names_some_are_offered_and_none_as_it_is() -> None:
+    names = [f"name-{number:03}" for number in range(1000)]
+    assert str(NotKnownError("entity", "zzqq", names)).endswith("name-018, name-019 and 980 more")
+    assert str(NotKnownError("entity", "zzqq", ["a\x1b[31m\nb"])).endswith(r"known: 'a\x1b[31m\nb'")

@@ -14,7 +14,7 @@ from warehouse.queries import literal, sql
 from warehouse.store import MODEL_SCHEMA, Models
 
 
-def identify(db: Database, models: str, day: date, target: Path) -> int:
+def identify(db: Database, models: str, day: date, target: Path) -> tuple[int, int]:
     """Say whose the rows of an imported day are. Run inside a transaction.
 
     Args:
@@ -26,18 +26,19 @@ def identify(db: Database, models: str, day: date, target: Path) -> int:
             silent.
 
     Returns:
-        How many were joined to a model of the Hub by name.
+        How many were joined to a model of the Hub by name, and how many rows were left out, for one before them is of
+        the same model.
     """
     with db.view_of("incoming", models):
         db.execute(sql("identify_models"), {"day": day})
-        db.execute(sql("identify_once"))
+        repeated = int(db.value(sql("identify_once")))
         silent = {name for name, rows in db.records(sql("count_said"))[0].items() if not rows}
         sources = {"hub_id": "d"} | dict.fromkeys(silent, "m")
         columns = ", ".join(f"{sources.get(name, 'i')}.{name}" for name in MODEL_SCHEMA)
         db.execute(sql("write_identified", columns=columns, file=literal(str(target))))
     joined = int(db.value(sql("count_joined")))
     db.execute(sql("forget_identified"))
-    return joined
+    return joined, repeated
 
 
 def adopt(db: Database, models: Models) -> int:

@@ -72,10 +72,7 @@ class Database:
         Raises:
             WarehouseError: another process holds it, or it is no file of ours.
         """
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise WarehouseError(f"cannot make the folder of {path}: {error.strerror}") from None
+        make_folder_of(path)
         config = {"storage_compatibility_version": STORAGE_VERSION, **_NO_EXTENSIONS, **_GIVEN_BACK}
         database = cls(_connect(path, read_only=False, config=config), path)
         database._hold_at_most(MEMORY)
@@ -353,6 +350,15 @@ _NO_EXTENSIONS = {"autoinstall_known_extensions": "false", "autoload_known_exten
 
 _GIVEN_BACK = {"allocator_flush_threshold": "16MB", "allocator_bulk_deallocation_flush_threshold": "32MB"}
 """What a query took goes back to the system soon: polars takes turns with DuckDB, and each would hold what it had."""
+
+
+def make_folder_of(path: Path) -> Path:
+    """The folder of a file, made where there is none. Raises WarehouseError."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WarehouseError(f"cannot make the folder of {path}: {error.strerror}") from None
+    return path.parent
 
 
 def _connect(path: Path | None, *, read_only: bool, config: dict[str, str]) -> duckdb.DuckDBPyConnection:

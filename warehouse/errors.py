@@ -52,10 +52,17 @@ class QueryRefusedError(LeadchangeError):
     """A statement that may not run on the published file, or that DuckDB could not run."""
 
 
+_MOST = 20
+"""Names that a message lists."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown `name`: the nearest of the `known` ones, or all when none is near."""
-    names = sorted(known)
+    names = sorted(name if name.isprintable() else ascii(name) for name in known)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known: {', '.join(names)}" if names else "; there are none yet"
+    if not names:
+        return "; there are none yet"
+    more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
+    return f"; known: {', '.join(names[:_MOST])}{more}"

@@ -1,6 +1,8 @@
 -- name: history_of
--- The days of a source that are here, and from which revisions.
-SELECT day, revision, verdict, models FROM snapshots WHERE source = $source;
+-- The days of a source that are here, from which revisions, and whether nothing of such a revision could be read: a day
+-- that holds no model has been measured.
+SELECT day, revision, verdict, max(models) OVER (PARTITION BY revision) = 0 AND measured IS NULL AS unreadable
+FROM snapshots WHERE source = $source;
 
 -- name: identify_models
 -- Whose the rows of an imported day are: by `_id` where the source has one, else by name and dates, else by name alone.
@@ -30,7 +32,7 @@ SELECT i.row, coalesce(i.hub_id, b.hub_id, r.hub_id, 'name:' || lower(i.repo_id)
 FROM incoming AS i LEFT JOIN by_name AS b USING (row) LEFT JOIN renamed AS r USING (row);
 
 -- name: identify_once
--- Of rows that are the same model's, the first is taken.
+-- Of rows that are the same model's, the first is taken; says how many were not.
 DELETE FROM identified AS i
 USING (SELECT hub_id, min(row) AS first FROM identified GROUP BY hub_id HAVING count(*) > 1) AS d
 WHERE i.hub_id = d.hub_id AND i.row > d.first;

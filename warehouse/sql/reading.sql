@@ -46,8 +46,8 @@ SELECT snapshot_id, source, taken_at, day, verdict, verdict_reason, models, requ
 FROM snapshots WHERE $source IS NULL OR source = $source ORDER BY taken_at, snapshot_id;
 
 -- name: freshness
--- When the families were last seen completely (a census does not hide that polling fails), and since when the oldest open
--- delivery waits.
+-- When the families were last seen completely (neither a census nor imported history hides that polling fails), and since
+-- when the oldest open delivery waits.
 SELECT
-    (SELECT max(taken_at) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%' AND source <> 'census'),
+    (SELECT max(taken_at) FROM snapshots WHERE verdict = 'complete' AND source = 'hub'),
     (SELECT min(queued_at) FROM deliveries WHERE status IN ('pending', 'sending'));
