@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
@@ -79,12 +80,31 @@ class _Run:
     outcomes: list[Delivery] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     silenced: int = 0
+    broken: BaseException | None = None
+    """What went wrong first that no channel is to blame for; nothing new is taken then."""
     worded: dict[str, Message] = field(default_factory=dict)
     """Alert id -> what is said about it, whichever channel says it: a picture takes longer than all else."""
 
+    def work_off(self, queues: Sequence[list[Batch]]) -> None:
+        """Send all of them. When something breaks, what is on its way is written down before that is raised."""
+        for queue in queues:
+            self._keep_error(partial(self.begin, queue))
+        while self.running:
+            for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+                self._keep_error(partial(self.finish, future))
+        if self.broken is not None:
+            raise self.broken
+
+    def _keep_error(self, step: Callable[[], None]) -> None:
+        """Do a step; the first error is raised when nothing is on its way any more, so that no receipt is lost."""
+        try:
+            step()
+        except BaseException as error:  # noqa: BLE001 an end that was asked for waits for them, too
+            self.broken = self.broken or error
+
     def begin(self, queue: list[Batch], *, pause: bool = False) -> None:
         """Take the first of a channel's queue that is not silenced, and send it in a thread."""
-        while queue and not self.stop.is_set():
+        while queue and self.broken is None and not self.stop.is_set():
             batch = self._unsilenced(queue.pop(0))
             if batch:
                 self._take(batch, queue, pause=pause)
@@ -226,11 +246,7 @@ def run(
     with ThreadPoolExecutor(max_workers=max(len(waiting), 1), thread_name_prefix="deliver") as pool:
         stop = stop or threading.Event()
         work = _Run(db, outbox, Ledger(db), channels, wording, now, sleep, stop, pool, problems=problems)
-        for name in waiting.keys() & channels.keys():
-            work.begin(waiting[name])
-        while work.running:
-            for future in wait(work.running, return_when=FIRST_COMPLETED).done:
-                work.finish(future)
+        work.work_off([waiting[name] for name in waiting.keys() & channels.keys()])
     sent, dead = (sum(o.status == status for o in work.outcomes) for status in ("sent", "dead"))
     failed, still = len(work.outcomes) - sent - dead, outbox.open()
     held = Counter(delivery.channel for delivery in still if delivery.channel in channels)
@@ -299,7 +315,7 @@ def _refused(
     batch: Batch, health: ChannelHealth, error: ChannelError, now: datetime
 ) -> tuple[list[Delivery], ChannelHealth]:
     """A batch that its provider did not take, and how its channel is doing now."""
-    asked = min(LONGEST_WAIT, timedelta(seconds=error.retry_after)) if error.retry_after is not None else None
+    asked = _asked(error)
     # The message that shows that a channel refuses everything is a dead letter; those after it are spared that.
     gone: Literal["dead", "pending"] = "pending" if error.closed and health.refused_since else "dead"
     failed = [
@@ -307,8 +323,9 @@ def _refused(
             delivery,
             status=gone if error.permanent else "sending" if error.uncertain else "pending",
             last_error=str(error),
+            lease_until=None,
             not_before=now + asked if asked is not None else None,
-            settled=(*delivery.settled, *error.settled),
+            settled=tuple(dict.fromkeys((*delivery.settled, *error.settled))),
         )
         for delivery in batch
     ]
@@ -321,3 +338,10 @@ def _refused(
     elif error.permanent:
         now_known = replace(now_known, refused_since=None, refused_at=None)
     return failed, now_known
+
+
+def _asked(error: ChannelError) -> timedelta | None:
+    """How long the provider asked to be left alone, at most a day: it may name any number."""
+    if error.retry_after is None:
+        return None
+    return timedelta(seconds=min(LONGEST_WAIT.total_seconds(), error.retry_after))

@@ -89,4 +89,6 @@ def due_at(delivery: Delivery, *, patient: bool = True) -> datetime:
 def backoff(delivery: Delivery) -> timedelta:
     """attempts^4 seconds, at most an hour, plus up to a fifth that tells deliveries apart."""
     digest = hashlib.sha256(f"{delivery.alert_id}{delivery.channel}{delivery.attempts}".encode()).digest()
-    return min(LONGEST_BACKOFF, timedelta(seconds=delivery.attempts**4)) * (1 + digest[0] / 255 / 5)
+    # Compared as numbers: what months of attempts come to is more than a timedelta holds.
+    seconds = min(LONGEST_BACKOFF.total_seconds(), delivery.attempts**4)
+    return timedelta(seconds=seconds) * (1 + digest[0] / 255 / 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -13,7 +14,7 @@ from spine import RULE, Inbox, day, hub, judge, listed, look, moment, tell, ware
 
 from alerts.channels import ChannelError, Receipt
 from alerts.message import Message
-from jobs.deliver import LEASE
+from jobs.deliver import LEASE, is_anything_due
 from jobs.turns import LONGEST_BACKOFF, LONGEST_WAIT, backoff, due_at
 from warehouse.db import Database
 from warehouse.ledger import Ledger
@@ -183,6 +184,28 @@ def test_a_provider_cannot_ask_for_more_than_a_day() -> None:
         assert rows(db, "not_before") == [(NOW + LONGEST_WAIT,)]
 
 
+@pytest.mark.parametrize("seconds", [99999999999999999.0, float("inf")])
+def test_whatever_number_a_provider_asks_for_the_others_have_theirs_once(seconds: float) -> None:
+    desk, hostile = Inbox(), Inbox("mail", answers=[ChannelError("answered 429", retry_after=seconds)])
+    with warehouse() as db:
+        queue(db, 1, channels=("desk", "mail"))
+        tell(db, desk, hostile, at=NOW)
+        assert rows(db, "status, not_before") == [("sent", None), ("pending", NOW + LONGEST_WAIT)]
+        tell(db, desk, hostile, at=NOW + 2 * LONGEST_WAIT)
+        assert (len(desk.got), len(hostile.got)) == (1, 1)
+
+
+def test_a_channel_unreachable_for_months_stops_nobody() -> None:
+    desk, gone = Inbox(), Inbox("mail", answers=[ChannelError("cannot connect")])
+    with warehouse() as db:
+        queue(db, 1, channels=("mail",))
+        tell(db, gone, at=NOW)
+        db.execute("UPDATE deliveries SET attempts = 3049")
+        queue(db, 2, channels=("desk", "mail"))
+        assert is_anything_due(db, NOW + HOUR)
+        assert tell(db, desk, gone, at=NOW + 2 * HOUR).sent == 3
+
+
 def test_a_permanent_refusal_is_dead_with_its_reason_and_the_next_goes_out() -> None:
     inbox = Inbox(answers=[ChannelError("no such channel", permanent=True)])
     with warehouse() as db:
@@ -240,6 +263,30 @@ def test_a_crash_between_lease_and_receipt_is_sent_again_once_the_lease_has_run_
         tell(db, second, at=NOW + LEASE + SECOND)
         assert rows(db, "status, attempts, lease_until") == [("sent", 2, None)]
     assert [message.alert_id for message in first.got] == [message.alert_id for message in second.got]
+
+
+def test_what_others_took_is_written_before_what_broke_the_run_is_raised() -> None:
+    broke = threading.Event()
+
+    class Breaks(Dies):
+        def send(self, message: Message) -> Receipt:
+            broke.set()
+            return super().send(message)
+
+    class Slow(Inbox):
+        def send(self, message: Message) -> Receipt:
+            broke.wait(20)
+            time.sleep(0.2)  # until the error of the other is on its way
+            return super().send(message)
+
+    slow = Slow("slow")
+    with warehouse() as db:
+        queue(db, 1, 2, channels=("desk", "slow"))
+        with pytest.raises(KeyboardInterrupt):
+            tell(db, Breaks(), slow, at=NOW)
+        assert rows(db, "channel, status")[2:] == [("slow", "sent"), ("slow", "pending")]
+        tell(db, Inbox(), slow, at=NOW + LEASE + SECOND)
+        assert [message.alert_id for message in slow.got] == ["alert-1", "alert-2"]
 
 
 def test_the_lease_is_on_disk_before_the_message_leaves() -> None:
