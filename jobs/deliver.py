@@ -26,7 +26,7 @@ from typing import Literal
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
 from alerts.message import TELLERS, Message, compose, summary
 from jobs import afterwards
-from jobs.turns import LONGEST_WAIT, Batch, queues
+from jobs.turns import LONGEST_WAIT, Batch, holds_up, queues
 from warehouse.db import Database
 from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox, silenced_by
@@ -167,7 +167,9 @@ class _Run:
     def _message(self, batch: Batch) -> Message:
         if len(batch) > 1:
             alerts = [one for delivery in batch for one in told_by(self.db, delivery)]
-            return self._worded(lambda: self.wording.many(alerts), lambda: summary(alerts, now=self.now()))
+            message = self._worded(lambda: self.wording.many(alerts), lambda: summary(alerts, now=self.now()))
+            have_all = set.intersection(*(set(delivery.settled) for delivery in batch))
+            return replace(message, settled=tuple(sorted(have_all)))
         delivery = batch[0]
         alert, *beside = told_by(self.db, delivery)
         if alert.alert_id not in self.worded or alert.kind in TELLERS:
@@ -189,7 +191,7 @@ class _Run:
         return message
 
     def finish(self, future: Future[Receipt]) -> None:
-        """Write what became of a batch, and begin the channel's next unless this one must be tried again first."""
+        """Write what became of a batch, and begin the channel's next unless that must wait for this one."""
         batch, queue = self.running.pop(future)
         moment = self.now()
         health = self.outbox.health(batch[0].channel)
@@ -209,7 +211,8 @@ class _Run:
             if delivery.status == "dead" and FALLBACK in self.channels:
                 self.outbox.queue(delivery.alert_id, FALLBACK, moment)
         self.outcomes += settled
-        if settled[0].status in ("sent", "dead") and health.refused_since is None:
+        over = settled[0].status in ("sent", "dead") or not holds_up(settled[0])
+        if over and health.refused_since is None:
             self.begin(queue, pause=True)
 
 
@@ -325,7 +328,7 @@ def _refused(
             last_error=str(error),
             lease_until=None,
             not_before=now + asked if asked is not None else None,
-            settled=tuple(dict.fromkeys((*delivery.settled, *error.settled))),
+            settled=tuple(sorted({*delivery.settled, *error.settled})),
         )
         for delivery in batch
     ]

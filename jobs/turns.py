@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from warehouse.records import ChannelHealth, Delivery
@@ -31,6 +31,8 @@ def queues(
 ) -> dict[str, list[Batch]]:
     """What may go out now, by channel. The first that must wait makes the rest of its channel wait: order is kept.
 
+    One that only some of its recipients wait for makes nobody else wait.
+
     Args:
         deliveries: all that are open, each channel's in order.
         now: the time.
@@ -42,10 +44,10 @@ def queues(
     for delivery in deliveries:
         if delivery.channel in blocked:
             continue
-        if not _is_due(delivery, now, patient=patient):
-            blocked.add(delivery.channel)
-        else:
+        if _is_due(delivery, now, patient=patient):
             due[delivery.channel].append(delivery)
+        elif holds_up(delivery):
+            blocked.add(delivery.channel)
     return {name: _batches(queue, now) for name, queue in due.items()}
 
 
@@ -63,19 +65,35 @@ def _is_due(delivery: Delivery, now: datetime, *, patient: bool) -> bool:
     return not _is_near(due_at(delivery, patient=patient) - now)
 
 
+def holds_up(delivery: Delivery) -> bool:
+    """Whether what comes after a delivery that cannot go out now must wait for it.
+
+    It need not when some of its recipients have it: their later news is not kept from them for the sake of the others.
+    """
+    return not delivery.settled or delivery.lease_until is not None or delivery.not_before is not None
+
+
 def _batches(queue: list[Delivery], now: datetime) -> list[Batch]:
-    """One delivery a message; after an outage everything that waited is one summary.
+    """One delivery a message; after an outage everything that waited for the same recipients is one summary.
 
     What went out together and is open stays together, so that it keeps its identity.
     """
-    if not queue:
-        return []
-    first = queue[0]
-    if first.status == "sending":
-        together = [d for d in queue if (d.status, d.last_attempt_at) == (first.status, first.last_attempt_at)]
-        return [together, *_batches([d for d in queue if d not in together], now)]
-    waited = first.attempts > 0 and first.queued_at is not None and now - first.queued_at > OUTAGE
-    return [queue] if waited and len(queue) > 1 else [[delivery] for delivery in queue]
+    batches: dict[Hashable, Batch] = defaultdict(list)
+    late = {frozenset(delivery.settled) for delivery in queue if _waited_long(delivery, now)}
+    for delivery in queue:
+        recipients = frozenset(delivery.settled)
+        if delivery.status == "sending":
+            batches[delivery.last_attempt_at].append(delivery)
+        else:
+            batches[recipients if recipients in late else delivery.alert_id].append(delivery)
+    return list(batches.values())
+
+
+def _waited_long(delivery: Delivery, now: datetime) -> bool:
+    """Whether it has been tried in vain for longer than anybody wants to be told of one by one."""
+    if delivery.status == "sending" or delivery.attempts == 0 or delivery.queued_at is None:
+        return False
+    return now - delivery.queued_at > OUTAGE
 
 
 def due_at(delivery: Delivery, *, patient: bool = True) -> datetime:

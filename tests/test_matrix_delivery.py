@@ -441,6 +441,23 @@ def test_d7_a_recipient_who_cannot_take_it_now_gets_it_later_and_the_other_only_
     assert office.statuses() == [("sent", 2)]
 
 
+def test_d7_a_recipient_who_cannot_take_it_for_days_delays_nobody_and_gets_the_summary_alone(
+    office: Office, people: Collector, postbox: Postbox
+) -> None:
+    postbox.refuses = {BERT: "452 mailbox full"}
+    for number in range(1, 5):
+        people.want(ANNA, news(number), within=MINUTE)
+        office.queue(number)
+        office.deliver()
+        for _ in range(12):
+            office.deliver(after=2 * HOUR)
+    assert office.statuses("DISTINCT status, settled") == [("pending", [ANNA])]
+    postbox.refuses = {}
+    people.want(BERT, f"4 alerts, {day(1)} to {day(4)}", within=2 * HOUR)
+    assert office.deliver(after=2 * HOUR).sent == 4
+    assert office.deliver(after=2 * HOUR).waiting == 0
+
+
 def test_d7_a_recipient_who_does_not_exist_is_noted_and_the_other_has_it(
     office: Office, people: Collector, postbox: Postbox
 ) -> None:
