@@ -18,7 +18,7 @@ judged again, and nothing of the past is news: that is no event of the market.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -91,8 +91,19 @@ def run(
     *,
     now: datetime,
     breaker: int = tell.BREAKER,
+    channels: Collection[str] | None = None,
 ) -> Summary:
-    """Judge every day that the rules have not judged, and queue what they say."""
+    """Judge every day that the rules have not judged, and queue what they say.
+
+    Args:
+        db: the warehouse.
+        boards: what is ranked.
+        rules: what somebody wants told.
+        registry: who belongs to whom.
+        now: the time.
+        breaker: how many alerts of one snapshot are told one by one.
+        channels: the names of those that are configured; None: any. A correction goes to no other.
+    """
     with db.transaction():
         ranked = rank(db, boards, registry)
         rules = naming.run(db, rules, boards, registry)
@@ -101,7 +112,8 @@ def run(
         judged = _judge(ledger, rules, now.date())
         fresh = _settle_all(ledger, judged, {board.name: board.entity for board in boards}, now)
         fresh += _watch_sources(ledger, rules, now)
-        told = tell.run(db, fresh, {rule.name: rule for rule in rules}, {b.name: b for b in boards}, now, breaker)
+        named = {rule.name: rule for rule in rules}
+        told = tell.run(db, fresh, named, {b.name: b for b in boards}, now, breaker, channels)
         days = sum(len(one.states) for one in judged)
         return Summary(ranked, days, told.titles, ledger.count_pending(), told.held)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -60,8 +60,13 @@ def run(
     boards: Mapping[str, Board],
     now: datetime,
     breaker: int = BREAKER,
+    channels: Collection[str] | None = None,
 ) -> Told:
-    """Queue what is new for the channels of its rules. Inside the caller's transaction."""
+    """Queue what is new for the channels of its rules, a correction for those who were told what was wrong.
+
+    Inside the caller's transaction. Nobody is corrected over a channel that is not among `channels` any more; None: all
+    are there.
+    """
     ledger, outbox = Ledger(db), Outbox(db)
     orphans = [Fresh(ledger.alert(one), rules[rule]) for one, rule in ledger.unfold_orphans() if rule in rules]
     fresh = list({item.alert.alert_id: item for item in [*orphans, *fresh]}.values())
@@ -75,12 +80,23 @@ def run(
         held = item.alert.snapshot_id in crowded and item.alert.kind not in _ALWAYS_TOLD
         (mass if held else calm).append(item)
     titles = [_hold(ledger, outbox, [i for i in mass if i.alert.snapshot_id == one], now) for one in sorted(crowded)]
-    folded = _fold(ledger, calm, boards)
+    readers = _readers(outbox, calm, channels)
+    folded = _fold(ledger, calm, boards, readers)
     alone = [item for item in calm if item.alert.alert_id not in folded]
     titles += [alert.title for alert, _ in alone]
-    outbox.queue_all([(alert.alert_id, channel) for alert, rule in alone for channel in rule.channels], now)
+    outbox.queue_all([(alert.alert_id, channel) for alert, _ in alone for channel in readers[alert.alert_id]], now)
     _gather(ledger, outbox, [item for item in alone if _is_past(item.alert, now)], now, breaker)
     return Told(tuple(titles), len(mass))
+
+
+def _readers(outbox: Outbox, items: Sequence[Fresh], channels: Collection[str] | None) -> dict[str, Sequence[str]]:
+    """Alert -> the channels that are to tell it."""
+    readers: dict[str, Sequence[str]] = {alert.alert_id: rule.channels for alert, rule in items}
+    wrong = {alert.alert_id: alert.thread_of for alert, _ in items if alert.kind == "correction"}
+    told = outbox.channels_told(wrong.values()) if wrong else {}
+    for alert_id, about in wrong.items():
+        readers[alert_id] = [one for one in told.get(about, ()) if channels is None or one in channels]
+    return readers
 
 
 def _is_past(alert: Alert, now: datetime) -> bool:
@@ -137,7 +153,9 @@ def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime)
     return mass.title
 
 
-def _fold(ledger: Ledger, items: Sequence[Fresh], boards: Mapping[str, Board]) -> set[str]:
+def _fold(
+    ledger: Ledger, items: Sequence[Fresh], boards: Mapping[str, Board], readers: Mapping[str, Sequence[str]]
+) -> set[str]:
     """Let a country's message tell its families' flips, and a family's its models'; the ids that are told so.
 
     What one detection has to correct is one message to whoever is concerned.
@@ -149,7 +167,8 @@ def _fold(ledger: Ledger, items: Sequence[Fresh], boards: Mapping[str, Board]) -
         same_day[item.alert.confirmed_day].append(item)
     for inner in items:
         if inner.alert.kind == "correction":
-            first = corrections.setdefault(frozenset(inner.rule.channels), inner.alert.alert_id)
+            concerned = frozenset(readers[inner.alert.alert_id])
+            first = corrections.setdefault(concerned, inner.alert.alert_id)
             if first != inner.alert.alert_id:
                 folded[inner.alert.alert_id] = first
         board = boards.get(inner.alert.board)

@@ -83,7 +83,10 @@ class App:
         from jobs import detect  # noqa: PLC0415 see TYPE_CHECKING above
 
         settings = self.settings
-        summary = detect.run(self.db, settings.boards, settings.rules, settings.registry, now=self.now())
+        names = {channel.name for channel in settings.channels}
+        summary = detect.run(
+            self.db, settings.boards, settings.rules, settings.registry, now=self.now(), channels=names
+        )
         self.publish()
         return summary
 

@@ -6,14 +6,18 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from races import LEAD, Race
+from races import LEAD, NOBODY, Race
 from spine import Inbox, day, moment
+from test_silences import silence
 
+from alerts.channels import ChannelError
 from alerts.engine import Event
 from alerts.rules import Rule
+from jobs import detect
 from jobs.detect import _held
 from jobs.reconcile import SAME_STORY, Past, reconcile
 from warehouse.ledger import SlotAlert
+from warehouse.outbox import Outbox
 from warehouse.records import KnownAlert
 
 THREE = LEAD.model_copy(update={"confirm": 3})
@@ -133,6 +137,113 @@ def test_what_fires_is_the_last_word_that_still_counts() -> None:
         assert race.desk.titles == [NEWS]
 
 
+# Who is corrected
+
+BOTH = LEAD.model_copy(update={"channels": ("desk", "mail")})
+
+
+def flipped(race: Race, *others: Inbox) -> None:
+    """B leads from day 1 on, and everybody is told who can be."""
+    race.on(0, A=100, B=90)
+    race.arrive(1, A=100, B=110)
+    race.judge(1)
+    race.tell(1, *others)
+
+
+def take_back(race: Race, *others: Inbox) -> None:
+    """It turns out that B did not."""
+    race.arrive(1, A=100, B=95)
+    race.judge(2)
+    race.tell(2, *others)
+
+
+def test_a_correction_goes_to_who_was_told_whatever_the_rules_channels_are_by_now() -> None:
+    mail = Inbox("mail")
+    with Race() as race:
+        flipped(race)
+        race.rules = (LEAD.model_copy(update={"channels": ("mail",)}),)
+        take_back(race, mail)
+        assert race.desk.titles == [NEWS, CORRECTION]
+        assert mail.got == []
+
+
+def test_who_refused_the_news_for_good_is_not_told_that_it_was_wrong() -> None:
+    mail = Inbox("mail", answers=[ChannelError("too long", permanent=True)])
+    with Race(BOTH) as race:
+        flipped(race, mail)
+        take_back(race, mail)
+        assert race.desk.titles == [NEWS, CORRECTION]
+        assert mail.got == []
+
+
+def test_who_was_told_instead_is_corrected_instead() -> None:
+    console = Inbox("console")
+    with Race() as race:
+        race.desk.answers = [ChannelError("too long", permanent=True)]
+        flipped(race, console)
+        race.tell(1, console)
+        take_back(race, console)
+        assert console.titles == [NEWS, CORRECTION]
+        assert race.desk.got == []
+
+
+def test_who_is_still_to_be_told_is_told_at_once_that_it_did_not_last() -> None:
+    mail = Inbox("mail", answers=[ChannelError("cannot connect")])
+    with Race(BOTH) as race:
+        flipped(race, mail)
+        take_back(race, mail)
+        assert mail.titles == [f"Reverted: {NEWS}"]
+
+
+def test_of_a_mail_that_some_recipients_have_everybody_gets_the_correction() -> None:
+    mail = Inbox("mail", answers=[ChannelError("b is full", settled=("a@example.org",))])
+    with Race(BOTH) as race:
+        flipped(race, mail)
+        take_back(race, mail)
+        assert mail.titles[-1] == CORRECTION
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_what_was_told_when_a_silence_ended_is_corrected_there(fallback: bool) -> None:
+    console = Inbox("console")
+    with Race() as race:
+        race.on(0, A=100, B=90)
+        Outbox(race.db).add_silence(silence(moment(1, 11), 2, rule="lead"))
+        race.on(1, A=100, B=110)
+        if fallback:
+            race.desk.answers = [ChannelError("too long", permanent=True)]
+        for _ in range(2):
+            race.tell(1, console, hour=14)
+        take_back(race, console)
+        told, other = (console, race.desk) if fallback else (race.desk, console)
+        assert [title.split(":")[0] for title in told.titles] == ["Changed while silenced", "Correction"]
+        assert other.got == []
+
+
+def test_a_channel_that_is_gone_is_owed_no_correction() -> None:
+    with Race() as race:
+        flipped(race)
+        race.arrive(1, A=100, B=95)
+        detect.run(race.db, race.boards, race.rules, NOBODY, now=moment(2), channels={"mail"})
+        assert race.tell(2).waiting == 0
+        assert race.desk.titles == [NEWS]
+
+
+def test_two_corrections_for_different_readers_are_two_messages() -> None:
+    mail = Inbox("mail", answers=[ChannelError("too long", permanent=True)])
+    with Race(BOTH) as race:
+        flipped(race, mail)
+        race.arrive(2, A=100, B=90)
+        race.judge(2)
+        race.tell(2, mail)
+        race.arrive(1, A=100, B=90)
+        race.judge(3)
+        race.tell(3, mail)
+        assert (kinds(race.desk), kinds(mail)) == (
+            ["lead_change", "lead_change", "correction", "correction"], ["lead_change", "correction"]
+        )  # fmt: skip
+
+
 # What nobody was told
 
 
@@ -148,8 +259,6 @@ def test_what_nobody_was_told_is_forgotten_without_a_word() -> None:
 
 
 def test_a_message_whose_end_nobody_knows_counts_as_told() -> None:
-    from alerts.channels import ChannelError
-
     with Race() as race:
         race.on(0, A=100, B=90)
         race.desk.answers = [ChannelError("no answer", uncertain=True)]

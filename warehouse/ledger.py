@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from warehouse.db import Database
 from warehouse.flips import Day
-from warehouse.queries import sql
+from warehouse.queries import fragment, sql
 from warehouse.records import Alert, Flip, KnownAlert, Standing
 
 JUDGED_DEPTH = 1000
@@ -253,7 +253,7 @@ class Ledger:
     def known_alerts(self) -> dict[str, list[KnownAlert]]:
         """Rule -> its alerts from its first day on, oldest first. For the rules being judged."""
         found: dict[str, list[KnownAlert]] = defaultdict(list)
-        for row in self.db.records(sql("known_alerts")):
+        for row in self.db.records(sql("known_alerts", told_messages=fragment("told_messages"))):
             found[row.pop("rule")].append(KnownAlert(**row))
         return found
 

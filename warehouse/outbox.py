@@ -6,12 +6,13 @@ In the same file as the alerts, so that one transaction holds them together.
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import datetime
 
 from warehouse.db import Database
-from warehouse.queries import sql
+from warehouse.queries import fragment, sql
 from warehouse.records import Alert, ChannelHealth, Delivery, Silence
 
 _LEASED = ("attempts", "last_attempt_at", "lease_until", "queued_at")
@@ -88,9 +89,14 @@ class Outbox:
             for query in ("revive_deliveries", "readmit_channels"):
                 self.db.execute(sql(query), {"channel": channel})
 
-    def channels_told(self, alert_id: str) -> list[str]:
-        """The channels that took an alert, or may have taken it."""
-        return [row[0] for row in self.db.rows(sql("channels_told"), {"alert_id": alert_id})]
+    def channels_told(self, alerts: Iterable[str]) -> dict[str, list[str]]:
+        """Alert -> the channels that were told it, or may have been, be it within another's message."""
+        told: dict[str, list[str]] = defaultdict(list)
+        query = sql("channels_told", told_messages=fragment("told_messages"))
+        with self.db.rows_as("asked", [(alert_id,) for alert_id in sorted(set(alerts))], {"alert_id": str}):
+            for alert_id, channel in self.db.rows(query):
+                told[alert_id].append(channel)
+        return told
 
     def receipt(self, alert_id: str, channel: str) -> str | None:
         """The provider's own id for a message that it took; None when it gave none, or took none."""

@@ -33,6 +33,11 @@ def sql(name: str, **fragments: str) -> str:
     return text
 
 
+def fragment(name: str) -> str:
+    """The query called `name`, to stand within another one."""
+    return sql(name).rstrip(";")
+
+
 def literal(text: str) -> str:
     """A text as SQL, for where a parameter cannot stand."""
     return "'" + text.replace("'", "''") + "'"

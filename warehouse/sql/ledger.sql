@@ -86,12 +86,7 @@ SELECT board, count(*) FROM rankings JOIN wanted USING (board) WHERE day >= star
 -- name: known_alerts
 -- Alerts of the rules `judging` that are pending, or were confirmed on the first day of each or later; whether somebody was
 -- told, and whether somebody was told that it was wrong.
-WITH told AS (
-    SELECT alert_id FROM deliveries WHERE status IN ('sent', 'sending')
-    UNION
-    SELECT m.alert_id FROM deliveries AS m JOIN deliveries AS d ON d.alert_id = m.told_in AND d.channel = m.channel
-    WHERE d.status IN ('sent', 'sending')
-),
+WITH told AS (SELECT DISTINCT alert_id FROM ({told_messages})),
 spoken AS (
     SELECT a.*, t.alert_id IS NOT NULL AS told
     FROM alerts AS a LEFT JOIN told AS t ON t.alert_id = coalesce(nullif(a.folded_into, ''), a.alert_id)

@@ -4,9 +4,26 @@ INSERT INTO deliveries (alert_id, channel, status, attempts, queued_at)
 SELECT alert_id, channel, 'pending', 0, $queued_at
 FROM wanted ANTI JOIN deliveries USING (alert_id, channel);
 
+-- name: told_messages
+-- Which channels took the message of an alert, or may have taken it, and which alerts those tell that were to be told by
+-- themselves: (alert_id, channel).
+WITH taken AS (
+    SELECT alert_id, channel FROM deliveries WHERE status IN ('sent', 'sending') OR len(settled) > 0
+)
+SELECT alert_id, channel FROM taken
+UNION
+SELECT m.alert_id, t.channel
+FROM deliveries AS m JOIN taken AS t ON t.alert_id = m.told_in
+WHERE m.channel = t.channel OR NOT EXISTS (
+    -- The fallback channel tells what another was to tell.
+    SELECT 1 FROM deliveries AS o WHERE o.told_in = t.alert_id AND o.channel = t.channel);
+
 -- name: channels_told
--- The channels that took an alert.
-SELECT channel FROM deliveries WHERE alert_id = $alert_id AND status IN ('sent', 'sending') ORDER BY channel;
+-- The channels that were told the alerts `asked`, or may have been, be it within another's message.
+WITH told AS ({told_messages})
+SELECT a.alert_id, t.channel
+FROM asked JOIN alerts AS a USING (alert_id) JOIN told AS t ON t.alert_id = coalesce(nullif(a.folded_into, ''), a.alert_id)
+ORDER BY a.alert_id, t.channel;
 
 -- name: open_deliveries
 -- What is not yet delivered, oldest first within each channel; what was wrong is taken back before the next is told.
