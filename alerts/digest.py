@@ -52,26 +52,29 @@ def digest(
     trouble: Sequence[tuple[date, str]],
     now: datetime,
     *,
+    day: date | None = None,
     name: str = "weekly",
     days: int = 7,
     link: str | None = None,
 ) -> Message:
-    """The digest of the days up to `now`.
+    """The digest of the days up to `day`.
 
     Args:
         standings: the boards, in the order in which they are shown.
         movements: what was told in these days.
         contested: the boards that are contested now, each as its alert of that kind.
         trouble: days that brought no complete snapshot, with the reason.
-        now: when it is composed; the same day gives the same `alert_id`.
+        now: when it is composed.
+        day: its last day; that of `now` unless it is composed later. The same day gives the same `alert_id`.
         name: the digest's own name, so that several can go to one channel.
         days: how many it looks back on.
         link: leads to more.
     """
+    day = day or now.date()
     newest = sorted(map(clean, movements), key=lambda alert: (day_of(alert), alert.alert_id), reverse=True)
     shown = [(week, places(week)) for week in standings[:BOARDS]]
     content = Content(
-        headline=_headline(newest, now.date(), days),
+        headline=_headline(newest, day, days),
         lede=_lede(shown),
         kicker="Digest",
         sections=[
@@ -79,24 +82,24 @@ def digest(
             *(_table(week, ranked) for week, ranked in shown),
             *_rest(standings),
             *_lines("Contested", [(headline(in_words(clean(alert))),) for alert in contested]),
-            *_lines("Data trouble", [(day.isoformat(), plain(why, 300)) for day, why in sorted(trouble, reverse=True)]),
+            *_lines("Data trouble", [(one.isoformat(), plain(why, 300)) for one, why in sorted(trouble, reverse=True)]),
         ],
         link=safe_link(link),
     )
     name = plain(name, NAME)
     return from_content(
         content,
-        alert_id=digest_id(name, now.date()),
-        day=now.date(),
+        alert_id=digest_id(name, day),
+        day=day,
         at=now,
         thread=f"digest/{name}",
         data={
             "kind": "digest",
-            "since": (now.date() - timedelta(days=days)).isoformat(),
+            "since": (day - timedelta(days=days)).isoformat(),
             "boards": [_board_data(week, ranked) for week, ranked in shown],
             "alerts": [data_of(alert) for alert in newest],
             "contested": [data_of(clean(alert)) for alert in contested],
-            "trouble": [{"day": day.isoformat(), "reason": plain(why, 300)} for day, why in trouble],
+            "trouble": [{"day": one.isoformat(), "reason": plain(why, 300)} for one, why in trouble],
         },
     )
 

@@ -65,7 +65,7 @@ def as_alert(wanted: Digest, now: datetime) -> Alert:
 
 
 def compose(db: Database, alert: Alert, boards: tuple[str, ...], *, now: datetime, link: str | None = None) -> Message:
-    """The message of a queued digest, from what the warehouse knows of its days."""
+    """The message of a queued digest, from what the warehouse knows of its days; `now` may be long after them."""
     until, since = alert.day, alert.day - timedelta(days=alert.confirm)
     period = {"since": since, "until": until}
     ledger = Ledger(db)
@@ -74,7 +74,8 @@ def compose(db: Database, alert: Alert, boards: tuple[str, ...], *, now: datetim
         [ledger.alert(row[0]) for row in db.rows(sql("digest_alerts"), period)],
         [ledger.alert(row[0]) for row in db.rows(sql("digest_contested"))],
         [(day, reason) for day, reason in db.rows(sql("digest_trouble"), period)],
-        datetime.combine(alert.day, now.timetz()),
+        now,
+        day=alert.day,
         name=alert.entity,
         days=alert.confirm,
         link=link,

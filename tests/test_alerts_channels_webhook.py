@@ -21,11 +21,13 @@ import pydantic
 import pytest
 from alert_samples import HOSTILE, sent
 from fake_web import SILENCE, FakeWeb, make_certificate, running
+from spine import moment, warehouse
 
 from alerts.channels import ChannelError
 from alerts.channels.base import Reconciling
 from alerts.channels.guard import kind, resolve
 from alerts.channels.webhook import VERSION, Webhook, WebhookSettings, body
+from jobs import digest
 from warehouse.errors import LeadchangeError
 
 PATH = "/hook/T0P-SECRET-PATH?key=T0P-SECRET-KEY"
@@ -91,6 +93,17 @@ def test_the_signature_is_of_the_time_and_the_body(web: FakeWeb, channel: Webhoo
     expected = hmac.new(SIGNING.encode(), f"{moment}.".encode() + asked.body, hashlib.sha256).hexdigest()
     assert given == expected
     assert int(moment) == int(sent().at.timestamp())
+
+
+def test_a_digest_that_was_held_up_over_midnight_is_signed_with_the_time_of_its_sending(
+    web: FakeWeb, channel: Webhook
+) -> None:
+    queued, now = moment(0, 23), moment(1, 1, 30)
+    weekly = digest.as_alert(digest.Digest(name="weekly"), queued)
+    with warehouse() as db:
+        channel.send(digest.compose(db, weekly, (), now=now))
+    assert web.asked[0].headers["leadchange-signature"].startswith(f"t={int(now.timestamp())},")
+    assert json.loads(web.asked[0].body)["day"] == str(queued.date())
 
 
 def test_without_a_secret_nothing_is_signed(web: FakeWeb, open_webhook: Callable[..., Webhook]) -> None:

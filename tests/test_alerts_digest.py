@@ -106,6 +106,13 @@ def test_a_digest_is_the_same_all_day_and_another_by_another_name() -> None:
     assert digest([], [], [], [], NOW).alert_id != digest([], [], [], [], NOW + timedelta(days=1)).alert_id
 
 
+def test_a_digest_that_is_sent_a_day_late_is_of_its_own_days_and_of_the_moment_it_is_composed() -> None:
+    late = NOW + timedelta(days=1)
+    made = digest([], [], [], [], late, day=TODAY)
+    assert (made.at, made.day, made.data["since"]) == (late, TODAY, str(BEFORE))
+    assert (made.title, made.alert_id) == (digest([], [], [], [], NOW).title, digest([], [], [], [], NOW).alert_id)
+
+
 def test_too_much_is_counted_not_shown() -> None:
     many = [BoardWeek(standing(f"board{n}", a=1.0)) for n in range(60)]
     made = digest(many, [alert(alert_id=str(n)) for n in range(50)], [], [(TODAY, "why")] * 30, NOW)
