@@ -152,7 +152,7 @@ class _Run:
         """Note that a delivery is not sent, by whose wish, and whether it is told afterwards."""
         why = f"silenced by {silence.author} until {silence.ends_at:%Y-%m-%d %H:%M}: {silence.reason}"
         muted = replace(delivery, status="dead", last_error=why, told_in="" if silence.afterwards else None)
-        self.outbox.settle(muted, self.outbox.health(delivery.channel))
+        self.outbox.settle([muted], self.outbox.health(delivery.channel), now=self.now())
         self.ledger.set_state([delivery.alert_id], "silenced")
         self.silenced += 1
 
@@ -161,7 +161,7 @@ class _Run:
         if afterwards.still_to_tell(self.db, delivery, now=self.now()):
             return True
         dropped = replace(delivery, status="dead", last_error="nothing of it is left to tell")
-        self.outbox.settle(dropped, self.outbox.health(delivery.channel))
+        self.outbox.settle([dropped], self.outbox.health(delivery.channel), now=self.now())
         return False
 
     def _message(self, batch: Batch) -> Message:
@@ -206,10 +206,8 @@ class _Run:
             if health.refused_since is not None:
                 self.outbox.readmit(health.channel)
             health = ChannelHealth(health.channel, last_sent_at=moment)
-        for delivery in settled:
-            self.outbox.settle(delivery, health, receipt=receipt.id)
-            if delivery.status == "dead" and FALLBACK in self.channels:
-                self.outbox.queue(delivery.alert_id, FALLBACK, moment)
+        fallback = FALLBACK if FALLBACK in self.channels else ""
+        self.outbox.settle(settled, health, now=moment, receipt=receipt.id, fallback=fallback)
         self.outcomes += settled
         over = settled[0].status in ("sent", "dead") or not holds_up(settled[0])
         if over and health.refused_since is None:

@@ -21,7 +21,7 @@ from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseBusyError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
-from warehouse.publish import publish, publish_both
+from warehouse.publish import is_behind, publish, publish_both
 from warehouse.records import Alert, Delivery, Listing
 
 if TYPE_CHECKING:  # a process does one job, and what the others need takes longer to import than most of them take
@@ -91,11 +91,12 @@ class App:
         return summary
 
     def deliver(self, *, patient: bool = True, stop: threading.Event | None = None) -> deliver.Summary:
-        """Send what is due, and publish if anything was. A channel that cannot be built keeps no other from sending."""
+        """Send what is due, and publish what came of it. A channel that cannot be built keeps no other from sending."""
         channels, broken = build_all(self.settings.channels)
         wording = deliver.Wording(self.message, self.summary)
         summary = deliver.run(self.db, channels, wording, now=self.now, sleep=time.sleep, patient=patient, stop=stop)
-        if summary.sent or summary.failed or summary.dead or summary.silenced:
+        # Not only what was sent: what was muted anew, queued, or done before somebody killed us is news to readers too.
+        if is_behind(self.db, self.settings.warehouse.publish):
             self.publish()
         return replace(summary, problems=(*broken, *summary.problems))
 

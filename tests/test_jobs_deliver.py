@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -302,6 +303,25 @@ def test_the_lease_is_on_disk_before_the_message_leaves() -> None:
         cursor = db.cursor()
         tell(db, Looks(), at=NOW)
     assert seen == [("sending", 1)]
+
+
+def test_a_dead_letter_is_written_with_what_the_console_is_to_tell_of_it_or_not_at_all() -> None:
+    """The process ends while it queues that: the letter is not dead yet, and is tried again."""
+
+    class Ends(Outbox):
+        def queue_all(self, wanted: Iterable[tuple[str, str]], now: datetime) -> None:
+            raise KeyboardInterrupt
+
+    console, no = Inbox("console"), ChannelError("too long", permanent=True)
+    with warehouse() as db, pytest.MonkeyPatch.context() as patch:
+        queue(db, 1)
+        patch.setattr("jobs.deliver.Outbox", Ends)
+        with pytest.raises(KeyboardInterrupt):
+            tell(db, Inbox(answers=[no]), console, at=NOW)
+        patch.undo()
+        for minutes in (6, 7):
+            tell(db, Inbox(answers=[no]), console, at=NOW + timedelta(minutes=minutes))
+        assert rows(db, "channel, status") == [("console", "sent"), ("desk", "dead")]
 
 
 # When a delivery is due

@@ -18,6 +18,8 @@ from test_monitor_cli import Done, Run, run
 
 from monitor import config
 from monitor.wiring import open_app
+from warehouse.outbox import Outbox
+from warehouse.records import Silence
 
 __all__ = ["run"]
 
@@ -40,6 +42,7 @@ channels = ["outbox"]
 boards = ["families"]
 """
 
+HOUR = timedelta(hours=1)
 PATH = "/hooks/theSecretOfTheHook"
 NEWS = "Beta takes the lead from Alpha on families"
 
@@ -155,6 +158,23 @@ def test_a_test_message_that_is_taken_opens_the_channel_again(desk: Desk) -> Non
     assert "refuses" not in desk("check").err
     assert desk("deliver").code == 0
     assert desk.to_the_hook()["status"] == "sent"
+
+
+def test_what_a_run_changes_without_sending_anything_is_published_too(desk: Desk) -> None:
+    """What a silence muted waits for the hook, and is muted anew before that has heard of it."""
+    now = datetime.now(UTC)
+    first, again = (Silence(name, "the-lab", "", "", now, now + HOUR, "anna", "we know") for name in ("first", "again"))
+    with open_app(config.load(desk.file)) as app:
+        app.write(lambda db: Outbox(db).add_silence(first))
+        app.deliver()
+        desk.web.answer(503, "later")
+        app.write(lambda db: Outbox(db).expire_silence("first", datetime.now(UTC)))
+        assert app.deliver().failed == 1
+        app.write(lambda db: Outbox(db).add_silence(again))
+        app.deliver(patient=False)
+    rows = {row["alert_id"]: row for row in desk.json("deliveries") if row["channel"] == "hook"}
+    (teller,) = [row for alert_id, row in rows.items() if str(alert_id).startswith("sil-")]
+    assert (teller["status"], teller["last_error"]) == ("dead", "nothing of it is left to tell")
 
 
 def test_a_digest_can_be_looked_at_without_sending_it(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -15,7 +16,7 @@ from spine import held_elsewhere, hub, judge, listed, look, warehouse
 
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
-from warehouse.publish import RELATIONS, publish
+from warehouse.publish import RELATIONS, is_behind, publish
 
 ROOT = Path(__file__).parent.parent
 DUCKDB15 = ROOT / ".duckdb15"
@@ -56,6 +57,21 @@ def test_the_copy_holds_what_the_warehouse_holds(folder: Path) -> None:
         kept = {relation: db.rows(f"FROM {relation} ORDER BY ALL") for relation in RELATIONS}
     assert copied == kept
     assert all(copied[name] for name in ("snapshots", "models", "standings", "flips", "alerts", "deliveries"))
+
+
+def test_a_copy_is_behind_when_anything_told_is_other_than_it_says(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "w.duckdb", tmp_path)
+    target = tmp_path / "adoption.duckdb"
+    with Database.open(tmp_path / "w.duckdb") as db:
+        assert is_behind(db, target)
+        publish(db, target)
+        assert not is_behind(db, target)
+        db.execute("UPDATE deliveries SET last_error = 'muted anew'")
+        assert is_behind(db, target)
+        publish(db, target)
+        assert not is_behind(db, target)
+        target.write_bytes(b"no database")
+        assert is_behind(db, target)
 
 
 def test_the_daemons_own_rows_are_not_published(folder: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -60,19 +60,40 @@ class Outbox:
                 taken.append(mine)
         return taken
 
-    def settle(self, delivery: Delivery, health: ChannelHealth, *, receipt: str | None = None) -> None:
-        """Write what became of an attempt: `delivery` and its channel as they are now, and the provider's own id.
+    def settle(
+        self,
+        deliveries: Sequence[Delivery],
+        health: ChannelHealth,
+        *,
+        now: datetime,
+        receipt: str | None = None,
+        fallback: str = "",
+    ) -> None:
+        """Write what became of an attempt, all of it or nothing.
 
         What was muted and is told by this message is sent with it.
+
+        Args:
+            deliveries: those that went out together, as they are now.
+            health: their channel, as it is now.
+            now: the time.
+            receipt: the provider's own id for the message.
+            fallback: the channel, if any, that is told what was refused for good.
         """
-        row = {name: value for name, value in asdict(delivery).items() if name not in _LEASED}
         with self.db.transaction():
-            self.db.execute(sql("settle_delivery"), row | {"settled": list(delivery.settled), "receipt": receipt})
-            if delivery.status == "sent":
-                told = {name: row[name] for name in ("alert_id", "channel", "sent_at")}
-                self.db.execute(sql("settle_muted"), told | {"receipt": receipt})
+            for delivery in deliveries:
+                self._settle(delivery, receipt)
             self.db.execute(sql("forget_health"), {"channel": health.channel})
             self.db.execute(sql("write_health"), asdict(health))
+            if fallback:
+                self.queue_all([(one.alert_id, fallback) for one in deliveries if one.status == "dead"], now)
+
+    def _settle(self, delivery: Delivery, receipt: str | None) -> None:
+        row = {name: value for name, value in asdict(delivery).items() if name not in _LEASED}
+        self.db.execute(sql("settle_delivery"), row | {"settled": list(delivery.settled), "receipt": receipt})
+        if delivery.status == "sent":
+            told = {name: row[name] for name in ("alert_id", "channel", "sent_at")}
+            self.db.execute(sql("settle_muted"), told | {"receipt": receipt})
 
     def health(self, channel: str) -> ChannelHealth:
         """How a channel is doing; as new when it never sent anything."""

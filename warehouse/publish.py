@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -75,6 +75,9 @@ VIEWS = ("observations", "standings")
 RELATIONS = (*(table.relation for table in TABLES), *VIEWS)
 """What is published; everything else is the daemon's own."""
 
+TOLD = ("alerts", "deliveries", "silences", "channel_health")
+"""Those of them that telling changes."""
+
 SMALL = 16 * 2**20
 """Bytes up to which a copy is sooner written anew than compared."""
 
@@ -133,6 +136,25 @@ def publish_both(db: Database, target: Path, *, small: int = SMALL, most: int = 
         whole = whole + 1 if publish(db, target, small=small, most=most) else 0
         times += 1
     return times
+
+
+def is_behind(db: Database, target: Path, relations: Iterable[str] = TOLD) -> bool:
+    """Whether the published file says otherwise about some small relations than the warehouse `db` does.
+
+    Also when there is none that can be read.
+    """
+    if not target.is_file():
+        return True
+    try:
+        with _attached(db, target, " (READ_ONLY)"):
+            return any(_sign(db, name) != _sign(db, f"published.{name}") for name in relations)
+    except WarehouseError:
+        return True
+
+
+def _sign(db: Database, relation: str) -> list[tuple[object, ...]]:
+    """What is another when anything in a relation is."""
+    return db.rows(sql("parts", key="0", sign="sum(hash(t))", relation=relation))
 
 
 def _forget_drafts(target: Path) -> None:
