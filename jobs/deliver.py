@@ -16,7 +16,7 @@ import logging
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ from typing import Literal
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
 from alerts.message import TELLERS, Message, compose, summary
 from jobs import afterwards
-from jobs.turns import LONGEST_WAIT, Batch, holds_up, queues
+from jobs.turns import LONGEST_WAIT, Batch, due_at, holds_up, queues
 from warehouse.db import Database
 from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox, silenced_by
@@ -61,6 +61,13 @@ class Summary:
     silenced: int = 0
     held: int = 0
     """Of those waiting, the ones whose channel refuses everything."""
+    missing: tuple[str, ...] = ()
+    """Channels that some wait for and that are not configured, or could not be built."""
+
+    @property
+    def undelivered(self) -> int:
+        """How many were to be delivered and are not, for whatever reason."""
+        return self.waiting + self.dead
 
 
 @dataclass
@@ -241,27 +248,41 @@ def run(
     if FALLBACK in channels:
         outbox.queue_instead(FALLBACK, now())
     refusing = {health.channel: health for health in outbox.refusing()}
-    waiting = queues(outbox.open(), now(), patient=patient, refusing=refusing)
-    missing = sorted(waiting.keys() - channels.keys())
-    problems = [f"{name}: no working channel of this name is configured; its alerts wait" for name in missing]
+    opened = outbox.open()
+    waiting = queues(opened, now(), patient=patient, refusing=refusing)
+    problems = _homeless(opened, channels) + ([] if patient else _put_off(opened, waiting, channels))
     with ThreadPoolExecutor(max_workers=max(len(waiting), 1), thread_name_prefix="deliver") as pool:
         stop = stop or threading.Event()
         work = _Run(db, outbox, Ledger(db), channels, wording, now, sleep, stop, pool, problems=problems)
         work.work_off([waiting[name] for name in waiting.keys() & channels.keys()])
+    return _summed_up(work)
+
+
+def _summed_up(work: _Run) -> Summary:
+    """What became of the outbox in a run that is over."""
     sent, dead = (sum(o.status == status for o in work.outcomes) for status in ("sent", "dead"))
-    failed, still = len(work.outcomes) - sent - dead, outbox.open()
-    held = Counter(delivery.channel for delivery in still if delivery.channel in channels)
-    refused = [health for health in outbox.refusing() if held[health.channel]]
+    failed, still = len(work.outcomes) - sent - dead, work.outbox.open()
+    held = Counter(delivery.channel for delivery in still if delivery.channel in work.channels)
+    refused = [health for health in work.outbox.refusing() if held[health.channel]]
     lines = [in_words(health, held[health.channel]) for health in refused]
-    holding = sum(held[health.channel] for health in refused)
-    return Summary(sent, failed, dead, len(still), (*work.problems, *lines), work.silenced, holding)
+    return Summary(
+        sent,
+        failed,
+        dead,
+        len(still),
+        (*work.problems, *lines),
+        work.silenced,
+        held=sum(held[health.channel] for health in refused),
+        missing=_missing(still, work.channels),
+    )
 
 
-def is_anything_due(db: Database, now: datetime) -> bool:
-    """Whether there is anything to do, be it that a silence is over."""
+def is_anything_due(db: Database, now: datetime, *, without: Collection[str] = ()) -> bool:
+    """Whether there is anything to do, be it that a silence is over; what waits for channels `without` use is not."""
     outbox = Outbox(db)
     refusing = {health.channel: health for health in outbox.refusing()}
-    return bool(queues(outbox.open(), now, patient=True, refusing=refusing) or afterwards.free(db, now))
+    waiting = [delivery for delivery in outbox.open() if delivery.channel not in without]
+    return bool(queues(waiting, now, patient=True, refusing=refusing) or afterwards.free(db, now))
 
 
 def told_by(db: Database, delivery: Delivery) -> list[Alert]:
@@ -280,6 +301,27 @@ def in_words(health: ChannelHealth, held: int) -> str:
         f"{health.channel}: refuses whatever it is sent since {health.refused_since:%Y-%m-%d %H:%M} UTC "
         f"({health.last_error}), {waiting}: mend it, then `leadchange send-test {health.channel}`"
     )
+
+
+def _missing(deliveries: Iterable[Delivery], channels: Container[str]) -> tuple[str, ...]:
+    """The channels that deliveries wait for and that are not there."""
+    return tuple(sorted({one.channel for one in deliveries if one.channel not in channels}))
+
+
+def _homeless(deliveries: Iterable[Delivery], channels: Container[str]) -> list[str]:
+    """A line on each channel that deliveries wait for in vain (pure)."""
+    missing = _missing(deliveries, channels)
+    return [f"{name}: no working channel of this name is configured; its alerts wait" for name in missing]
+
+
+def _put_off(deliveries: Sequence[Delivery], due: Container[str], channels: Container[str]) -> list[str]:
+    """A line on each channel that is left alone though somebody asked for its messages: until when, and why (pure)."""
+    firsts = {one.channel: one for one in reversed(deliveries) if one.channel in channels and one.channel not in due}
+    return [
+        f"{name}: left alone until {due_at(first, patient=False):%Y-%m-%d %H:%M:%S} UTC: "
+        f"{first.last_error or 'somebody else is sending'}"
+        for name, first in sorted(firsts.items())
+    ]
 
 
 def _sender(channel: Channel, message: Message, *, uncertain: bool) -> Callable[[], Receipt]:

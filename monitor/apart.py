@@ -41,6 +41,8 @@ class Answer:
     """Why it did not come to running."""
     known: Mapping[str, LastRun | None] = field(default_factory=dict)
     """Job -> its last run; only OPEN says."""
+    unable: frozenset[str] | None = None
+    """Channels that messages wait for and that cannot be used; None when it delivered nothing and does not know."""
 
 
 class Apart:

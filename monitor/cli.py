@@ -173,7 +173,7 @@ def deliver() -> None:
     for problem in summary.problems:
         say(problem)
     say(f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused for good, {summary.waiting} waiting")
-    if summary.failed or summary.dead or summary.held:
+    if summary.undelivered:
         raise typer.Exit(4)
 
 

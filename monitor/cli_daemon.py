@@ -21,9 +21,13 @@ def run(
 
     chosen = settings()
     if once:
-        outcome = daemon.once(chosen)
-        say(outcome)
-        raise typer.Exit(3 if outcome.startswith(("partial", "failed")) else 0)
+        snapshot, told = daemon.once(chosen)
+        for problem in told.problems:
+            say(problem)
+        say(f"{snapshot.verdict}: {snapshot.verdict_reason}; {told.sent} sent, {told.waiting} waiting")
+        if snapshot.verdict in ("partial", "failed"):
+            raise typer.Exit(3)
+        raise typer.Exit(4 if told.undelivered else 0)
     logs.configure()
     daemon.run(chosen, serve=web)
 

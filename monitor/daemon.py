@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import FrameType
 
+from jobs.deliver import Summary as Delivered
 from jobs.deliver import is_anything_due
 from jobs.schedule import Job, LastRun, due_slot, ticking
+from jobs.turns import LONGEST_BACKOFF
 from monitor import systemd
 from monitor.apart import OPEN, Answer, Apart, Task
 from monitor.clock import utc_now
@@ -27,6 +29,7 @@ from monitor.web.published import Published
 from warehouse.errors import WarehouseError
 from warehouse.holding import held
 from warehouse.outbox import Outbox
+from warehouse.records import Snapshot
 
 log = logging.getLogger("leadchange")
 
@@ -63,6 +66,10 @@ class Daemon:
     """Held while a job has the warehouse."""
     unsure: bool = False
     """A job did not end well: the published file may not show what the outbox holds."""
+    unable: frozenset[str] = frozenset()
+    """Channels that messages wait for and that the last job to tell anything could not use."""
+    unable_at: datetime | None = None
+    """When that was."""
 
     def jobs(self) -> list[Job]:
         """What is done when: the whole daemon in one list."""
@@ -97,6 +104,8 @@ class Daemon:
     def _note(self, name: str, slot: datetime, answer: Answer | None) -> None:
         """Keep what came of a job; one that did not end by itself is tried again as one that failed."""
         self.unsure = answer is None or not answer.done
+        if answer is not None and answer.unable is not None:
+            self.unable, self.unable_at = answer.unable, self.now()
         if answer is not None and answer.problem is None:
             self.last[name] = answer.last
             self.ended.pop(name, None)
@@ -114,12 +123,17 @@ class Daemon:
         return self.settings.hub.deadline_seconds + MARGIN_SECONDS if name in ("collect", "deliver") else LONG_SECONDS
 
     def anything_to_deliver(self) -> bool:
-        """Whether a message is due; seldom one is, and a process every minute would be a waste."""
+        """Whether a message is due; seldom one is, and a process every minute would be a waste.
+
+        So would one be for a channel that cannot be used: whether somebody mended it is tried once an hour.
+        """
         if self.unsure:
             return True
+        now = self.now()
+        lately = self.unable_at is not None and timedelta(0) <= now - self.unable_at < LONGEST_BACKOFF
         try:
             with self.published.browsing() as browsing:
-                return is_anything_due(browsing.db, self.now())
+                return is_anything_due(browsing.db, now, without=self.unable if lately else ())
         except WarehouseError:
             return True
 
@@ -211,8 +225,8 @@ def _opened(daemon: Daemon) -> Mapping[str, LastRun | None]:
     return answer.known
 
 
-def once(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> str:
-    """Collect, judge and deliver one time, for those who have a cron of their own; what came of it.
+def once(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> tuple[Snapshot, Delivered]:
+    """Collect, judge and deliver one time, for those who have a cron of their own; what was seen, and what told.
 
     Raises:
         LeadchangeError: whatever went wrong, with its exit code.
@@ -222,8 +236,7 @@ def once(settings: Settings, *, now: Callable[[], datetime] = utc_now) -> str:
     with open_app(settings, now=now) as app:
         snapshot = app.collect().snapshot
         app.detect()
-        summary = app.deliver(patient=False)
-    return f"{snapshot.verdict}: {snapshot.verdict_reason}; {summary.sent} sent, {summary.waiting} waiting"
+        return snapshot, app.deliver(patient=False)
 
 
 def _clock_offset(now: datetime) -> float:

@@ -18,12 +18,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from multiprocessing.connection import Connection
 
+from jobs.deliver import Summary as Delivered
 from jobs.digest import Digest
 from jobs.hub_base import WalkCancelled
 from jobs.schedule import LastRun, due_slot
 from monitor import logs
 from monitor.apart import OPEN, Answer, Task
-from monitor.wiring import App, open_app
+from monitor.wiring import App, build_all, open_app
 from warehouse.errors import LeadchangeError, WarehouseError
 from warehouse.records import Snapshot
 from warehouse.runs import Runs
@@ -43,6 +44,8 @@ class Work:
 
     app: App
     stop: threading.Event = field(default_factory=threading.Event)
+    told: list[Delivered] = field(default_factory=list)
+    """What came of each time that it delivered."""
 
     def plan(self) -> dict[str, Callable[[], str]]:
         """Job -> what it does, and says of it."""
@@ -70,7 +73,8 @@ class Work:
             runs.forget(name, slot)
             return Answer(last, done=False)
         runs.end(name, slot, now=self.app.now(), ok=ok, outcome=outcome)
-        return Answer(LastRun(slot, self.app.now(), ok=ok, tries=tries), done=ok)
+        unable = frozenset(self.told[-1].missing) if self.told else None
+        return Answer(LastRun(slot, self.app.now(), ok=ok, tries=tries), done=ok, unable=unable)
 
     def _attempt(self, name: str, work: Callable[[], str]) -> tuple[bool, str]:
         """Do the work; whatever it raises is noted and logged."""
@@ -115,11 +119,19 @@ class Work:
     def _judge(self) -> None:
         """Judge what is there, and tell."""
         self.app.detect()
-        self.app.deliver(stop=self.stop)
+        self._tell()
+
+    def _tell(self) -> Delivered:
+        """Send what is due, and log why something is not delivered."""
+        summary = self.app.deliver(stop=self.stop)
+        self.told.append(summary)
+        for problem in summary.problems:
+            log.warning(problem)
+        return summary
 
     def _deliver(self) -> str:
         """Send what is due."""
-        summary = self.app.deliver(stop=self.stop)
+        summary = self._tell()
         return f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused, {summary.waiting} waiting"
 
 
@@ -146,6 +158,8 @@ def perform(task: Task, stop: threading.Event, now: Callable[[], datetime]) -> A
         if task.job != OPEN:
             return Work(app, stop).turn(task.job, task.cron)
         app.publish()
+        for problem in build_all(app.settings.channels)[1]:
+            log.warning(problem)
         return Answer(None, done=True, known={name: _last(Runs(app.db), name) for name in Work(app).plan()})
 
 

@@ -80,7 +80,17 @@ def test_a_channel_that_is_not_configured_keeps_its_alerts_waiting() -> None:
         summary = tell(db, inbox, at=NOW)
         assert (summary.sent, summary.waiting) == (1, 1)
         assert any("gone" in problem and "wait" in problem for problem in summary.problems)
+        assert (summary.missing, summary.undelivered) == (("gone",), 1)
         assert rows(db) == [("alert-1", "desk", "sent", 1), ("alert-1", "gone", "pending", 0)]
+
+
+def test_what_waits_for_a_channel_that_cannot_be_used_is_not_due() -> None:
+    with warehouse() as db:
+        queue(db, 1, channels=("gone",))
+        assert is_anything_due(db, NOW)
+        assert not is_anything_due(db, NOW, without={"gone"})
+        queue(db, 2)
+        assert is_anything_due(db, NOW, without={"gone"})
 
 
 # What fails
@@ -175,6 +185,16 @@ def test_a_provider_that_asks_to_be_left_alone_is_left_alone(patient: bool) -> N
         tell(db, inbox, at=NOW + 601 * SECOND, patient=patient)
         assert [message.alert_id for message in inbox.got] == ["alert-1", "alert-2"]
         assert rows(db, "not_before") == [(None,), (None,)]
+
+
+def test_who_asks_for_messages_is_told_until_when_their_channel_is_left_alone() -> None:
+    inbox = Inbox(answers=[ChannelError("answered 429", retry_after=600)])
+    with warehouse() as db:
+        queue(db, 1, 2)
+        tell(db, inbox, at=NOW)
+        summary = tell(db, inbox, at=NOW + 60 * SECOND, patient=False)
+        assert (summary.failed, summary.undelivered) == (0, 2)
+        assert summary.problems == ("desk: left alone until 2026-05-10 10:10:00 UTC: answered 429",)
 
 
 def test_a_provider_cannot_ask_for_more_than_a_day() -> None:

@@ -132,6 +132,25 @@ def test_retry_of_a_name_that_nothing_has_offers_the_nearest(desk: Desk) -> None
     assert (done.code, done.err.strip()) == (2, "no delivery to channel is called 'hok'; did you mean 'hook'?")
 
 
+def test_what_waits_for_a_channel_that_cannot_be_built_has_failed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOOK_URL")
+    for command in (["deliver"], ["run", "--once"]):
+        done = desk(*command)
+        assert done.code == 4
+        assert "hook: " in done.err
+        assert "HOOK_URL" in done.err
+    assert desk.to_the_hook()["status"] == "pending"
+
+
+@pytest.mark.parametrize("answer", [400, 404, 429, 503])
+def test_once_says_what_is_not_delivered(desk: Desk, answer: int) -> None:
+    desk.web.answer(answer, "not now")
+    done = desk("run", "--once")
+    assert done.code == 4
+    assert f"hook: the webhook answered {answer}" in done.err
+    assert desk("run", "--once").code == 0
+
+
 def test_a_channel_that_refuses_everything_is_said_so_everywhere(desk: Desk) -> None:
     desk.web.answer(404, f"no hook at {PATH}")
     assert desk("deliver").code == 4

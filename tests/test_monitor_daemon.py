@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
 import httpx
 import pytest
-from spine import listed
+from spine import configure, listed
+from test_jobs_deliver import alert
 
 from monitor import cli
 from monitor.apart import OPEN
@@ -25,6 +27,15 @@ from monitor.daemon import Daemon
 from monitor.demo.hub import LocalHub
 from monitor.web.published import Published
 from warehouse.db import Database
+from warehouse.ledger import Ledger
+from warehouse.outbox import Outbox
+
+MISSING = """
+[[channel]]
+name = "hook"
+type = "webhook"
+url_env = "NO_SUCH_VARIABLE"
+"""
 
 LEADCHANGE = str(Path(sys.executable).parent / "leadchange")
 
@@ -205,6 +216,30 @@ def test_a_job_that_hangs_is_ended_and_said_until_one_ends_by_itself(
     assert hub.requests > asked
     assert snapshots(config) == [("complete", 2)]
     assert running.health().reasons == ()
+
+
+def test_a_channel_that_cannot_be_built_is_said_and_costs_a_process_an_hour(
+    tmp_path: Path, hub: LocalHub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = load(configure(tmp_path, hub.endpoint, more=MISSING), {})
+    clock, begun = [utc_now()], []
+    running = Daemon(settings, lambda: clock[0], Published(settings.warehouse.publish))
+    ask = running.ask
+    monkeypatch.setattr(running, "ask", lambda name, cron: begun.append(name) or ask(name, cron))
+    ask(OPEN)
+    assert "NO_SUCH_VARIABLE" in capfd.readouterr().err
+    with Database.open(settings.warehouse.path) as db, db.transaction():
+        Ledger(db).write_alert(alert(1), slot="lead", now=clock[0])
+        Outbox(db).queue("alert-1", "hook", clock[0])
+    ask(OPEN)
+    for _ in range(3):
+        running.turn("deliver", "* * * * *")
+        clock[0] += timedelta(minutes=1)
+    assert begun == ["deliver"]
+    assert "hook: no working channel of this name" in capfd.readouterr().err
+    clock[0] += timedelta(hours=1)
+    running.turn("deliver", "* * * * *")
+    assert begun == ["deliver", "deliver"]
 
 
 def resident_megabytes(pid: int) -> float:
