@@ -6,6 +6,8 @@ A delivery that is `sending` and has no lease in force is open: its sender died 
 receipt, or could not hear whether the provider took it. A channel that can look (`reconcile`) is asked; otherwise the
 message goes out again, with the same alert id. That is the only way in which a message repeats.
 
+What only some recipients of a mail wait for holds up nothing that comes after it; all else keeps its order.
+
 A channel that is refused itself (its token is invalid, its webhook is gone) is asked once an hour, and what waits for
 it is held; the fallback channel tells it meanwhile. As soon as it takes a message it gets what it refused, too.
 """
@@ -97,10 +99,13 @@ class _Run:
         for queue in queues:
             self._keep_error(partial(self.begin, queue))
         while self.running:
-            for future in wait(self.running, return_when=FIRST_COMPLETED).done:
-                self._keep_error(partial(self.finish, future))
+            self._keep_error(self._finish_some)
         if self.broken is not None:
             raise self.broken
+
+    def _finish_some(self) -> None:
+        for future in wait(self.running, return_when=FIRST_COMPLETED).done:
+            self._keep_error(partial(self.finish, future))
 
     def _keep_error(self, step: Callable[[], None]) -> None:
         """Do a step; the first error is raised when nothing is on its way any more, so that no receipt is lost."""

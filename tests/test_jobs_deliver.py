@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Iterable
@@ -308,6 +309,21 @@ def test_what_others_took_is_written_before_what_broke_the_run_is_raised() -> No
         assert rows(db, "channel, status")[2:] == [("slow", "sent"), ("slow", "pending")]
         tell(db, Inbox(), slow, at=NOW + LEASE + SECOND)
         assert [message.alert_id for message in slow.got] == ["alert-1", "alert-2"]
+
+
+def test_who_ends_it_by_hand_waits_for_what_is_on_its_way_and_nothing_new_is_taken() -> None:
+    class Interrupts(Inbox):
+        def send(self, message: Message) -> Receipt:
+            time.sleep(0.2)  # until the run waits for this
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            time.sleep(0.2)  # until that has got there
+            return super().send(message)
+
+    with warehouse() as db:
+        queue(db, 1, 2)
+        with pytest.raises(KeyboardInterrupt):
+            tell(db, Interrupts(), at=NOW)
+        assert rows(db, "status") == [("sent",), ("pending",)]
 
 
 def test_the_lease_is_on_disk_before_the_message_leaves() -> None:
