@@ -183,9 +183,10 @@ def work(folder: Path, number: int, minutes: int, watch: Watch) -> None:
         watch.pass_("after COMMIT")
         return found
 
-    def watched_settle(self: Outbox, delivery: Any, *more: Any, **keys: Any) -> None:  # noqa: ANN401
-        settle(self, delivery, *more, **keys)
-        watch.note("settled", delivery.channel, delivery.alert_id)
+    def watched_settle(self: Outbox, deliveries: Any, *more: Any, **keys: Any) -> None:  # noqa: ANN401
+        settle(self, deliveries, *more, **keys)
+        for delivery in deliveries:
+            watch.note("settled", delivery.channel, delivery.alert_id)
 
     Database.rows = watched_rows  # type: ignore[method-assign]
     Outbox.settle = watched_settle  # type: ignore[method-assign]
