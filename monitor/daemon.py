@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import FrameType
 
@@ -24,11 +24,10 @@ from monitor import systemd
 from monitor.apart import OPEN, Answer, Apart, Task
 from monitor.clock import utc_now
 from monitor.config import Settings
-from monitor.health import Facts, Health, judge
+from monitor.health import Health, judge
 from monitor.web.published import Published
 from warehouse.errors import WarehouseError
 from warehouse.holding import held
-from warehouse.outbox import Outbox
 from warehouse.records import Snapshot
 
 log = logging.getLogger("leadchange")
@@ -132,7 +131,7 @@ class Daemon:
         now = self.now()
         lately = self.unable_at is not None and timedelta(0) <= now - self.unable_at < LONGEST_BACKOFF
         try:
-            with self.published.browsing() as browsing:
+            with self.published.browsing(waits=False) as browsing:
                 return is_anything_due(browsing.db, now, without=self.unable if lately else ())
         except WarehouseError:
             return True
@@ -140,23 +139,12 @@ class Daemon:
     def health(self) -> Health:
         """How the daemon is doing now."""
         try:
-            with self.published.browsing() as browsing:
-                last_complete, oldest = browsing.freshness()
-                refusing = Outbox(browsing.db).refusing()
+            facts = self.published.facts(self.now())
         except WarehouseError as error:
             return Health(False, (str(error),), None)
         running = {name: apart.seconds for name, apart in dict(self.running).items()}
-        return judge(
-            Facts(
-                now=self.now(),
-                last_complete=last_complete,
-                oldest_open_delivery=oldest,
-                refusing={channel.channel: channel.refused_since for channel in refusing if channel.refused_since},
-                running_seconds=running,
-                deadline_seconds={name: self.limit(name) for name in running},
-                ended=dict(self.ended),
-            )
-        )
+        limits = {name: self.limit(name) for name in running}
+        return judge(replace(facts, running_seconds=running, deadline_seconds=limits, ended=dict(self.ended)))
 
     def watch(self, tick_now: Callable[[], None]) -> None:
         """Until told to stop, look after the clock and the jobs, and tell the service manager that we are alive."""

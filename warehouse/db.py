@@ -310,10 +310,14 @@ class Database:
         if kind != "BOOLEAN":
             raise QueryRefusedError(f"it must be true or false of a model, and is of type {kind}")
 
+    def interrupt(self) -> None:
+        """Break off what another thread runs on this connection."""
+        self._connection.interrupt()
+
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
         """Interrupt what runs on this connection when the block takes longer; it is refused as `Interrupted`."""
-        alarm = threading.Timer(seconds, self._connection.interrupt)
+        alarm = threading.Timer(seconds, self.interrupt)
         alarm.daemon = True
         alarm.start()
         try:
@@ -390,8 +394,11 @@ def _errors_become_ours(path: Path | None) -> Iterator[None]:
         raise kind(_explain(str(error), path)) from None
     except duckdb.FatalException as error:
         raise WarehouseDeadError(f"{path} had to be closed: {_first_line(error)}; committed data is kept") from error
-    except (duckdb.InterruptException, duckdb.OutOfMemoryException) as error:
-        raise QueryRefusedError(_first_line(error)) from None
+    except duckdb.OutOfMemoryException as error:
+        # Of our own questions; what somebody else's takes is told to them by `Database.ask`.
+        raise WarehouseError(f"busy: there is not enough memory now ({_first_line(error)}); try again") from None
+    except duckdb.InterruptException:
+        raise WarehouseError("broken off: whoever asks is stopping") from None
     except duckdb.Error as error:
         # Damage, and a disk that is full at COMMIT, have no class of their own.
         if not _is_damage(str(error)) and not _is_full(str(error)):

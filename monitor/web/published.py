@@ -1,24 +1,38 @@
-"""The published file, always the present one: reopened when another has taken its place, one connection a thread."""
+"""The published file, always the present one: reopened when another has taken its place, a few readers at a time.
+
+All pages share one DuckDB with little memory. So a page takes its turn before it asks, and has a connection for as long
+as that lasts; connections are kept for whoever is next, never by a thread: one that ends with the process would close
+its own while Python is already being taken down, which aborts the process.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from monitor.health import Facts
 from warehouse.browsing import Browsing
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
 from warehouse.migrate import migrate
+from warehouse.outbox import Outbox
 
 Known = TypeVar("Known")
 
 MEMORY_MEGABYTES = 48
 """What the queries of all pages together may take."""
+
+AT_ONCE = 2
+"""Pages that ask at the same time: more would not find the memory, nor be sooner."""
+
+PATIENCE = 20.0
+"""Seconds that a page waits for its turn."""
 
 
 @dataclass
@@ -27,16 +41,21 @@ class _Opened:
 
     identity: str
     db: Database
-    local: threading.local = field(default_factory=threading.local)
     known: dict[Hashable, Any] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    idle: list[Browsing] = field(default_factory=list)
 
-    def browsing(self) -> Browsing:
-        """This thread's connection."""
-        if not hasattr(self.local, "browsing"):
-            self.local.browsing = Browsing(self.db.cursor())
-        browsing: Browsing = self.local.browsing
-        return browsing
+    @contextmanager
+    def reader(self) -> Iterator[Browsing]:
+        """A connection that nobody else has within the block."""
+        try:
+            browsing = self.idle.pop()
+        except IndexError:
+            browsing = Browsing(self.db.cursor())
+        try:
+            yield browsing
+        finally:
+            self.idle.append(browsing)
 
 
 class Published:
@@ -46,6 +65,11 @@ class Published:
         self.path = path
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._mine = threading.local()
+        """What this thread is reading; who has a turn must not wait for another one."""
+        self._asking: list[Browsing] = []
+        self._left = False
 
     def identity(self) -> str:
         """Changes whenever the file does; empty when there is none."""
@@ -56,26 +80,43 @@ class Published:
         return f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
 
     @contextmanager
-    def browsing(self) -> Iterator[Browsing]:
-        """Ask the present file; while there is none, an empty warehouse.
+    def browsing(self, *, waits: bool = True) -> Iterator[Browsing]:
+        """Ask the present file; while there is none, an empty warehouse. Within another such block, the same file.
+
+        Args:
+            waits: for its turn; False for what is so small that it must not be held up.
 
         Raises:
-            WarehouseError: it is damaged.
+            WarehouseError: it is damaged, or it was not our turn for long.
         """
-        yield self._present().browsing()
+        with self._reading(waits) as (_, browsing):
+            yield browsing
 
-    def once(self, key: Hashable, work: Callable[[Browsing], Known]) -> Known:
-        """What `work` finds in the present file, worked out once for each state of it.
+    def once(self, key: Hashable, work: Callable[[Browsing], Known], *, waits: bool = True) -> Known:
+        """What `work` finds in the present file, worked out once for each state of it; `waits` as for `browsing`.
+
+        Raises:
+            WarehouseError: the file is damaged, or it was not our turn for long.
+        """
+        opened = getattr(self._mine, "opened", None) or self._present()
+        if key not in opened.known:
+            # First the turn, then the lock: the other way round two could wait for each other.
+            with self._reading(waits) as (opened, browsing), opened.lock:
+                if key not in opened.known:
+                    opened.known[key] = work(browsing)
+        found: Known = opened.known[key]
+        return found
+
+    def facts(self, now: datetime) -> Facts:
+        """How fresh the file is, and what is stuck; cheap, for it is kept until the file changes.
 
         Raises:
             WarehouseError: the file is damaged.
         """
-        opened = self._present()
-        with opened.lock:
-            if key not in opened.known:
-                opened.known[key] = work(opened.browsing())
-            found: Known = opened.known[key]
-            return found
+        last_complete, oldest = self.once("freshness", Browsing.freshness, waits=False)
+        refusing = self.once("refusing", lambda browsing: Outbox(browsing.db).refusing(), waits=False)
+        since = {channel.channel: channel.refused_since for channel in refusing if channel.refused_since}
+        return Facts(now, last_complete, oldest, refusing=since)
 
     @contextmanager
     def connection(self) -> Iterator[Database]:
@@ -83,6 +124,46 @@ class Published:
         with self._present().db.cursor() as db:
             yield db
         give_back()
+
+    def leave(self, seconds: float) -> bool:
+        """Let no page begin any more, and break off what pages are asking; False when that took too long.
+
+        A thread that is within DuckDB when Python is taken down aborts the process.
+        """
+        self._left = True
+        end = time.monotonic() + seconds
+        while (asking := tuple(self._asking)) and time.monotonic() < end:
+            for browsing in asking:
+                browsing.db.interrupt()
+            time.sleep(0.02)
+        return not asking
+
+    @contextmanager
+    def _reading(self, waits: bool) -> Iterator[tuple[_Opened, Browsing]]:
+        if getattr(self._mine, "opened", None) is not None:
+            yield self._mine.opened, self._mine.browsing
+            return
+        with self._turn() if waits else nullcontext():
+            opened = self._present()
+            with opened.reader() as browsing:
+                self._mine.opened, self._mine.browsing = opened, browsing
+                self._asking.append(browsing)
+                try:
+                    yield opened, browsing
+                finally:
+                    self._asking.remove(browsing)
+                    self._mine.opened = self._mine.browsing = None
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._turns.acquire(timeout=PATIENCE):
+            raise WarehouseError("many are asking at the same time: try again in a moment")
+        try:
+            if self._left:
+                raise WarehouseError("the dashboard is stopping")
+            yield
+        finally:
+            self._turns.release()
 
     def _present(self) -> _Opened:
         identity = self.identity()

@@ -20,6 +20,7 @@ from warehouse.errors import LeadchangeError
 
 START_SECONDS = 15.0
 STOP_SECONDS = 5
+"""What the end may take; the last two of them are for what must be broken off."""
 
 
 def serve(published: Path, host: str = "127.0.0.1", port: int = 8765, *, now: Callable[[], datetime] = utc_now) -> None:
@@ -63,8 +64,15 @@ def serving(
     try:
         yield _address(server, thread, web.host, web.port)
     finally:
-        server.should_exit = True
-        thread.join(STOP_SECONDS)
+        _leave(server, thread, published)
+
+
+def _leave(server: uvicorn.Server, thread: threading.Thread, published: Published) -> None:
+    """End the server; what visitors still ask when they have had their time is broken off."""
+    server.should_exit = True
+    thread.join(STOP_SECONDS - 2)
+    published.leave(1)
+    thread.join(1)
 
 
 def _server(app: object, host: str, port: int) -> uvicorn.Server:
@@ -76,7 +84,7 @@ def _server(app: object, host: str, port: int) -> uvicorn.Server:
         access_log=False,
         server_header=False,
         lifespan="off",
-        timeout_graceful_shutdown=STOP_SECONDS - 1,
+        timeout_graceful_shutdown=STOP_SECONDS - 2,
     )
     return uvicorn.Server(config)
 

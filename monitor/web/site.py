@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib.metadata import version
 
-from monitor.health import Facts, Health, judge
+from monitor.health import Health, judge
 from monitor.web.published import Published
 from warehouse.browsing import Browsing
 from warehouse.errors import WarehouseError
-from warehouse.outbox import Outbox
 from warehouse.reading import Rows
 from warehouse.sandbox import Limits
 
@@ -34,14 +33,11 @@ class Site:
         return self.daemon() if self.daemon else self.file_health()
 
     def file_health(self) -> Health:
-        """How the published file is doing by itself; cheap, because what it says is kept until the file changes."""
+        """How the published file is doing by itself."""
         try:
-            last_complete, oldest = self.published.once("freshness", Browsing.freshness)
-            refusing = self.published.once("refusing", lambda browsing: Outbox(browsing.db).refusing())
+            return judge(self.published.facts(self.now()))
         except WarehouseError as error:
             return Health(False, (str(error),), None)
-        since = {channel.channel: channel.refused_since for channel in refusing if channel.refused_since}
-        return judge(Facts(self.now(), last_complete, oldest, refusing=since))
 
     def leaders(self) -> Rows:
         """Every board, and who leads it; worked out once for each state of the file."""

@@ -1,0 +1,133 @@
+"""Many visitors at once, and visitors who are still there when the daemon ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from web_world import now, published
+
+from monitor.config import Settings, load
+from monitor.web import published as readings
+from monitor.web.published import AT_ONCE, Published
+from monitor.web.serve import STOP_SECONDS, serving
+from warehouse.browsing import Browsing
+from warehouse.errors import WarehouseError
+from warehouse.reading import Rows
+
+TOO_MUCH = "SELECT count(DISTINCT 'number ' || i) FROM range(5_000_000) AS numbers(i)"
+TOO_LONG = "SELECT count(*) FROM range(1_000_000) AS a, range(10_000_000) AS b WHERE hash(a.range, b.range) = 1"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    file = tmp_path / "leadchange.toml"
+    file.write_text("[web]\nport = 0\n")
+    return load(file, {})
+
+
+def asking(monkeypatch: pytest.MonkeyPatch, query: str) -> threading.Event:
+    """Have `/flips` ask this query; set once it does."""
+    begun = threading.Event()
+
+    def newest_flips(browsing: Browsing, *_: object, **__: object) -> Rows:
+        begun.set()
+        return browsing.db.records(query)
+
+    monkeypatch.setattr(Browsing, "newest_flips", newest_flips)
+    return begun
+
+
+def test_of_a_crowd_a_few_ask_at_a_time_on_connections_that_no_thread_keeps() -> None:
+    reading = Published(published())
+    inside: list[int] = []
+    connections: set[int] = set()
+    most = 0
+
+    def visit() -> None:
+        nonlocal most
+        with reading.browsing() as browsing:
+            inside.append(1)
+            most = max(most, len(inside))
+            connections.add(id(browsing))
+            assert reading.once("leaders", Browsing.leaders)
+            with reading.browsing() as same:
+                assert same is browsing
+            time.sleep(0.02)
+            inside.pop()
+
+    visitors = [threading.Thread(target=visit) for _ in range(12)]
+    for visitor in visitors:
+        visitor.start()
+    for visitor in visitors:
+        visitor.join()
+
+    assert most <= AT_ONCE
+    assert len(connections) <= AT_ONCE
+
+
+def test_who_waits_in_vain_is_told_to_come_again_and_health_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings, "PATIENCE", 0.05)
+    reading = Published(published())
+    leave = threading.Event()
+    arrived = threading.Barrier(AT_ONCE + 1)
+
+    def stay() -> None:
+        with reading.browsing():
+            arrived.wait()
+            leave.wait()
+
+    visitors = [threading.Thread(target=stay) for _ in range(AT_ONCE)]
+    for visitor in visitors:
+        visitor.start()
+    arrived.wait()
+    try:
+        with pytest.raises(WarehouseError, match="try again"), reading.browsing():
+            pass
+        assert reading.facts(now()).last_complete is not None
+        with reading.browsing(waits=False) as browsing:
+            assert browsing.leaders()
+    finally:
+        leave.set()
+
+
+def test_a_page_for_which_there_is_no_memory_now_is_503_not_a_mistake_of_the_visitor(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    asking(monkeypatch, TOO_MUCH)
+    with serving(settings, Published(published()), now=now) as address:
+        page = httpx.get(f"{address}flips", timeout=60)
+        assert page.status_code == 503
+        assert "try again" in page.text
+        assert httpx.get(f"{address}api/flips", timeout=60).status_code == 503
+        assert httpx.get(f"{address}healthz").status_code == 200
+
+
+def test_what_a_visitor_still_asks_when_the_daemon_ends_is_broken_off(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    begun = asking(monkeypatch, TOO_LONG)
+    reading = Published(published())
+    with serving(settings, reading, now=now) as address:
+        visitor = threading.Thread(target=_visit, args=(f"{address}flips",))
+        visitor.start()
+        assert begun.wait(10)
+        (dashboard,) = [thread for thread in threading.enumerate() if thread.name == "dashboard"]
+        began = time.monotonic()
+
+    assert time.monotonic() - began < STOP_SECONDS + 1
+    assert not dashboard.is_alive()
+    assert reading.leave(0), "a query goes on in a thread that nobody waits for"
+    with pytest.raises(WarehouseError, match="stopping"), reading.browsing():
+        pass
+    visitor.join(10)
+
+
+def _visit(address: str) -> None:
+    try:
+        httpx.get(address, timeout=60)
+    except httpx.HTTPError:
+        return
