@@ -188,15 +188,16 @@ def board(
     chosen = settings()
     which = chosen.board(name) if name else chosen.boards[0]
     with reading(chosen) as published:
-        rows = published.standing(which.name, at=as_day(at), top=top)
-        trend = published.trend(which.name, [row["entity"] for row in rows], at=as_day(at))
-    rows = [row | {"change": _rank_change(row), "trend": sparkline(trend[row["entity"]])} for row in rows]
+        found = published.standing(which.name, at=as_day(at), top=top)
+        trend = published.trend(which.name, [row["entity"] for row in found], at=as_day(at))
+    rows = [row | {"change": _rank_change(row), "trend": sparkline(trend[row["entity"]])} for row in found]
     if form is Format.table and rows:
         typer.echo(f"{which.name} on {rows[0]['day']}: {which.definition}")
     print_rows(
         rows,
         ["rank", "change", "entity", "value", "share", "trend"],
         form,
+        every=[*found.columns, "change", "trend"],
         empty=f"{which.name} has no standing yet: collect a complete snapshot first",
     )
 
@@ -221,7 +222,7 @@ def flips(
     with reading(chosen) as published:
         rows = published.flips(board=which, since=as_day(since))
     columns = ["flip_id", "day", "board", "kind", "entity", "rival", "value", "rival_value", "margin", "verdict"]
-    print_rows(rows, columns, form, empty="no flips found")
+    print_rows(rows, columns, form, every=rows.columns, empty="no flips found")
 
 
 @alerts.callback(invoke_without_command=True)
@@ -231,7 +232,8 @@ def list_alerts(context: typer.Context, form: FormatOption = Format.table) -> No
         return
     with reading() as published:
         rows = published.alerts()
-    print_rows(rows, ["alert_id", "rule", "state", "day", "confirmed_day", "title"], form, empty="no alerts yet")
+    columns = ["alert_id", "rule", "state", "day", "confirmed_day", "title"]
+    print_rows(rows, columns, form, every=rows.columns, empty="no alerts yet")
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,9 +55,16 @@ def _backtest(ledger: Ledger, rule: Rule, since: date | None) -> list[backtestin
 
 
 def _print_backtests(told: list[backtesting.Told], form: Format) -> None:
+    from jobs import backtest as backtesting  # noqa: PLC0415 the engine
+
     columns = ["rule", "event", "entity", "rival", "first_lead", "confirmed_day", "delay_days", "margin", "held"]
-    rows = [asdict(alert) for alert in told]
-    print_rows(rows, [*columns, "lost_after_days"], form, empty="the rules would have said nothing")
+    print_rows(
+        [asdict(alert) for alert in told],
+        [*columns, "lost_after_days"],
+        form,
+        every=[field.name for field in fields(backtesting.Told)],
+        empty="the rules would have said nothing",
+    )
 
 
 def _draw(ledger: Ledger, rule: Rule, told: list[backtesting.Told], since: date | None, chart: Path | None) -> None:

@@ -36,14 +36,14 @@ def listed(
 
     chosen = settings()
     with reading(chosen) as published:
-        rows = published.deliveries()
+        rows: Rows = (found := published.deliveries())
         refusing = Outbox(published.db).refusing()
         if payload or form is not Format.table:
             wanted = ("dead", "pending", "sending") if payload else ("dead",)
             rows = [row | {"payload": _payload(chosen, published, row, wanted)} for row in rows]
     if form is Format.csv:
         rows = [row | {"payload": json.dumps(row["payload"]) if row["payload"] else None} for row in rows]
-    print_rows(rows, _COLUMNS, form, empty="nothing was queued yet")
+    print_rows(rows, _COLUMNS, form, every=[*found.columns, "payload"], empty="nothing was queued yet")
     if payload and form is Format.table:
         _tell(rows)
     from jobs.deliver import in_words  # noqa: PLC0415 channels and their clients, for a rare line

@@ -87,6 +87,7 @@ def when(
         rows if form is not Format.table else [row | _in_words(dated) for row, dated in zip(rows, found, strict=True)],
         columns,
         form,
+        every=_DATED,
         empty=f"no day on which both {one} and {other} are known",
     )
     if form is Format.table and found:
@@ -96,7 +97,7 @@ def when(
 def _dated_row(dated: Dated) -> dict[str, Any]:
     crossing, board = dated.crossing, dated.board
     first, good = crossing.first, crossing.for_good
-    return {
+    return dict.fromkeys(_DATED) | {
         "measure": board.measure,
         "scope": None if board.series else board.scope,
         "entity": dated.entity,
@@ -114,6 +115,14 @@ def _dated_row(dated: Dated) -> dict[str, Any]:
         "seen_to": crossing.until,
         "definition": board.definition,
     }
+
+
+_DATED = (
+    "measure", "scope", "entity", "rival", "first_led", "not_before", "verdict",
+    "leads_for_good", "good_not_before", "good_verdict", "leads_now", "changes", "days",
+    "seen_from", "seen_to", "definition",
+)  # fmt: skip
+"""The columns of `when`, where there is no row, too."""
 
 
 def _in_words(dated: Dated) -> dict[str, str | None]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli_common import FormatOption, reading, say, settings
-from monitor.output import Format, print_rows
+from monitor.output import Format, named, print_rows
 
 
 def sql(
@@ -24,8 +24,8 @@ def sql(
         return
     with reading(chosen) as published:
         published.db.refuse_writing(query)
-        columns, rows = published.db.ask(query)
-    print_rows([dict(zip(columns, row, strict=True)) for row in rows], columns, form, empty="no rows")
+        columns, rows = named(*published.db.ask(query))
+    print_rows(rows, columns, form, empty="no rows")
 
 
 def _prompt(published: Path, form: Format) -> None:

@@ -8,7 +8,9 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 import typer
@@ -33,8 +35,23 @@ _CELL = 300
 """Longest text in a table's cell, in code points."""
 
 
-def print_rows(rows: Sequence[Row], columns: Sequence[str], form: Format, *, empty: str = "nothing yet") -> None:
-    """Print rows to stdout in the form asked for; `columns` are those of a table, other forms carry every column."""
+def print_rows(
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    form: Format,
+    *,
+    every: Sequence[str] = (),
+    empty: str = "nothing yet",
+) -> None:
+    """Print rows to stdout in the form asked for.
+
+    Args:
+        rows: they all have the same columns.
+        columns: those of a table; other forms carry every column.
+        form: the form.
+        every: all columns, where there are more: the header of CSV must not depend on whether there is a row.
+        empty: what a table says when there are no rows.
+    """
     if form is Format.json:
         typer.echo(
             json.dumps(
@@ -42,7 +59,7 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: Format, *, emp
             )
         )
     elif form is Format.csv:
-        typer.echo(as_csv(rows, columns), nl=False)
+        typer.echo(as_csv(rows, every or columns), nl=False)
     elif not rows:
         typer.echo(empty)
     else:
@@ -50,14 +67,32 @@ def print_rows(rows: Sequence[Row], columns: Sequence[str], form: Format, *, emp
 
 
 def for_json(value: object) -> object:
-    """A cell as JSON knows it: whole numbers without a fraction, dates in ISO form."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
+    """A cell as JSON knows it: whole numbers without a fraction, no number where there is none, dates in ISO form."""
+    if isinstance(value, float | Decimal):
+        return None if not isfinite(value) else int(value) if value == int(value) else float(value)
     if isinstance(value, dict):
         return {str(key): for_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [for_json(item) for item in value]
     return value if isinstance(value, str | int | float | bool | None) else iso(value)
+
+
+def named(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Rows of cells by their columns' names, and these; of the same names the later ones have a number behind."""
+    names = distinct(columns)
+    return names, [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def distinct(columns: Sequence[str]) -> list[str]:
+    """Column names with a number behind what was there before."""
+    names: list[str] = []
+    for column in columns:
+        name, times = column, 1
+        while name in names or (times > 1 and name in columns):
+            times += 1
+            name = f"{column}_{times}"
+        names.append(name)
+    return names
 
 
 def iso(value: object) -> str:
@@ -86,7 +121,7 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
     """Rows as a table for a terminal."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        right = all(isinstance(row.get(name), int | float | None) for row in rows)
+        right = all(isinstance(row.get(name), int | float | Decimal | None) for row in rows)
         shown.add_column(name.replace("_", " "), justify="right" if right else "left", overflow="fold")
     for row in rows:
         shown.add_row(*(_cell(name, row.get(name)) for name in columns))
@@ -99,17 +134,17 @@ def _cell(name: str, value: object) -> Text:
         return Text("-", style="dim")
     if isinstance(value, bool):
         return Text("yes" if value else "no")
-    if isinstance(value, int | float):
+    if isinstance(value, int | float | Decimal):
         return Text(number(name, value))
     return Text(plain(moment(value), _CELL))
 
 
-def number(name: str, value: float) -> str:
+def number(name: str, value: float | Decimal) -> str:
     """A number by the name of its column: shares and margins in percent, large values humanised."""
     if name in ("share", "margin"):
         return f"{value:.1%}"
     if name.endswith("value"):
-        return humanise(value)
+        return humanise(float(value))
     if name.endswith("_id"):
         return str(value)
     return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from monitor.cli_common import say
-from monitor.output import Format, print_rows
+from monitor.output import Format, named, print_rows
 from warehouse.browsing import Browsing
 from warehouse.errors import QueryRefusedError
 
@@ -83,11 +83,11 @@ def queries(lines: Iterable[str]) -> Iterator[str]:
 def _answered(browsing: Browsing, query: str, form: Format) -> bool:
     try:
         browsing.db.refuse_writing(query)
-        columns, rows = browsing.db.ask(query)
+        columns, rows = named(*browsing.db.ask(query))
     except QueryRefusedError as error:
         say(str(error))
         return False
-    print_rows([dict(zip(columns, row, strict=True)) for row in rows], columns, form, empty="no rows")
+    print_rows(rows, columns, form, empty="no rows")
     return True
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import pytest
 from examples import THOROUGH
 from spine import configure, held_elsewhere, hub, listed, model
+from web_world import World
 
 from monitor import cli
 from monitor.demo.faults import Silence, at, maintenance
@@ -202,6 +203,45 @@ def test_nothing_to_show_is_said_in_words_and_as_nothing_in_data(run: Run, told:
     assert run("flips", "--since", "2027-01-01", "--config", told).out == "no flips found\n"
     assert json.loads(run("flips", "--since", "2027-01-01", "--config", told, "--format", "json").out) == []
     assert len(run("flips", "--since", "2027-01-01", "--config", told, "--format", "csv").out.splitlines()) == 1
+
+
+HEADERS: list[tuple[str, ...]] = [
+    ("board", "families"), ("flips",), ("alerts",), ("deliveries",), ("backtest",),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", HEADERS, ids=[" ".join(words) for words in HEADERS])
+def test_csv_has_the_same_header_with_and_without_rows(
+    run: Run, told: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    World(tmp_path).publish()
+    other = tmp_path / "leadchange.toml"
+    other.write_text('[warehouse]\npublish = "adoption.duckdb"\n')
+
+    filled = run(*command, "--format", "csv", "--config", told)
+    nothing = run(*command, "--format", "csv", "--config", other)
+
+    assert (filled.code, nothing.code) == (0, 0)
+    assert len(filled.out.splitlines()) > 1
+    assert nothing.out == filled.out.splitlines()[0] + "\n"
+
+
+def test_sql_keeps_columns_of_the_same_name_and_its_json_is_json(
+    run: Run, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "SELECT 1 AS a, 2 AS a, 'nan'::DOUBLE AS b, '-inf'::DOUBLE AS c, 1.50 AS d, 3 AS a_2"
+    asked = run("sql", query, "--format", "json", "--config", told)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{query};"))
+    piped = run("sql", "--format", "json", "--config", told)
+
+    def never(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    expected = [{"a": 1, "a_3": 2, "b": None, "c": None, "d": 1.5, "a_2": 3}]
+    assert json.loads(asked.out, parse_constant=never) == expected
+    assert json.loads(piped.out, parse_constant=never) == expected
+    assert run("sql", query, "--format", "csv", "--config", told).out == "a,a_3,b,c,d,a_2\n1,2,,,1.5,3\n"
+    assert run("sql", query, "--config", told).out.splitlines()[1].split() == ["1", "2", "nan", "-inf", "1.50", "3"]
 
 
 def test_progress_bars_show_on_a_terminal_only(run: Run, file: Path) -> None:

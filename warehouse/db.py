@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -45,6 +45,14 @@ _MOST_PARSED = 500
 
 Parameters = Mapping[str, object] | Sequence[object]
 Row = tuple[Any, ...]
+
+
+class Records(list[dict[str, Any]]):
+    """Rows by column name; which columns there are is known of none, too."""
+
+    def __init__(self, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        super().__init__(dict(zip(columns, row, strict=True)) for row in rows)
+        self.columns = tuple(columns)
 
 
 class Database:
@@ -188,12 +196,12 @@ class Database:
         with self._errors_become_ours():
             return self._connection.execute(self._parsed(sql), parameters).fetchall()
 
-    def records(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+    def records(self, sql: str, parameters: Parameters | None = None) -> Records:
         """All rows of a query, each as column name -> value."""
         with self._errors_become_ours():
             result = self._connection.execute(self._parsed(sql), parameters)
             names = [column[0] for column in result.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+            return Records(names, result.fetchall())
 
     def value(self, sql: str, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 a cell may hold anything
         """The first cell of a query's first row; None when there is no row."""

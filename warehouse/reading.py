@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
-from warehouse.db import Database
+from warehouse.db import Database, Records
 from warehouse.queries import sql
 
 Rows = list[dict[str, Any]]
@@ -18,7 +18,7 @@ class Reading:
     def __init__(self, db: Database) -> None:
         self.db = db
 
-    def standing(self, board: str, *, at: date | None = None, top: int = 1_000_000_000) -> Rows:
+    def standing(self, board: str, *, at: date | None = None, top: int = 1_000_000_000) -> Records:
         """A board on the last day up to `at`: rank, entity, value, share, previous_rank, day, snapshot_id."""
         return self.db.records(sql("board_on_day"), {"board": board, "at": at or date.max, "top": top})
 
@@ -38,15 +38,15 @@ class Reading:
         """Board -> its meaning as one English sentence."""
         return dict(self.db.rows(sql("board_definitions")))
 
-    def flips(self, *, board: str | None = None, since: date | None = None) -> Rows:
+    def flips(self, *, board: str | None = None, since: date | None = None) -> Records:
         """Lead changes and overtakes found, oldest first."""
         return self.db.records(sql("found_flips"), {"board": board, "since": since or date.min})
 
-    def alerts(self) -> Rows:
+    def alerts(self) -> Records:
         """What the rules said, oldest first."""
         return self.db.records(sql("found_alerts"))
 
-    def deliveries(self) -> Rows:
+    def deliveries(self) -> Records:
         """What was sent, what failed and why."""
         return self.db.records(sql("found_deliveries"))
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from monitor.output import named
 from monitor.web import formats, questions, schema, words
 from monitor.web.formats import Form
 from monitor.web.pages import address, known_flip, leader_of
@@ -178,8 +179,8 @@ class Api:
         found = self.desk.ask(q)
         if form == "json":
             return _one(asdict(found))
-        rows = [dict(zip(_distinct(found.columns), row, strict=True)) for row in found.rows]
-        return formats.answer(rows, found.columns, "csv", "answer")
+        columns, rows = named(found.columns, found.rows)
+        return formats.answer(rows, columns, "csv", "answer")
 
     def _relations(self) -> list[questions.Relation]:
         with self.site.published.browsing() as browsing:
@@ -190,16 +191,6 @@ def _one(record: dict[str, Any]) -> Response:
     """A single object as JSON."""
     body = formats.answer([record], [], "json", "").body
     return Response(bytes(body)[1:-1], media_type=formats.MEDIA["json"])
-
-
-def _distinct(columns: list[str]) -> list[str]:
-    """Column names with a number behind what was there before."""
-    seen: dict[str, int] = {}
-    names = []
-    for column in columns:
-        seen[column] = seen.get(column, 0) + 1
-        names.append(column if seen[column] == 1 else f"{column}_{seen[column]}")
-    return names
 
 
 # What OpenAPI says of the answers.
