@@ -63,7 +63,7 @@ def print_rows(
     elif not rows:
         typer.echo(empty)
     else:
-        wide_console().print(table(rows, columns))
+        print_table(rows, columns)
 
 
 def for_json(value: object) -> object:
@@ -117,15 +117,48 @@ def _csv_cell(value: object) -> object:
     return "" if value is None else json.dumps(value) if isinstance(value, dict | list) else value
 
 
+_PROSE = frozenset({"verdict", "verdict_reason", "good_verdict", "title", "last_error", "reason", "definition"})
+"""Columns of sentences: they alone are wrapped, at words. What one copies, an id say, must stand in one piece."""
+
+
+_NARROW = 30
+"""Columns of the terminal below which prose is not squeezed."""
+
+_UNLIMITED = 10_000
+
+
+def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Print rows as a table that fits the terminal, or with whole rows where that cannot be without cutting words."""
+    console, shown = wide_console(), table(rows, columns)
+    measured = console.measure(shown, options=console.options.update_width(_UNLIMITED))
+    if measured.minimum > console.width:
+        console.width = measured.maximum
+    console.print(shown)
+
+
 def table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
     """Rows as a table for a terminal."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for name in columns:
-        right = all(isinstance(row.get(name), int | float | Decimal | None) for row in rows)
-        shown.add_column(name.replace("_", " "), justify="right" if right else "left", overflow="fold")
+        values = [row.get(name) for row in rows]
+        cells = [_cell(name, value) for value in values]
+        header = _header(name, values)
+        width = max(cell.cell_len for cell in (Text(header), *cells))
+        shown.add_column(
+            header,
+            justify="right" if all(isinstance(value, int | float | Decimal | None) for value in values) else "left",
+            no_wrap=name not in _PROSE,
+            min_width=min(width, _NARROW) if name in _PROSE else width,
+            overflow="fold",
+        )
     for row in rows:
         shown.add_row(*(_cell(name, row.get(name)) for name in columns))
     return shown
+
+
+def _header(name: str, values: Iterable[object]) -> str:
+    """What stands above a column: moments are in UTC, wherever the terminal is."""
+    return name.replace("_", " ") + (" (UTC)" if any(isinstance(value, datetime) for value in values) else "")
 
 
 def _cell(name: str, value: object) -> Text:
@@ -159,7 +192,9 @@ def wide_console() -> Console:
     """stdout: as wide as the terminal, or as the text needs where there is none."""
     console = Console(highlight=False)
     return (
-        console if console.is_terminal else Console(highlight=False, width=10_000 if not sys.stdout.isatty() else None)
+        console
+        if console.is_terminal
+        else Console(highlight=False, width=_UNLIMITED if not sys.stdout.isatty() else None)
     )
 
 

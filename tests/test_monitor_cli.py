@@ -22,6 +22,7 @@ from web_world import World
 from monitor import cli
 from monitor.demo.faults import Silence, at, maintenance
 from monitor.demo.hub import LocalHub
+from monitor.output import Format, print_rows
 from warehouse.db import Database
 from warehouse.records import Parent
 
@@ -242,6 +243,36 @@ def test_sql_keeps_columns_of_the_same_name_and_its_json_is_json(
     assert json.loads(piped.out, parse_constant=never) == expected
     assert run("sql", query, "--format", "csv", "--config", told).out == "a,a_3,b,c,d,a_2\n1,2,,,1.5,3\n"
     assert run("sql", query, "--config", told).out.splitlines()[1].split() == ["1", "2", "nan", "-inf", "1.50", "3"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 100, 150])
+@pytest.mark.parametrize("command", ["flips", "deliveries", "alerts"])
+def test_a_terminal_of_any_width_shows_ids_and_days_in_one_piece(
+    run: Run, told: Path, monkeypatch: pytest.MonkeyPatch, command: str, width: int
+) -> None:
+    rows = json.loads(run(command, "--config", told, "--format", "json").out)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(width))
+    shown = run(command, "--config", told).out
+    for row in rows:
+        for name, value in row.items():
+            if name in ("flip_id", "alert_id", "day", "board", "entity", "state", "channel"):
+                assert re.search(rf"(?<!\S){re.escape(str(value))}(?!\S)", shown) or name not in shown, name
+    assert ("sent at (UTC)" in shown) == (command == "deliveries")
+
+
+def test_only_sentences_are_wrapped_and_at_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    sentence = "it exists only because more repositories were listed than the day before"
+    rows = [{"flip_id": "25ffbb5f1d", "day": "2026-03-01", "verdict": sentence}]
+    print_rows(rows, ["flip_id", "day", "verdict"], Format.table)
+    _, first, *more = capsys.readouterr().out.splitlines()
+    assert first.startswith("25ffbb5f1d  2026-03-01  it exists only because")
+    assert more
+    assert " ".join(" ".join([first[24:], *more]).split()) == sentence
 
 
 def test_progress_bars_show_on_a_terminal_only(run: Run, file: Path) -> None:
