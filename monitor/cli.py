@@ -102,10 +102,14 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR")] = Path()) -> 
     from monitor import config  # noqa: PLC0415 see cli_common
 
     target = directory / config.DEFAULT_NAME
-    if target.exists():
-        raise config.ConfigError([f"{target} is there already: nothing was written"])
-    directory.mkdir(parents=True, exist_ok=True)
-    target.write_text(config.template(), "utf-8")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with target.open("x", encoding="utf-8") as file:
+            file.write(config.template())
+    except OSError as error:
+        if target.exists():
+            raise config.ConfigError([f"{target} is there already: nothing was written"]) from None
+        raise config.ConfigError([f"{target} cannot be written: {error.strerror}"]) from None
     typer.echo(f"wrote {target}")
     say(f"next: leadchange check --config {target}; leadchange collect --config {target}")
 

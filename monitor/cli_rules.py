@@ -73,7 +73,7 @@ def silence_add(
     chosen = settings()
     _known(chosen, rule, board)
     now = utc_now()
-    end = until.replace(tzinfo=now.tzinfo) if until else now + timedelta(hours=hours)
+    end = until.replace(tzinfo=now.tzinfo) if until else _after(now, hours)
     if not (rule or board or entity):
         raise ConfigError(["a silence needs --rule, --board or --entity"])
     if end <= now:
@@ -82,6 +82,16 @@ def silence_add(
     with open_app(chosen) as application:
         application.write(lambda db: Outbox(db).add_silence(made))
     typer.echo(made.silence_id)
+
+
+def _after(now: datetime, hours: float) -> datetime:
+    """The moment so many hours from now."""
+    from monitor.config import ConfigError  # noqa: PLC0415 see cli_common
+
+    try:
+        return now + timedelta(hours=hours)
+    except (OverflowError, ValueError):
+        raise ConfigError([f"--hours {hours:g}: no calendar goes that far; say less, and extend it later"]) from None
 
 
 def _known(chosen: Settings, rule: str, board: str) -> None:

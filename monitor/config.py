@@ -190,7 +190,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     environment = os.environ if environment is None else environment
     source = find(path, environment)
     tables = _read(source) if source else {}
-    reader = _Reader(source.name if source else "defaults")
+    reader = _Reader(source.name if source else "defaults", source.parent if source else Path())
     settings = _assemble(reader, tables, source, environment)
     if reader.mistakes or settings is None:
         raise ConfigError(reader.mistakes)
@@ -214,8 +214,9 @@ def template() -> str:
 class _Reader:
     """Reads tables into models and collects what is wrong with them."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         self.name = name
+        self.folder = folder
         self.mistakes: list[str] = []
 
     def complain(self, where: str, what: str) -> None:
@@ -250,7 +251,7 @@ class _Reader:
     def parse(self, model: type[Model], table: object, where: str) -> Model | None:
         """A table as a model, or None and its mistakes noted."""
         try:
-            return model.model_validate(table)
+            return _anchored(model.model_validate(table), self.folder)
         except ValidationError as error:
             for mistake in error.errors():
                 self.complain(where, _describe(mistake, model))
@@ -285,7 +286,7 @@ def _assemble(
     for key in tables.keys() - SECTIONS.keys() - LISTS.keys():
         reader.complain("", f"[{key}]: unknown section{nearest(key, [*SECTIONS, *LISTS])}")
     hub = reader.section(_with_endpoint(tables, environment), "hub", HubSettings)
-    warehouse = _anchored(reader.section(tables, "warehouse", WarehouseSettings), source)
+    warehouse = reader.section(tables, "warehouse", WarehouseSettings)
     schedule = reader.section(tables, "schedule", ScheduleSettings)
     web = reader.section(tables, "web", WebSettings)
     registry = _registry(reader, tables)
@@ -306,6 +307,8 @@ def _assemble(
     )
     _hold_rules_against(reader, settings, tables)
     _hold_schedule(reader, settings)
+    if warehouse.path.resolve() == warehouse.publish.resolve():
+        reader.complain("[warehouse]", "path and publish are one file: the published copy would replace the warehouse")
     return settings
 
 
@@ -318,10 +321,9 @@ def _with_endpoint(tables: Mapping[str, Any], environment: Mapping[str, str]) ->
     return {**tables, "hub": {**hub, "endpoint": endpoint}}
 
 
-def _anchored(warehouse: WarehouseSettings, source: Path | None) -> WarehouseSettings:
-    """Relative paths are relative to the file that names them."""
-    folder = source.parent if source else Path()
-    return warehouse.model_copy(update={"path": folder / warehouse.path, "publish": folder / warehouse.publish})
+def _anchored(model: Model, folder: Path) -> Model:
+    """Relative paths are relative to the file that names them: a service has another current directory."""
+    return model.model_copy(update={key: folder / value for key, value in model if isinstance(value, Path)})
 
 
 def _registry(reader: _Reader, tables: Mapping[str, Any]) -> Registry:

@@ -43,7 +43,7 @@ _EXIT_CODES = """\
 _FILE = """\
 `leadchange init` writes a commented `leadchange.toml`; `leadchange check` says what is wrong with one. Unknown keys are
 errors. A secret is never written there: `*_env` names an environment variable, `*_file` a file. Times are UTC; relative
-paths of the warehouse are relative to the file."""
+paths are relative to the file."""
 
 _WORDS = {
     "family": {"name": "name of the family", "vendor": "who makes it"},

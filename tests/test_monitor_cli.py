@@ -325,6 +325,22 @@ def test_init_writes_a_file_says_what_is_next_and_overwrites_nothing(run: Run, t
     assert (tmp_path / "monitor" / "leadchange.toml").read_text() == "# mine\n"
 
 
+@pytest.mark.parametrize("where", ["file", "file/below"])
+@pytest.mark.parametrize("command", [["init"], ["demo", "--dir"], ["export"]], ids=lambda words: words[0])
+def test_a_file_where_a_folder_is_asked_for_is_one_line(
+    run: Run, told: Path, tmp_path: Path, command: list[str], where: str
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    one_line(run(*command, tmp_path / where, "--config", told), 2, str(tmp_path / where))
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("hours", ["inf", "1e12"])
+def test_a_silence_without_end_is_refused_in_one_line(run: Run, told: Path, hours: str) -> None:
+    words = ["silence", "add", "--board", "families", "--author", "desk", "--reason", "a test"]
+    one_line(run(*words, "--hours", hours, "--config", told), 2, "--hours", "no calendar goes that far")
+
+
 def test_a_configuration_with_three_mistakes_is_three_lines_and_nothing_started(run: Run, tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text("[hub]\nendpiont = 'x'\nattempts = 0\n[[rule]]\nname = 'r'\nboard = 'familes'\n")

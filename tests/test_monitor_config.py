@@ -56,6 +56,62 @@ board = "familes"
     ]
 
 
+def test_a_warehouse_that_is_its_own_copy_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    text = '[warehouse]\npath = "w.duckdb"\npublish = "link/w.duckdb"\n'
+    assert "path and publish are one file" in one_mistake(tmp_path, text)
+
+
+FILES = """
+[web]
+token_file = "t"
+[[channel]]
+name = "a"
+type = "webhook"
+url_file = "u"
+secret_file = "s"
+ca_file = "c"
+[[channel]]
+name = "b"
+type = "email"
+host = "smtp.example.org"
+username = "me"
+password_file = "p"
+ca_file = "/etc/ca.pem"
+from = "me@example.org"
+to = ["you@example.org"]
+[[channel]]
+name = "c"
+type = "slack"
+url_file = "u"
+[[channel]]
+name = "d"
+type = "apprise"
+url_file = "u"
+[[channel]]
+name = "e"
+type = "folder"
+path = "outbox"
+[[channel]]
+name = "f"
+type = "slack-bot"
+token_file = "t"
+channel = "C0123456789"
+"""
+
+
+def test_relative_paths_of_every_kind_are_relative_to_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the file says of itself; a service is started in another folder."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    settings = load(write(tmp_path, FILES), {})
+    sections = (settings.warehouse, settings.web, *settings.channels)
+    paths = [value for section in sections for _, value in section if isinstance(value, Path)]
+    assert len(paths) == 12
+    assert {path.parent for path in paths} == {tmp_path, tmp_path / "leadchange-data", Path("/etc")}
+
+
 RULE = "[[rule]]\nname = 'r'\nboard = 'families'\n"
 BOARD = "[[board]]\nname = 'b'\nentity = 'family'\n"
 

@@ -87,11 +87,14 @@ def run(directory: Path) -> datetime:
 
 def _clear(directory: Path) -> None:
     """Remove an earlier demo; anything else is left alone."""
-    if directory.exists() and any(directory.iterdir()):
-        if not (directory / config.DEFAULT_NAME).is_file() or not (directory / "warehouse.duckdb").is_file():
-            raise ConfigError([f"{directory} is not empty and no demo: name another with --dir"])
-        shutil.rmtree(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        if directory.exists() and any(directory.iterdir()):
+            if not (directory / config.DEFAULT_NAME).is_file() or not (directory / "warehouse.duckdb").is_file():
+                raise ConfigError([f"{directory} is not empty and no demo: name another with --dir"])
+            shutil.rmtree(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"{directory} cannot be used: {error.strerror}: name another with --dir"]) from None
 
 
 def _configure(directory: Path, endpoint: str) -> Settings:
