@@ -45,6 +45,12 @@ def spoken(kind: str, name: str) -> str:
     return f"{the}{entity_name(kind, name)}"
 
 
+def country_code(name: str) -> str:
+    """The code of a country that is called by its name or its code, whatever the case; any other name as it is."""
+    wanted = name.lower().removeprefix("the ")
+    return next((code for code, country in COUNTRIES.items() if wanted in (code.lower(), country.lower())), name)
+
+
 def in_words(alert: Alert) -> Alert:
     """The alert with its entities as they are spoken of; programs get it as it is."""
     kind = alert.entity_kind

@@ -1,13 +1,16 @@
-"""Rules name entities as their authors knew them; here they are given the names that these have now."""
+"""Rules and people name entities as they know them; here they are given the names that these have now."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from alerts.names import country_code, entity_name
 from alerts.rules import Rule
 from warehouse import identity
 from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.errors import NotKnownError
+from warehouse.queries import sql
 from warehouse.registry import Registry
 
 
@@ -24,6 +27,24 @@ def present(
         if rule.between and rule.board in kinds:
             named.setdefault(kinds[rule.board], set()).update(rule.between)
     return {kind: identity.present_names(db, registry, kind, names) for kind, names in named.items()}
+
+
+def entity(db: Database, registry: Registry, name: str) -> str:
+    """Whom somebody means, as alerts name it: a family, publisher or model, an entity of a series, a country.
+
+    Raises:
+        NotKnownError: nobody is called so; it offers the nearest.
+    """
+    kinds = ("family", "publisher", "model")
+    found = [identity.present_names(db, registry, kind, [name]).get(name) for kind in kinds]
+    listed = [whose for _, entities in db.rows(sql("names_of_series")) for whose in entities]
+    found += [whose for whose in listed if whose.lower() == name.lower()]
+    found.append(identity.present_names(db, registry, "country", [code := country_code(name)]).get(code))
+    meant = [whose for whose in found if whose]
+    if not meant:
+        countries = [entity_name("country", family.country) for family in registry.families]
+        raise NotKnownError("entity", name, {*registry.names, *registry.publishers, *listed, *countries})
+    return name if name in meant else meant[0]
 
 
 def renamed(rule: Rule, names: Mapping[str, str]) -> Rule:

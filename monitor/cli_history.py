@@ -10,6 +10,7 @@ from monitor.cli_common import FormatOption, reading
 from monitor.output import Format, print_rows
 
 if TYPE_CHECKING:  # polars, which the program's other commands can do without
+    from warehouse.db import Database
     from warehouse.explain import Explanation
     from warehouse.when import Dated, Passage
 
@@ -80,7 +81,7 @@ def when(
     from warehouse import when as dating  # noqa: PLC0415 polars
 
     with reading() as published:
-        found = dating.crossings(published.db, one, other)
+        found = _crossings(published.db, one, other)
     rows = [_dated_row(dated) for dated in found]
     columns = ["measure", "scope", "first_led", "verdict", "leads_for_good", "good_verdict", "changes", "seen"]
     print_rows(
@@ -92,6 +93,21 @@ def when(
     )
     if form is Format.table and found:
         typer.echo(f"\n{dating.in_one_line(one, other, found)}")
+
+
+def _crossings(db: Database, one: str, other: str) -> list[Dated]:
+    """When one passed the other; countries, which tables call by their codes, may be called by their names."""
+    from alerts.names import country_code  # noqa: PLC0415 see cli_common
+    from warehouse import when as dating  # noqa: PLC0415 polars
+    from warehouse.errors import NotKnownError  # noqa: PLC0415
+
+    try:
+        return dating.crossings(db, one, other)
+    except NotKnownError:
+        codes = country_code(one), country_code(other)
+        if not set(codes) - {one, other}:
+            raise
+        return dating.crossings(db, *codes)
 
 
 def _dated_row(dated: Dated) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def silence_add(
     author: Annotated[str, typer.Option(help="Who asks for it.")],
     rule: Annotated[str, typer.Option(help="Only this rule.")] = "",
     board: Annotated[str, typer.Option(help="Only this board.")] = "",
-    entity: Annotated[str, typer.Option(help="Only alerts about this entity.")] = "",
+    entity: Annotated[str, typer.Option(help="Only alerts about this entity; a country by its name or its code.")] = "",
     hours: Annotated[float, typer.Option(min=0.01, help="How long it lasts.")] = 24.0,
     until: Annotated[
         datetime | None,
@@ -65,6 +65,7 @@ def silence_add(
     ] = True,
 ) -> None:
     """Mute alerts by rule, board or entity until an end."""
+    from jobs import naming  # noqa: PLC0415 DuckDB
     from monitor.config import ConfigError  # noqa: PLC0415 see cli_common
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
     from warehouse.outbox import Outbox, silence_id  # noqa: PLC0415 DuckDB
@@ -78,8 +79,9 @@ def silence_add(
         raise ConfigError(["a silence needs --rule, --board or --entity"])
     if end <= now:
         raise ConfigError([f"the silence would end before it begins ({end:%Y-%m-%d %H:%M} UTC)"])
-    made = Silence(silence_id(rule, board, entity, now), rule, board, entity, now, end, author, reason, afterwards)
     with open_app(chosen) as application:
+        whom = naming.entity(application.db, chosen.registry, entity) if entity else ""
+        made = Silence(silence_id(rule, board, whom, now), rule, board, whom, now, end, author, reason, afterwards)
         application.write(lambda db: Outbox(db).add_silence(made))
     typer.echo(made.silence_id)
 

@@ -335,6 +335,34 @@ def test_a_file_where_a_folder_is_asked_for_is_one_line(
     assert (tmp_path / "file").read_text() == "mine"
 
 
+@pytest.mark.parametrize(
+    ("called", "entity"),
+    [("China", "CN"), ("cn", "CN"), ("the United States", "US"), ("beta", "Beta"), ("Beta-AI", "beta-ai"),
+     ("alpha-lab/Alpha-1", "alpha-lab/alpha-1")],
+)  # fmt: skip
+def test_a_silence_finds_whom_one_means(run: Run, file: Path, called: str, entity: str) -> None:
+    assert run("collect", "--config", file).code == 0
+    words = ["silence", "add", "--author", "desk", "--reason", "a test", "--config", file, "--entity"]
+    assert run(*words, called).code == 0
+    (row,) = json.loads(run("silence", "list", "--config", file, "--format", "json").out)
+    assert row["entity"] == entity
+
+
+def test_a_silence_about_nobody_is_refused_with_the_nearest_name(run: Run, told: Path) -> None:
+    words = ["silence", "add", "--author", "desk", "--reason", "a test", "--config", told, "--entity"]
+    one_line(run(*words, "Betta"), 2, "no entity is called 'Betta'; did you mean 'Beta'?")
+    one_line(run(*words, "Chine"), 2, "did you mean 'China'?")
+
+
+def test_when_finds_countries_by_their_names(run: Run, told: Path) -> None:
+    by_code = json.loads(run("when", "CN", "US", "--config", told, "--format", "json").out)
+    by_name = json.loads(run("when", "china", "United States", "--config", told, "--format", "json").out)
+    assert by_code
+    assert by_name == by_code
+    assert "China led US" in run("when", "China", "US", "--config", told).out
+    one_line(run("when", "China", "Atlantis", "--config", told), 2, "Atlantis")
+
+
 @pytest.mark.parametrize("hours", ["inf", "1e12"])
 def test_a_silence_without_end_is_refused_in_one_line(run: Run, told: Path, hours: str) -> None:
     words = ["silence", "add", "--board", "families", "--author", "desk", "--reason", "a test"]
