@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -194,6 +194,7 @@ def board(
     with reading(chosen) as published:
         found = published.standing(which.name, at=as_day(at), top=top)
         trend = published.trend(which.name, [row["entity"] for row in found], at=as_day(at))
+        days = [] if found else published.days(which.name)
     rows = [row | {"change": _rank_change(row), "trend": sparkline(trend[row["entity"]])} for row in found]
     if form is Format.table and rows:
         typer.echo(f"{which.name} on {rows[0]['day']}: {which.definition}")
@@ -202,8 +203,15 @@ def board(
         ["rank", "change", "entity", "value", "share", "trend"],
         form,
         every=[*found.columns, "change", "trend"],
-        empty=f"{which.name} has no standing yet: collect a complete snapshot first",
+        empty=_no_standing(which.name, as_day(at), days),
     )
+
+
+def _no_standing(name: str, at: date | None, days: Sequence[date]) -> str:
+    """Why there is nothing to show of a board; its days, newest first."""
+    if not days:
+        return f"{name} has no standing yet: collect a complete snapshot first"
+    return f"{name} has no standing on {at} nor before; its days are {days[-1]} to {days[0]}"
 
 
 def _rank_change(row: dict[str, object]) -> str:

@@ -195,6 +195,13 @@ def test_every_change_of_order_with_llama_is_found_and_no_other(demo: Demo) -> N
         WHERE board = 'publishers' AND 'meta-llama' IN (entity, rival) ORDER BY ALL
     """)
     assert found == expected
+    verdicts = demo.ask("""
+        SELECT verdict[:instr(verdict, ':') - 1] AS said, count(*) FROM demo.flips
+        WHERE board = 'publishers' AND 'meta-llama' IN (entity, rival) GROUP BY said ORDER BY said
+    """)
+    assert verdicts == [("list growth", 5), ("stands", 4)]
+    page = " ".join((ROOT / "docs" / "definitions.md").read_text("utf-8").split())
+    assert "change places nine times: four stand, five are list growth" in page
     told = {(entity, day) for day, entity, _ in expected}
     assert {
         ("google", date(2026, 5, 6)),

@@ -190,6 +190,11 @@ def test_a_board_on_an_earlier_day_and_its_first_places(run: Run, told: Path) ->
     ]
 
 
+def test_a_board_asked_for_before_its_first_day_says_which_days_it_has(run: Run, told: Path) -> None:
+    done = run("board", "families", "--at", "2026-01-01", "--config", told)
+    assert done.out == "families has no standing on 2026-01-01 nor before; its days are 2026-05-01 to 2026-05-02\n"
+
+
 def test_flips_of_a_board_since_a_day(run: Run, told: Path) -> None:
     def flips(*more: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(run("flips", *more, "--config", told, "--format", "json").out)

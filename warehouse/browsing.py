@@ -43,10 +43,6 @@ class Browsing(Reading):
         """Days of a source that are not judged by: day, verdict, verdict_reason."""
         return self.db.records(sql("unjudged_days"), {"source": source})
 
-    def days(self, board: str) -> list[date]:
-        """The days of a board, newest first."""
-        return [day for (day,) in self.db.rows(sql("board_days"), {"board": board})]
-
     def lines(self, board: str, entities: Sequence[str]) -> list[Line]:
         """Value, share and rank of some entities, day by day."""
         return self.db.rows(sql("board_lines"), {"board": board, "entities": list(entities)})

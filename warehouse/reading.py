@@ -22,6 +22,10 @@ class Reading:
         """A board on the last day up to `at`: rank, entity, value, share, previous_rank, day, snapshot_id."""
         return self.db.records(sql("board_on_day"), {"board": board, "at": at or date.max, "top": top})
 
+    def days(self, board: str) -> list[date]:
+        """The days of a board, newest first."""
+        return [day for (day,) in self.db.rows(sql("board_days"), {"board": board})]
+
     def trend(self, board: str, entities: Sequence[str], *, at: date | None = None) -> dict[str, list[float]]:
         """Entity -> its values on the board's days up to `at`, oldest first."""
         keys = {"board": board, "entities": list(entities), "at": at or date.max}
