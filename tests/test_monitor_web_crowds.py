@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -12,9 +13,10 @@ from web_world import now, published
 
 from monitor.config import Settings, load
 from monitor.web import published as readings
-from monitor.web.published import AT_ONCE, Published
+from monitor.web.published import AT_ONCE, DOWNLOADS, Published
 from monitor.web.serve import STOP_SECONDS, serving
 from warehouse.browsing import Browsing
+from warehouse.db import Database
 from warehouse.errors import WarehouseError
 from warehouse.reading import Rows
 
@@ -104,6 +106,36 @@ def test_a_page_for_which_there_is_no_memory_now_is_503_not_a_mistake_of_the_vis
         assert "try again" in page.text
         assert httpx.get(f"{address}api/flips", timeout=60).status_code == 503
         assert httpx.get(f"{address}healthz").status_code == 200
+
+
+def test_of_whole_relations_a_few_are_read_at_a_time_and_pages_do_not_wait_for_them(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    monkeypatch.setattr(readings, "DOWNLOAD_PATIENCE", 0.05)
+    reading = Published(published())
+    with serving(settings, reading, now=now) as address, ExitStack() as others:
+        for _ in range(DOWNLOADS):
+            others.enter_context(reading.connection())
+        for form in ("json", "csv", "parquet"):
+            refused = httpx.get(f"{address}api/tables/families?format={form}")
+            assert refused.status_code == 503
+            assert "try again" in refused.json()["problem"]
+        assert httpx.get(f"{address}board/families").status_code == 200
+        others.close()
+        for form in ("json", "csv", "parquet") * DOWNLOADS:
+            assert httpx.get(f"{address}api/tables/families?format={form}").status_code == 200
+
+
+def test_a_relation_for_which_there_is_no_memory_now_is_503_and_no_broken_file(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    def batches(*_: object, **__: object) -> None:
+        raise WarehouseError("busy: try again")
+
+    monkeypatch.setattr(Database, "batches", batches)
+    with serving(settings, Published(published()), now=now) as address:
+        for form in ("json", "csv", "parquet"):
+            assert httpx.get(f"{address}api/tables/families?format={form}").status_code == 503
 
 
 def test_what_a_visitor_still_asks_when_the_daemon_ends_is_broken_off(

@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,8 +41,10 @@ def answer(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Form
 
 def relation(published: Published, name: str, columns: Mapping[str, str], form: Form) -> StreamingResponse:
     """A whole relation as a stream; `columns` are its columns with their types."""
-    stream = {"json": _json_stream, "csv": _csv_stream, "parquet": _parquet_stream}[form]
-    return StreamingResponse(stream(published, name, columns), media_type=MEDIA[form], headers=_saved_as(name, form))
+    stream = {"json": _json_stream, "csv": _csv_stream, "parquet": _parquet_stream}[form](published, name, columns)
+    # Begun here: what cannot be read now is said while there is still a status to say it with.
+    begun = chain([next(stream)], stream)
+    return StreamingResponse(begun, media_type=MEDIA[form], headers=_saved_as(name, form))
 
 
 def write_parquet(db: Database, name: str, target: Path) -> int:
@@ -86,8 +89,9 @@ def _csv_stream(published: Published, name: str, columns: Mapping[str, str]) -> 
 
     shown = ", ".join(_csv_column(column, kind) for column, kind in columns.items())
     with published.connection() as db:
+        batches = db.batches(sql("relation_as_text", relation=name, columns=shown))
         yield (",".join(columns) + "\n").encode()
-        for batch in db.batches(sql("relation_as_text", relation=name, columns=shown)):
+        for batch in batches:
             out = io.BytesIO()
             csv.write_csv(batch, out, csv.WriteOptions(include_header=False, quoting_style="needed"))
             yield out.getvalue()

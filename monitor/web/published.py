@@ -34,6 +34,12 @@ AT_ONCE = 2
 PATIENCE = 20.0
 """Seconds that a page waits for its turn."""
 
+DOWNLOADS = 2
+"""Whole relations that are read at the same time; each lasts as long as its reader likes."""
+
+DOWNLOAD_PATIENCE = 5.0
+"""Seconds that another one waits."""
+
 
 @dataclass
 class _Opened:
@@ -66,9 +72,10 @@ class Published:
         self._lock = threading.Lock()
         self._opened: _Opened | None = None
         self._turns = threading.BoundedSemaphore(AT_ONCE)
+        self._downloads = threading.BoundedSemaphore(DOWNLOADS)
         self._mine = threading.local()
         """What this thread is reading; who has a turn must not wait for another one."""
-        self._asking: list[Browsing] = []
+        self._asking: list[Database] = []
         self._left = False
 
     def identity(self) -> str:
@@ -120,8 +127,12 @@ class Published:
 
     @contextmanager
     def connection(self) -> Iterator[Database]:
-        """A connection of one's own, for what takes longer than a page."""
-        with self._present().db.cursor() as db:
+        """A connection of one's own, for what takes longer than a page.
+
+        Raises:
+            WarehouseError: the file is damaged, or as many others have one as there may be.
+        """
+        with _turn(self._downloads, DOWNLOAD_PATIENCE), self._present().db.cursor() as db, self._asked(db):
             yield db
         give_back()
 
@@ -133,8 +144,8 @@ class Published:
         self._left = True
         end = time.monotonic() + seconds
         while (asking := tuple(self._asking)) and time.monotonic() < end:
-            for browsing in asking:
-                browsing.db.interrupt()
+            for db in asking:
+                db.interrupt()
             time.sleep(0.02)
         return not asking
 
@@ -143,27 +154,25 @@ class Published:
         if getattr(self._mine, "opened", None) is not None:
             yield self._mine.opened, self._mine.browsing
             return
-        with self._turn() if waits else nullcontext():
+        with _turn(self._turns, PATIENCE) if waits else nullcontext():
+            if self._left:
+                raise WarehouseError("the dashboard is stopping")
             opened = self._present()
-            with opened.reader() as browsing:
+            with opened.reader() as browsing, self._asked(browsing.db):
                 self._mine.opened, self._mine.browsing = opened, browsing
-                self._asking.append(browsing)
                 try:
                     yield opened, browsing
                 finally:
-                    self._asking.remove(browsing)
                     self._mine.opened = self._mine.browsing = None
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._turns.acquire(timeout=PATIENCE):
-            raise WarehouseError("many are asking at the same time: try again in a moment")
+    def _asked(self, db: Database) -> Iterator[None]:
+        """Let `leave` know of a connection that is in use."""
+        self._asking.append(db)
         try:
-            if self._left:
-                raise WarehouseError("the dashboard is stopping")
             yield
         finally:
-            self._turns.release()
+            self._asking.remove(db)
 
     def _present(self) -> _Opened:
         identity = self.identity()
@@ -179,6 +188,16 @@ class Published:
         except WarehouseError as error:
             # Where the file lies is nobody's business.
             raise WarehouseError(str(error).replace(str(self.path), self.path.name)) from None
+
+
+@contextmanager
+def _turn(turns: threading.BoundedSemaphore, patience: float) -> Iterator[None]:
+    if not turns.acquire(timeout=patience):
+        raise WarehouseError("many are asking at the same time: try again in a moment")
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 def give_back() -> None:
