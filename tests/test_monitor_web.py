@@ -364,6 +364,14 @@ def test_columns_of_the_same_name_are_told_apart(site: httpx.Client) -> None:
     assert answer.text == "a,a_2\n1,2\n"
 
 
+def test_csv_has_the_same_header_with_and_without_rows(site: httpx.Client, tmp_path: Path) -> None:
+    with served(World(tmp_path).publish()) as empty:
+        for path in ("flips", "alerts", "deliveries", "snapshots", "boards"):
+            filled, nothing = (client.get(f"/api/{path}?format=csv").text.splitlines() for client in (site, empty))
+            assert len(filled) > 1
+            assert nothing == filled[:1], path
+
+
 @pytest.mark.parametrize(
     "query", ["DROP TABLE flips", "SELECT nope", "FROM read_text('/etc/passwd')", "SELECT 1; SELECT 2"]
 )

@@ -14,7 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from monitor.output import as_csv, for_json
 from monitor.web.published import Published
-from warehouse.db import Database
+from warehouse.db import Database, Records
 from warehouse.queries import sql
 
 Form = Literal["json", "csv", "parquet"]
@@ -31,7 +31,8 @@ _GUARDED = "CASE WHEN regexp_matches({0}, '^[=+@\\t\\r-]') THEN '''' || {0} ELSE
 
 
 def answer(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], form: Form, name: str) -> Response:
-    """Rows in the form asked for; all but JSON to be saved as `name`."""
+    """Rows in the form asked for; all but JSON to be saved as `name`. `columns` are those of rows that know of none."""
+    columns = rows.columns if isinstance(rows, Records) else columns
     if form == "json":
         plain = [{key: for_json(value) for key, value in row.items()} for row in rows]
         return Response(json.dumps(plain, ensure_ascii=False), media_type=MEDIA["json"])
