@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from jobs.columns import COUNTERS, as_day, believed, normalised
 from jobs.ranges import DamagedError, Range
+from warehouse.errors import shown
 from warehouse.store import MODEL_SCHEMA
 
 Layout = Mapping[str, Sequence[str]]
@@ -223,12 +224,12 @@ def _once(models: pl.DataFrame) -> pl.DataFrame:
 
 def require(layout: Layout, has: Sequence[str], found: Collection[str]) -> None:
     """Raise DamagedError if names, days or counts are wanted and were not found among the columns there are."""
-    shown = ", ".join(name if name.isprintable() else ascii(name) for name in has[:12])
+    there = ", ".join(map(shown, has[:12]))
     for needed in ("repo_id", "day"):
         if needed in layout and needed not in found:
-            raise DamagedError(f"it has no column {' or '.join(layout[needed])}; it has {shown}")
+            raise DamagedError(f"it has no column {' or '.join(layout[needed])}; it has {there}")
     if set(layout) & set(COUNTERS) and not set(found) & set(COUNTERS):
-        raise DamagedError(f"it has no column of counts; it has {shown}")
+        raise DamagedError(f"it has no column of counts; it has {there}")
 
 
 def _found(layout: Layout, leaves: Sequence[str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alerts.text import terminal
 from monitor.cli_common import DayOption, FormatOption, as_day, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
@@ -158,7 +159,6 @@ def _in_order(since: datetime | None, until: datetime | None) -> None:
 
 def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
     """Say what is coming, do it, say what came."""
-    from alerts.text import terminal  # noqa: PLC0415 see cli_common
     from jobs import backfill, hub  # noqa: PLC0415 polars
     from jobs.local_copy import full_disk_is_ours  # noqa: PLC0415 httpx
     from monitor import backfill_words as words  # noqa: PLC0415 polars

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from alerts.text import terminal
 from monitor.output import Format
 
 if TYPE_CHECKING:  # imported where they are used, here and in the other commands: `--help` needs none of them
@@ -50,6 +51,4 @@ def as_day(moment: datetime | None) -> date | None:
 
 def say(line: str) -> None:
     """A line for people, to stderr; names in it may be anybody's."""
-    from alerts.text import terminal  # noqa: PLC0415 its markup takes as long to import as the rest of this
-
     typer.echo(terminal(line), err=True)

@@ -43,6 +43,15 @@ def pack(db: Database, number: int) -> prune.Summary:
     return prune.run(db, now=midnight(number))
 
 
+def packed(db: Database, looks: list[Look]) -> list[tuple[int, int, int]]:
+    """Keep and pack some looks, which answers as before; the models of the last run as they stand there."""
+    keep(db, looks)
+    before = observations(db)
+    pack(db, 100)
+    assert observations(db) == before
+    return in_order(db)
+
+
 @settings(max_examples=examples(40), deadline=None)
 @given(LOOKS, st.lists(st.integers(0, 130), min_size=1, max_size=4))
 def test_packing_at_any_time_changes_no_answer(looks: list[Look], times: list[int]) -> None:
@@ -128,11 +137,7 @@ def test_more_models_than_a_slice_holds_are_merged_in_slices(monkeypatch: pytest
     ]
     monkeypatch.setattr(compact, "SLICE", 7)
     with warehouse() as db:
-        keep(db, looks)
-        before = observations(db)
-        pack(db, 100)
-        assert observations(db) == before
-        sizes = [size for _, _, size in in_order(db)]
+        sizes = [size for _, _, size in packed(db, looks)]
         assert sizes == sorted(sizes, reverse=True)
 
 
@@ -147,11 +152,7 @@ def test_neighbouring_numbers_stand_together_and_the_largest_of_them_first(
     monkeypatch.setattr(compact, "SLICE", 7)
     monkeypatch.setattr(compact, "BLOCK", 5)
     with warehouse() as db:
-        keep(db, looks)
-        before = observations(db)
-        pack(db, 100)
-        assert observations(db) == before
-        kept = in_order(db)
+        kept = packed(db, looks)
         assert kept == sorted(kept, key=lambda model: (model[0] // 5, -model[1].bit_length(), -model[2], model[0]))
         assert len(kept) == 23
 

@@ -56,9 +56,14 @@ _MOST = 20
 """Names that a message lists."""
 
 
+def shown(name: str) -> str:
+    """Somebody's name as it stands in a message: escaped where it would command a terminal or forge a line."""
+    return name if name.isprintable() else ascii(name)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown `name`: the nearest of the `known` ones, or all when none is near."""
-    names = sorted(name if name.isprintable() else ascii(name) for name in known)
+    names = sorted(map(shown, known))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"
