@@ -350,8 +350,10 @@ def _unique(reader: _Reader, kind: str, entries: list[Named]) -> list[Named]:
 
 
 def _with_defaults(defaults: Sequence[Named], own: Sequence[Named]) -> tuple[Named, ...]:
-    names = {entry.name for entry in own}
-    return tuple([entry for entry in defaults if entry.name not in names] + list(own))
+    """The defaults, each replaced where it stands by the own entry of its name, then the other own ones."""
+    in_place = {entry.name: entry for entry in defaults}
+    in_place.update((entry.name, entry) for entry in own)
+    return tuple(in_place.values())
 
 
 def _hold_rules_against(reader: _Reader, settings: Settings, tables: Mapping[str, Any]) -> None:

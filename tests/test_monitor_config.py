@@ -243,8 +243,8 @@ def without_place(settings: Settings, folder: Path) -> dict[str, object]:
 def test_a_board_of_ones_own_is_added_and_one_of_a_defaults_name_takes_its_place(tmp_path: Path) -> None:
     text = BOARD + "[[board]]\nname = 'models'\nentity = 'model'\nmeasure = 'likes'\n"
     boards = load(write(tmp_path, text), {}).boards
-    assert [board.name for board in boards] == ["families", "publishers", "countries", "b", "models"]
-    assert boards[-1].measure == "likes"
+    assert [board.name for board in boards] == ["families", "publishers", "countries", "models", "b"]
+    assert boards[3].measure == "likes"
 
 
 def test_rules_that_are_written_take_the_place_of_the_default_one(tmp_path: Path) -> None:
