@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -111,7 +114,8 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR")] = Path()) -> 
             raise config.ConfigError([f"{target} is there already: nothing was written"]) from None
         raise config.ConfigError([f"{target} cannot be written: {error.strerror}"]) from None
     typer.echo(f"wrote {target}")
-    say(f"next: leadchange check --config {target}; leadchange collect --config {target}")
+    chosen = f"--config {quote(str(target))}"
+    say(f"next: leadchange check {chosen}; leadchange collect {chosen}")
 
 
 _LINE = 4000
@@ -195,20 +199,25 @@ def board(
         found = published.standing(which.name, at=as_day(at), top=top)
         trend = published.trend(which.name, [row["entity"] for row in found], at=as_day(at))
         days = [] if found else published.days(which.name)
+        ranked = published.definitions()
     rows = [row | {"change": _rank_change(row), "trend": sparkline(trend[row["entity"]])} for row in found]
     if form is Format.table and rows:
-        typer.echo(f"{which.name} on {rows[0]['day']}: {which.definition}")
+        typer.echo(f"{which.name} on {rows[0]['day']}: {ranked[which.name]}")
+    if rows and ranked[which.name] != which.definition:
+        say(f"the configuration defines {which.name} otherwise by now; `leadchange detect` ranks it so")
     print_rows(
         rows,
         ["rank", "change", "entity", "value", "share", "trend"],
         form,
         every=[*found.columns, "change", "trend"],
-        empty=_no_standing(which.name, as_day(at), days),
+        empty=_no_standing(which.name, as_day(at), days, ranked),
     )
 
 
-def _no_standing(name: str, at: date | None, days: Sequence[date]) -> str:
-    """Why there is nothing to show of a board; its days, newest first."""
+def _no_standing(name: str, at: date | None, days: Sequence[date], ranked: Collection[str]) -> str:
+    """Why there is nothing to show of a board; its days, newest first, and the boards that are ranked."""
+    if ranked and name not in ranked:
+        return f"{name} was not ranked yet: `leadchange detect` does that"
     if not days:
         return f"{name} has no standing yet: collect a complete snapshot first"
     return f"{name} has no standing on {at} nor before; its days are {days[-1]} to {days[0]}"
@@ -278,10 +287,18 @@ def run(arguments: Sequence[str]) -> int:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):  # Ctrl-C, or Ctrl-D where something was asked
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain when it flushes.
-        sys.stdout = None
+    except (BrokenPipeError, SystemExit) as error:
+        # Whoever read our output has seen enough. Typer and rich end with 1 then, which is the code of a bug.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+            raise
+        sys.stdout = None  # Python must not complain when it flushes
         return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        sys.stdout = None
+        say(f"what was asked for cannot be written: {error.strerror}")
+        return 2
     except Exception as error:
         usage = _usage(error)
         if usage is None:
@@ -307,7 +324,15 @@ def _usage(error: Exception) -> str | None:
     return message if message.startswith("Usage: ") else message.replace("\n", " ").replace("Value error, ", "")
 
 
+def _speak_utf8() -> None:
+    """Print UTF-8 whatever the locale, as data is read on other machines too; files are called what they are called."""
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors=errors)
+
+
 def main() -> None:
     """The console script."""
     mask_tracebacks()
+    _speak_utf8()
     sys.exit(run(sys.argv[1:]))

@@ -190,12 +190,11 @@ def moment(value: object) -> str:
 
 def wide_console() -> Console:
     """stdout: as wide as the terminal, or as the text needs where there is none."""
-    console = Console(highlight=False)
-    return (
-        console
-        if console.is_terminal
-        else Console(highlight=False, width=_UNLIMITED if not sys.stdout.isatty() else None)
-    )
+    out = sys.stdout or io.StringIO()  # None: closed by whoever started us
+    console = Console(highlight=False, file=out)
+    if not console.is_terminal and not out.isatty():
+        console.width = _UNLIMITED
+    return console
 
 
 _BARS = "▁▂▃▄▅▆▇█"

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -64,8 +65,13 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 def outside(*arguments: object, **environment: str) -> Done:
     """The program in a process of its own."""
+    return in_a_shell(shlex.join(program(*arguments)), **environment)
+
+
+def in_a_shell(command: str, **environment: str) -> Done:
+    """A line of a shell."""
     done = subprocess.run(
-        program(*arguments),
+        ["sh", "-c", command],
         capture_output=True,
         text=True,
         timeout=120,
@@ -178,6 +184,24 @@ def test_a_board_shows_the_day_the_definition_and_how_ranks_moved(run: Run, told
     assert lines[2].split()[:4] == ["1", "+1", "Beta", "150"]
     assert lines[3].split()[:4] == ["2", "-1", "Alpha", "90"]
     assert lines[4].split()[:4] == ["3", "=", "Gamma", "10"]
+
+
+def test_a_board_is_defined_as_it_was_ranked_whatever_is_configured_by_now(
+    run: Run, told: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "leadchange.toml"
+    likes = '[[board]]\nname = "families"\nentity = "family"\nmeasure = "likes"\n'
+    other.write_text(f'[warehouse]\npublish = "{told.parent / "adoption.duckdb"}"\n{likes}')
+    done = run("board", "--config", other)
+    assert done.out.startswith("families on 2026-05-02: Families ranked by downloads of the last 30 days")
+    assert done.err == "the configuration defines families otherwise by now; `leadchange detect` ranks it so\n"
+
+
+def test_a_board_that_was_not_ranked_yet_says_who_ranks_it(run: Run, told: Path, tmp_path: Path) -> None:
+    other = tmp_path / "leadchange.toml"
+    new = '[[board]]\nname = "new"\nentity = "country"\nmeasure = "likes"\n'
+    other.write_text(f'[warehouse]\npublish = "{told.parent / "adoption.duckdb"}"\n{new}')
+    assert run("board", "new", "--config", other).out == "new was not ranked yet: `leadchange detect` does that\n"
 
 
 def test_a_board_on_an_earlier_day_and_its_first_places(run: Run, told: Path) -> None:
@@ -304,6 +328,28 @@ def test_a_reader_that_has_seen_enough_is_no_error(told: Path) -> None:
             assert process.wait(60) == 0
 
 
+def test_a_reader_that_is_gone_before_a_table_comes_is_no_error(told: Path) -> None:
+    for command in ("board", "alerts"):
+        line = shlex.join(program(command, "--config", told))
+        assert in_a_shell(f"exec 3>&1; {{ {line}; echo $? >&3; }} | true") == Done(0, "0\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file on a full disk is Linux's")
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_what_cannot_be_written_is_one_line(told: Path, form: str) -> None:
+    command = shlex.join(program("flips", "--config", told, "--format", form))
+    assert in_a_shell(f"{command} > /dev/full") == Done(
+        2, "", "what was asked for cannot be written: No space left on device\n"
+    )
+    assert in_a_shell(f"{command} >&-") == Done(0, "", "")
+
+
+def test_what_is_printed_is_utf_8_whatever_the_locale(told: Path) -> None:
+    done = outside("board", "families", "--config", told, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    assert (done.code, done.err) == (0, "")
+    assert "▁█" in done.out
+
+
 # Where the configuration is
 
 
@@ -326,6 +372,7 @@ def test_init_writes_a_file_says_what_is_next_and_overwrites_nothing(run: Run, t
     assert done.out == "wrote monitor/leadchange.toml\n"
     assert "leadchange check --config monitor/leadchange.toml" in done.err
     (tmp_path / "monitor" / "leadchange.toml").write_text("# mine\n")
+    assert "leadchange check --config 'my monitor/leadchange.toml'" in run("init", "my monitor").err
     one_line(run("init", "monitor"), 2, "is there already: nothing was written")
     assert (tmp_path / "monitor" / "leadchange.toml").read_text() == "# mine\n"
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 
 import typer
 
@@ -101,8 +102,7 @@ def _configure(directory: Path, endpoint: str) -> Settings:
     """Write the demo's configuration and read it as any other."""
     text = resources.files("monitor.demo").joinpath(config.DEFAULT_NAME).read_text("utf-8")
     file = directory / config.DEFAULT_NAME
-    outbox = (directory / "outbox").resolve()
-    file.write_text(text.replace("{endpoint}", endpoint).replace("{outbox}", str(outbox)), "utf-8")
+    file.write_text(text.replace("{endpoint}", endpoint), "utf-8")
     return config.load(file, {})
 
 
@@ -175,7 +175,7 @@ def _closing_words(settings: Settings) -> None:
     config_file = folder / config.DEFAULT_NAME
     typer.echo(f"\nThe data: {settings.warehouse.publish} opens in any DuckDB from 1.5 on. Two queries worth trying:\n")
     for query in QUERIES:
-        typer.echo(f'  leadchange --config {config_file} sql "{query}"\n')
+        typer.echo(f'  leadchange --config {quote(str(config_file))} sql "{query}"\n')
     typer.echo(f"The messages, exactly as Slack and a mail server would get them: {folder / 'outbox'}")
 
 
