@@ -52,8 +52,7 @@ def judge(facts: Facts) -> Health:
     elif facts.last_complete - facts.now > WRONG_CLOCK:
         reasons.append(f"the last complete snapshot is of {facts.last_complete:%Y-%m-%d}: the clock was wrong, or is")
     elif facts.now - facts.last_complete > STALE:
-        hours = (facts.now - facts.last_complete) / timedelta(hours=1)
-        reasons.append(f"the last complete snapshot is {hours:.0f} hours old")
+        reasons.append(f"the last complete snapshot is {_age(facts.now - facts.last_complete)} old")
     if facts.oldest_open_delivery is not None and facts.now - facts.oldest_open_delivery > STUCK_DELIVERY:
         reasons.append(f"a message has been waiting since {facts.oldest_open_delivery:%Y-%m-%d %H:%M} UTC")
     for channel, since in facts.refusing.items():
@@ -63,3 +62,9 @@ def judge(facts: Facts) -> Health:
             reasons.append(f"{job} has been running for {seconds:.0f} s and should have ended")
     reasons += facts.ended.values()
     return Health(not reasons, tuple(reasons), facts.last_complete)
+
+
+def _age(age: timedelta) -> str:
+    """In hours, as long as one can picture them."""
+    hours, days = age / timedelta(hours=1), age / timedelta(days=1)
+    return f"{hours:.0f} hours" if days < 7 else f"{days:.0f} days"

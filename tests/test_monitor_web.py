@@ -19,12 +19,13 @@ import httpx
 import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
-from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, suspect
+from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, suspect, unread
 
 from monitor.health import Health
 from monitor.web import bundle, cache, statics
 from monitor.web.app import create_app
 from monitor.web.published import Published
+from monitor.web.site import Site
 from warehouse.sandbox import Limits
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -146,6 +147,24 @@ def test_an_unknown_name_is_answered_with_the_nearest(site: httpx.Client) -> Non
     }
 
 
+def test_an_unknown_flip_is_not_taken_for_the_first_one(site: httpx.Client) -> None:
+    assert site.get("/api/flips/nope").json() == {"problem": "no flip has the id 'nope'; /flips lists them"}
+
+
+def test_a_day_before_the_first_is_answered_with_the_days_that_there_are(site: httpx.Client) -> None:
+    text = site.get("/board/families?at=2026-04-01").text
+
+    assert "no standing on 1 Apr 2026 nor before: its days are 1 May 2026 to 5 May 2026" in text
+    assert "no standing yet" not in text
+
+
+def test_what_is_wrong_with_an_address_is_said_with_its_part(site: httpx.Client) -> None:
+    answer = site.get("/board/families?top=0")
+
+    assert answer.status_code == 422
+    assert "top: Input should be greater than or equal to 1" in answer.text
+
+
 # States of the file
 
 
@@ -158,7 +177,7 @@ def test_every_page_survives_no_file_at_all(tmp_path: Path) -> None:
         assert "Nothing is known yet" in client.get("/").text
 
 
-@pytest.mark.parametrize("fill", [lambda world: world, one_look, suspect])
+@pytest.mark.parametrize("fill", [lambda world: world, unread, one_look, suspect])
 def test_every_page_survives_an_empty_a_short_and_a_suspect_warehouse(tmp_path: Path, fill: Any) -> None:  # noqa: ANN401
     world = fill(World(tmp_path))
     known = [row[0] for row in world.db.rows("SELECT board FROM boards")]
@@ -166,8 +185,9 @@ def test_every_page_survives_an_empty_a_short_and_a_suspect_warehouse(tmp_path: 
         for path in EMPTY_PAGES:
             assert client.get(path).status_code == 200, path
         for board in known:
-            for path in ("/board/{}", "/embed/{}", "/badge/{}.svg", "/charts/{}/race.json", "/charts/{}/bump.json",
-                         "/charts/{}/shares.json", "/api/boards/{}/standing", "/api/boards/{}/values"):  # fmt: skip
+            for path in ("/?board={}", "/board/{}", "/embed/{}", "/badge/{}.svg", "/charts/{}/race.json",
+                         "/charts/{}/bump.json", "/charts/{}/shares.json", "/api/boards/{}/standing",
+                         "/api/boards/{}/values"):  # fmt: skip
                 assert client.get(path.format(board)).status_code == 200, path
 
 
@@ -189,11 +209,32 @@ def test_a_new_file_is_seen_at_once_and_pages_are_worked_out_once(tmp_path: Path
         assert "<bdi>Alpha</bdi> leads" in first.text
         again = client.get("/", headers={"if-none-match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+        for known in (first.headers["etag"].removeprefix("W/"), f'"x", {first.headers["etag"]}', "*"):
+            assert client.get("/", headers={"if-none-match": known}).status_code == 304
+        assert client.get("/", headers={"if-none-match": 'W/"x"'}).status_code == 200
         world.db.execute("UPDATE family_standings SET entity = 'Delta' WHERE entity = 'Alpha'")
         world.publish()
         second = client.get("/", headers={"if-none-match": first.headers["etag"]})
         assert second.status_code == 200
         assert "<bdi>Delta</bdi> leads" in second.text
+
+
+def test_a_page_is_worked_out_again_when_what_it_says_of_its_age_is_over() -> None:
+    moments = [now() + timedelta(hours=60)]
+    with served(published(), now=lambda: moments[-1]) as client:
+        assert "the last complete snapshot is 61 hours old" in client.get("/").text
+        moments.append(now() + timedelta(days=30))
+        assert "the last complete snapshot is 30 days old" in client.get("/").text
+
+
+def test_an_answer_is_not_kept_beyond_its_day() -> None:
+    """A query may ask what day it is."""
+    moments = [now()]
+    site = Site(Published(published()), lambda: moments[-1])
+    before = site.state()
+    assert site.state() == before
+    moments.append(now() + timedelta(days=1))
+    assert site.state() != before
 
 
 def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:
@@ -252,7 +293,9 @@ def test_only_badges_and_embeds_may_stand_in_other_pages(site: httpx.Client) -> 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_can_be_changed_over_http(site: httpx.Client, method: str) -> None:
     for path in ("/", "/sql", "/api/flips", "/api/sql"):
-        assert site.request(method, path).status_code == 405
+        answer = site.request(method, path)
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "GET"
 
 
 def test_head_is_get_without_the_body(site: httpx.Client) -> None:
@@ -364,6 +407,17 @@ def test_columns_of_the_same_name_are_told_apart(site: httpx.Client) -> None:
     assert answer.text == "a,a_2\n1,2\n"
 
 
+def test_an_answer_that_was_cut_says_so_in_every_form(site: httpx.Client) -> None:
+    with served(published(), limits=Limits(rows=3)) as client:
+        query = {"q": "FROM range(9)"}
+        assert "3 rows, the first of more" in client.get("/sql", params=query).text
+        assert client.get("/api/sql", params=query).json()["truncated"]
+        cut = client.get("/api/sql", params=query | {"format": "csv"})
+        assert 'filename="answer-first-3.csv"' in cut.headers["content-disposition"]
+        whole = client.get("/api/sql", params={"q": "FROM range(3)", "format": "csv"})
+        assert 'filename="answer.csv"' in whole.headers["content-disposition"]
+
+
 def test_csv_has_the_same_header_with_and_without_rows(site: httpx.Client, tmp_path: Path) -> None:
     with served(World(tmp_path).publish()) as empty:
         for path in ("flips", "alerts", "deliveries", "snapshots", "boards"):
@@ -417,6 +471,21 @@ def test_the_feed_is_valid_atom_and_stays_the_same(site: httpx.Client, flip_id: 
     assert link is not None
     assert link.get("href") == str(site.base_url.join(f"/flips/{flip_id}"))
     assert site.get("/flips.atom").content == answer.content
+
+
+def test_the_feed_of_a_board_is_another_feed(site: httpx.Client) -> None:
+    """A reader knows a feed by its id, and may go on with the address that it gives itself."""
+    query = "?board=families&kind=overtake"
+    feeds = [ET.fromstring(site.get(f"/flips.atom{asked}").content) for asked in ("", query)]
+    every, one = ({link.get("rel"): link.get("href") for link in feed.findall(f"{ATOM}link")} for feed in feeds)
+
+    assert len({feed.findtext(f"{ATOM}id") for feed in feeds}) == 2
+    assert [feed.findtext(f"{ATOM}title", "").partition(": ")[2] for feed in feeds] == [
+        "who passed whom", "who passed whom on families",
+    ]  # fmt: skip
+    assert every["self"] == str(site.base_url.join("/flips.atom"))
+    assert one["self"] == str(site.base_url.join(f"/flips.atom{query}"))
+    assert one["alternate"] == str(site.base_url.join(f"/flips{query}"))
 
 
 def test_links_that_leave_the_site_begin_with_its_public_address() -> None:

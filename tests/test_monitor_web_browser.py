@@ -176,6 +176,40 @@ def test_without_scripts_the_charts_are_pictures_and_the_tables_are_there(browse
     context.close()
 
 
+CUT = """
+    [...document.querySelectorAll(".scroll, .canvas")].filter(
+        part => part.scrollHeight > part.clientHeight + 1 || part.scrollWidth > part.clientWidth + 1).length
+"""
+"""How many tables and charts have more than is shown of them."""
+
+
+def test_on_paper_nothing_is_cut_and_all_is_dark_on_light(browser: Any, site: str) -> None:
+    visit = Visit(browser, site, viewport={"width": 1600, "height": 900}, color_scheme="dark")
+    page = visit.go("/sql?q=SELECT+range,+range+AS+again+FROM+range(100)")
+    assert page.evaluate(CUT) == 1
+    for path in ("/sql?q=SELECT+range,+range+AS+again+FROM+range(100)", "/board/families"):
+        page = visit.go(path)
+        page.emulate_media(media="print")
+        page.set_viewport_size({"width": 720, "height": 1000})
+        assert page.evaluate(CUT) == 0, path
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(251, 251, 250)"
+        assert not page.locator("button").first.is_visible()
+        page.emulate_media(media="screen")
+        page.set_viewport_size({"width": 1600, "height": 900})
+    visit.context.close()
+
+
+def test_on_a_small_phone_a_table_that_goes_on_says_so(browser: Any, site: str) -> None:
+    visit = Visit(browser, site, viewport={"width": 320, "height": 700})
+    page = visit.go("/flips")
+    assert page.evaluate(CUT) > 0
+    assert "linear-gradient" in page.evaluate('getComputedStyle(document.querySelector(".scroll")).backgroundImage')
+    page = visit.go("/family/Alpha")
+    ground = 'getComputedStyle(document.querySelector(".figures")).backgroundColor'
+    assert page.evaluate(ground) == "rgb(255, 255, 255)", "a place without a figure looks like a hole"
+    visit.context.close()
+
+
 FITS = """
     [...document.querySelectorAll(".canvas[data-drawn] svg")].every(
         svg => svg.getBoundingClientRect().width <= svg.closest(".canvas").clientWidth + 1)

@@ -168,6 +168,13 @@ def one_look(world: World) -> World:
     return world
 
 
+def unread(world: World) -> World:
+    """What there is when the first look came to nothing: boards, and nobody on them."""
+    world.look(0, [], "failed", "https://huggingface.co cannot be read: answered 500 (4 attempts)")
+    world.rank()
+    return world
+
+
 @cache
 def published() -> Path:
     """`small`, published. For reading only: it is made once in a process."""

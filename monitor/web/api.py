@@ -180,7 +180,9 @@ class Api:
         if form == "json":
             return _one(asdict(found))
         columns, rows = named(found.columns, found.rows)
-        return formats.answer(rows, columns, "csv", "answer")
+        # Nothing within CSV could say so.
+        name = f"answer-first-{len(rows)}" if found.truncated else "answer"
+        return formats.answer(rows, columns, "csv", name)
 
     def _relations(self) -> list[questions.Relation]:
         with self.site.published.browsing() as browsing:

@@ -101,13 +101,15 @@ def _explain_errors(app: FastAPI, site: Site, pages: jinja2.Environment) -> None
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:
-        return explain(request, error.status_code, str(error.detail))
+        answer = explain(request, error.status_code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
         if request.url.path.startswith("/api"):
             return JSONResponse({"detail": _complaints(error)}, 422)
-        return explain(request, 422, "; ".join(str(complaint["msg"]) for complaint in error.errors()))
+        return explain(request, 422, "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors()))
 
 
 def _complaints(error: RequestValidationError) -> list[dict[str, object]]:

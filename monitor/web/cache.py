@@ -61,9 +61,11 @@ class PageCache:
         key = (wanted.get(b"host", b"").decode("latin-1"), scope["path"], scope["query_string"])
         entry = self._kept(key)
         if entry is None:
-            async with self._filling.setdefault(key, asyncio.Lock()):
-                entry = self._kept(key) or await self._fill(key, scope, receive)
-            self._filling.pop(key, None)
+            try:
+                async with self._filling.setdefault(key, asyncio.Lock()):
+                    entry = self._kept(key) or await self._fill(key, scope, receive)
+            finally:
+                self._filling.pop(key, None)
         await _answer(entry, wanted, send)
 
     def _kept(self, key: Key) -> _Entry | None:
@@ -97,12 +99,17 @@ def _entry(status: int, headers: Headers, body: bytes) -> _Entry:
     return _Entry(status, headers, body, packed, b'W/"' + sha256(body).hexdigest()[:20].encode() + b'"')
 
 
+def _is_known(etag: bytes, known: bytes) -> bool:
+    """Whether `If-None-Match` names the tag, also where a proxy made a strong one of it, or says that any will do."""
+    return known.strip() == b"*" or etag.removeprefix(b"W/") in known
+
+
 async def _answer(entry: _Entry, wanted: dict[bytes, bytes], send: App) -> None:
     headers = [(name, value) for name, value in entry.headers if name != b"content-length"]
     status, body = entry.status, entry.body
     if status == 200:
         headers += [(b"etag", entry.etag), (b"vary", b"accept-encoding"), (b"cache-control", b"no-cache")]
-        if entry.etag in wanted.get(b"if-none-match", b""):
+        if _is_known(entry.etag, wanted.get(b"if-none-match", b"")):
             status, body = 304, b""
     if body and entry.packed and b"gzip" in wanted.get(b"accept-encoding", b""):
         body = entry.packed

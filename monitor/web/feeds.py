@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, time
 from typing import Any
+from urllib.parse import urlencode
 
 import jinja2
 from fastapi import APIRouter, Request
@@ -43,9 +44,13 @@ class Feeds:
         with self.site.published.browsing() as browsing:
             newest = browsing.newest_flips(Filter(board, kind), most=4 * ENTRIES)
         entries = [_entry(row) for row in newest if row["panel_holds"] is not False][:ENTRIES]
+        chosen = urlencode({name: value for name, value in (("board", board), ("kind", kind)) if value})
+        query = chosen and f"?{chosen}"
         text = self.pages.get_template("flips.atom").render(
-            feed_id=_urn("feed"),
+            feed_id=_urn(f"feed{query}"),
             base=address(self.site, request, ""),
+            query=query,
+            where=f" on {plain(board, 40)}" if board else "",
             updated=max((entry["updated"] for entry in entries), default="1970-01-01T00:00:00Z"),
             entries=entries,
         )

@@ -13,7 +13,7 @@ from monitor.web import races, words
 from monitor.web.site import Site
 from monitor.web.view import render
 from warehouse.browsing import Browsing, Filter
-from warehouse.errors import NotKnownError
+from warehouse.errors import LeadchangeError, NotKnownError
 
 Kind = Literal["lead_change", "overtake"]
 Theme = Literal["light", "dark"]
@@ -82,6 +82,7 @@ class Pages:
                 chosen=chosen,
                 rows=rows,
                 days=days,
+                at=at,
                 shown=rows[0]["day"] if rows else None,
                 top=top,
                 unit=words.unit,
@@ -193,7 +194,7 @@ def known_flip(browsing: Browsing, flip_id: str) -> dict[str, Any]:
     """The flip of this id."""
     flip = browsing.flip(flip_id)
     if flip is None:
-        raise NotKnownError("flip", flip_id, [])
+        raise LeadchangeError(f"no flip has the id {flip_id!r}; /flips lists them")
     return flip
 
 

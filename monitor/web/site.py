@@ -44,5 +44,5 @@ class Site:
         return self.published.once("leaders", Browsing.leaders)
 
     def state(self) -> str:
-        """Changes whenever a page would look different."""
-        return f"{self.published.identity()} {self.file_health().ok}"
+        """Changes whenever a page would look different: also at midnight, for a query may ask what day it is."""
+        return f"{self.published.identity()} {self.file_health().reasons} {self.now():%Y-%m-%d}"
