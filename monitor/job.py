@@ -67,7 +67,7 @@ class Work:
         tries = last.tries + 1 if last and last.slot == slot else 1
         runs.begin(name, slot, tries=tries, now=self.app.now())
         try:
-            ok, outcome = self._attempt(name, work or self.plan()[name])
+            ok, outcome = self._attempt(name, _begins if _is_too_early(name, last) else work or self.plan()[name])
         except WalkCancelled:
             # Not a failure, which would wait for its next try: whoever starts us again wants it done.
             runs.forget(name, slot)
@@ -133,6 +133,15 @@ class Work:
         """Send what is due."""
         summary = self._tell()
         return f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused, {summary.waiting} waiting"
+
+
+def _is_too_early(name: str, last: LastRun | None) -> bool:
+    """Whether a job that never ran has missed nothing: days before it was wanted are no matter for a summary."""
+    return last is None and name.startswith("digest ")
+
+
+def _begins() -> str:
+    return "begins with its next time"
 
 
 def _told(snapshot: Snapshot) -> str:

@@ -104,6 +104,20 @@ def test_b1_a_clock_that_is_corrected_a_little_runs_nothing_twice(clockwork: Clo
     assert [len(runs) for runs in clockwork.ran.values()] == [1, 1]
 
 
+def test_a_digest_begins_with_its_next_time_and_one_that_was_missed_later_is_made_up_for(clockwork: Clockwork) -> None:
+    """A summary of a week in the first minute of a new installation would have nothing to tell."""
+    digest = "digest weekly: 0 7 * * 1"
+    clockwork.now = datetime(2026, 5, 7, 9, 0, tzinfo=UTC)
+    clockwork.pass_(3 * DAY, digest, COLLECT, step=HOUR)
+    assert "digest weekly" not in clockwork.ran
+    assert len(clockwork.ran["collect"]) == 4
+    clockwork.pass_(2 * DAY, digest, step=HOUR)
+    assert clockwork.ran["digest weekly"] == [datetime(2026, 5, 11, 7, 0, tzinfo=UTC)]
+    clockwork.now += 7 * DAY
+    clockwork.tick(digest)
+    assert clockwork.ran["digest weekly"][1:] == [clockwork.now]
+
+
 @pytest.mark.parametrize("jump", [HOUR, DAY, YEAR])
 def test_b2_a_jump_ahead_runs_each_job_once(clockwork: Clockwork, jump: timedelta) -> None:
     clockwork.pass_(2 * HOUR, COLLECT, step=10 * MINUTE)
