@@ -108,7 +108,7 @@ class App:
 
     def preview(self, wanted: Digest) -> Message:
         """What a digest would say now; nothing is queued."""
-        return digest.compose(self.db, digest.as_alert(wanted, self.now()), wanted.boards, now=self.now())
+        return self._digest(digest.as_alert(wanted, self.now()), wanted.boards)
 
     def message_of(self, delivery: Delivery) -> Message:
         """What a delivery says, without its picture."""
@@ -145,13 +145,17 @@ class App:
         """What is said about an alert and those folded into it, with the picture of its race if one is wanted."""
         if alert.kind == digest.KIND:
             shown = next((one.boards for one in self.settings.digests if one.name == alert.rule), ())
-            return digest.compose(self.db, alert, shown, now=self.now())
+            return self._digest(alert, shown)
         if alert.kind in TELLERS:
             return compose(alert, also=also, link=self._link("flips"), now=self.now())
         flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
         link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}")
         told = replace(alert, why=self._why(alert.why, flip[0])) if flip and flip[2] is not None else alert
         return compose(told, also=also, link=link, picture=_race(alert) if picture else None, now=self.now())
+
+    def _digest(self, alert: Alert, boards: tuple[str, ...]) -> Message:
+        """What a digest says."""
+        return digest.compose(self.db, alert, boards, now=self.now(), link=self._link(""))
 
     def _why(self, verdict: str, flip_id: str) -> str:
         """What a flip is worth, and what moved."""

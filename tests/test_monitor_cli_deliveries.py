@@ -205,6 +205,12 @@ def test_a_digest_can_be_looked_at_without_sending_it(desk: Desk) -> None:
     assert desk("digest", "weekly", "--preview").out.splitlines()[0] == shown.out.splitlines()[0]
 
 
+def test_a_digest_leads_to_the_dashboard_where_others_reach_it(desk: Desk) -> None:
+    assert "More:" not in desk("digest", "--preview").out
+    desk.file.write_text(desk.file.read_text() + '[web]\npublic_url = "https://adoption.example"\n')
+    assert "More: https://adoption.example/\n" in desk("digest", "--preview").out
+
+
 def test_a_digest_can_be_asked_for_and_comes_once_a_day(desk: Desk) -> None:
     for _ in range(2):
         assert desk("digest", "weekly").code == 0
