@@ -97,8 +97,8 @@ def percent(share: float) -> str:
 
 
 def _is_visible(char: str) -> bool:
-    """Neither a format character (bidi marks, zero-width ones, tags) nor half a surrogate pair."""
-    return unicodedata.category(char) not in {"Cf", "Cs"}
+    """Neither a format character (bidi marks, zero-width ones, tags), half a surrogate pair, nor what XML refuses."""
+    return unicodedata.category(char) not in {"Cf", "Cs"} and char not in "\ufffe\uffff"
 
 
 def _neutral(text: str) -> str:

@@ -21,6 +21,7 @@ def test_plain_is_one_visible_line_within_its_limit(raw: str, limit: int) -> Non
     assert line == line.strip()
     assert not {unicodedata.category(c) for c in line} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
     line.encode()
+    assert not set(line) & set("\ufffe\uffff"), "an Atom feed with one of these cannot be read"
 
 
 @given(ANYTHING)
@@ -34,6 +35,7 @@ def test_plain_changes_nothing_the_second_time(raw: str) -> None:
         ("Qwen/Qwen3-8B_x", "Qwen/Qwen3-8B_x"),
         ("a\r\nb\tc", "a b c"),
         ("a\u202eb\u200bc\ufeff", "abc"),
+        ("a\ufffeb\uffffc", "abc"),
         ("通义千问", "通义千问"),
         ("abcdef", "abc…"),
         ("🤗🤗🤗🤗🤗", "🤗🤗🤗…"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alert_samples import sent
 from test_monitor_web import served
 from web_world import World, hostile, suspect
 
@@ -230,6 +231,15 @@ def test_hostile_names_run_nothing_and_break_nothing(browser: Any, tmp_path: Pat
             assert page.locator("img[src=x]").count() == 0
         assert visit.problems == []
         visit.context.close()
+
+
+@pytest.mark.parametrize("name", ["x" * 2000, "&" * 500, "Llama"])
+def test_no_name_makes_a_mail_wider_than_a_phone(browser: Any, name: str) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 700})
+    page = context.new_page()
+    page.set_content(sent(title="", entity=name, rival=name[::-1], why=name, board=name).html)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    context.close()
 
 
 def test_a_file_that_is_not_there_yet_is_no_error(browser: Any, tmp_path: Path) -> None:
