@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import cast
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from web_world import now, published
 
 from monitor.config import Settings, load
 from monitor.web import published as readings
+from monitor.web.app import create_app
 from monitor.web.published import AT_ONCE, DOWNLOADS, Published
 from monitor.web.serve import STOP_SECONDS, serving
 from warehouse.browsing import Browsing
@@ -124,6 +130,43 @@ def test_of_whole_relations_a_few_are_read_at_a_time_and_pages_do_not_wait_for_t
         others.close()
         for form in ("json", "csv", "parquet") * DOWNLOADS:
             assert httpx.get(f"{address}api/tables/families?format={form}").status_code == 200
+
+
+def test_a_reader_who_hangs_up_gives_its_turn_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, not when Python happens to tidy up: until then everybody else would be refused."""
+    monkeypatch.setattr(readings, "DOWNLOAD_PATIENCE", 0.05)
+    app = create_app(Published(published()), now=now)
+    gc.disable()
+    try:
+        for form in ("json", "csv", "parquet"):
+            for _ in range(DOWNLOADS + 1):
+                assert hang_up_on(app, "/api/tables/families", f"format={form}") == 200
+    finally:
+        gc.enable()
+
+
+def hang_up_on(app: FastAPI, path: str, query: str) -> int:
+    """Ask, and be gone before the first byte; the status that would have been read."""
+    said: list[int] = []
+    left = asyncio.Event()
+
+    async def receive() -> dict[str, object]:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Mapping[str, object]) -> None:
+        if message["type"] == "http.response.start":
+            said.append(cast("int", message["status"]))
+            left.set()
+            # As a server does whose peer reads no more.
+            await asyncio.sleep(0.01)
+
+    scope = {
+        "type": "http", "asgi": {"spec_version": "2.3"}, "method": "GET", "path": path, "query_string": query.encode(),
+        "headers": [(b"host", b"localhost")],
+    }  # fmt: skip
+    asyncio.run(app(scope, receive, send))  # type: ignore[arg-type]
+    return said[0]
 
 
 def test_a_relation_for_which_there_is_no_memory_now_is_503_and_no_broken_file(

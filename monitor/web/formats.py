@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from monitor.output import as_csv, for_json
 from monitor.web.published import Published
@@ -24,6 +25,8 @@ MEDIA = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
 }
+
+Stream = Generator[bytes, None, None]
 
 _CHUNK = 1 << 20
 _GUARDED = "CASE WHEN regexp_matches({0}, '^[=+@\\t\\r-]') THEN '''' || {0} ELSE {0} END AS {0}"
@@ -45,7 +48,21 @@ def relation(published: Published, name: str, columns: Mapping[str, str], form: 
     stream = {"json": _json_stream, "csv": _csv_stream, "parquet": _parquet_stream}[form](published, name, columns)
     # Begun here: what cannot be read now is said while there is still a status to say it with.
     begun = chain([next(stream)], stream)
-    return StreamingResponse(begun, media_type=MEDIA[form], headers=_saved_as(name, form))
+    return _Download(begun, stream.close, media_type=MEDIA[form], headers=_saved_as(name, form))
+
+
+class _Download(StreamingResponse):
+    """A stream that is closed when its reader hangs up; by itself it would keep its turn until Python tidies up."""
+
+    def __init__(self, content: Iterator[bytes], close: Callable[[], None], **more: Any) -> None:  # noqa: ANN401 Starlette's
+        super().__init__(content, **more)
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._close()
 
 
 def write_parquet(db: Database, name: str, target: Path) -> int:
@@ -75,7 +92,7 @@ def _parquet(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> bytes
     return out.getvalue()
 
 
-def _json_stream(published: Published, name: str, _columns: Mapping[str, str]) -> Iterator[bytes]:
+def _json_stream(published: Published, name: str, _columns: Mapping[str, str]) -> Stream:
     with published.connection() as db:
         lead = b"["
         for batch in db.batches(sql("relation_as_json", relation=name), size=10_000):
@@ -85,7 +102,7 @@ def _json_stream(published: Published, name: str, _columns: Mapping[str, str]) -
         yield b"]\n" if lead != b"[" else b"[]\n"
 
 
-def _csv_stream(published: Published, name: str, columns: Mapping[str, str]) -> Iterator[bytes]:
+def _csv_stream(published: Published, name: str, columns: Mapping[str, str]) -> Stream:
     from pyarrow import csv  # noqa: PLC0415 see write_parquet
 
     shown = ", ".join(_csv_column(column, kind) for column, kind in columns.items())
@@ -105,7 +122,7 @@ def _csv_column(column: str, kind: str) -> str:
     return f"CAST(to_json({column}) AS VARCHAR) AS {column}" if nested else column
 
 
-def _parquet_stream(published: Published, name: str, _columns: Mapping[str, str]) -> Iterator[bytes]:
+def _parquet_stream(published: Published, name: str, _columns: Mapping[str, str]) -> Stream:
     with tempfile.TemporaryDirectory(prefix="leadchange-") as folder:
         target = Path(folder) / "relation.parquet"
         with published.connection() as db:
