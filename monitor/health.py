@@ -23,6 +23,8 @@ class Facts:
     now: datetime
     last_complete: datetime | None
     """When the last complete snapshot was taken."""
+    unfit: str = ""
+    """Why the last look at the Hub is not judged by; empty when it is."""
     oldest_open_delivery: datetime | None = None
     """When the oldest message that is not delivered was queued."""
     refusing: Mapping[str, datetime] = field(default_factory=dict)
@@ -53,6 +55,8 @@ def judge(facts: Facts) -> Health:
         reasons.append(f"the last complete snapshot is of {facts.last_complete:%Y-%m-%d}: the clock was wrong, or is")
     elif facts.now - facts.last_complete > STALE:
         reasons.append(f"the last complete snapshot is {_age(facts.now - facts.last_complete)} old")
+    if reasons and facts.unfit:
+        reasons.append(facts.unfit)
     if facts.oldest_open_delivery is not None and facts.now - facts.oldest_open_delivery > STUCK_DELIVERY:
         reasons.append(f"a message has been waiting since {facts.oldest_open_delivery:%Y-%m-%d %H:%M} UTC")
     for channel, since in facts.refusing.items():

@@ -531,6 +531,25 @@ def test_health_is_green_while_fresh_and_red_when_stale() -> None:
         assert "Please note" in client.get("/").text
 
 
+def test_health_says_why_there_is_nothing_complete(tmp_path: Path) -> None:
+    with served(unread(World(tmp_path)).publish()) as client:
+        nothing, why = client.get("/healthz").json()["reasons"]
+        assert nothing == "no complete snapshot yet"
+        assert why.startswith("the look of 2026-05-01 10:00 UTC is failed: https://huggingface.co cannot be read")
+        assert why in client.get("/").text
+
+
+def test_a_look_that_is_not_judged_by_is_no_illness_while_the_one_before_is_fresh(tmp_path: Path) -> None:
+    world = suspect(World(tmp_path))
+    with served(world.publish(), now=lambda: now() + timedelta(days=1)) as client:
+        assert client.get("/healthz").json()["reasons"] == []
+    with served(world.publish(), now=lambda: now() + timedelta(days=3)) as client:
+        assert client.get("/healthz").json()["reasons"] == [
+            "the last complete snapshot is 73 hours old",
+            "the look of 2026-05-06 10:00 UTC is suspect: 98% of the counters stand still",
+        ]
+
+
 def test_health_is_the_daemon_s_word_where_there_is_one() -> None:
     sick = Health(False, ("collect has been running for 9000 s and should have ended",), None)
     with served(published(), health=lambda: sick) as client:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from alerts.text import plain
 from monitor.health import Facts
 from warehouse.browsing import Browsing
 from warehouse.db import Database
@@ -123,7 +124,7 @@ class Published:
         last_complete, oldest = self.once("freshness", Browsing.freshness, waits=False)
         refusing = self.once("refusing", lambda browsing: Outbox(browsing.db).refusing(), waits=False)
         since = {channel.channel: channel.refused_since for channel in refusing if channel.refused_since}
-        return Facts(now, last_complete, oldest, refusing=since)
+        return Facts(now, last_complete, self.once("unfit", _unfit, waits=False), oldest, refusing=since)
 
     @contextmanager
     def connection(self) -> Iterator[Database]:
@@ -188,6 +189,16 @@ class Published:
         except WarehouseError as error:
             # Where the file lies is nobody's business.
             raise WarehouseError(str(error).replace(str(self.path), self.path.name)) from None
+
+
+def _unfit(browsing: Browsing) -> str:
+    """Why the last look at the Hub is not judged by, in one line; empty when it is, or there is none."""
+    look = next((look for look in browsing.looks() if look["source"] == "hub"), None)
+    if look is None or look["verdict"] == "complete":
+        return ""
+    return (
+        f"the look of {look['taken_at']:%Y-%m-%d %H:%M} UTC is {look['verdict']}: {plain(look['verdict_reason'], 300)}"
+    )
 
 
 @contextmanager
