@@ -19,7 +19,7 @@ import httpx
 import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
-from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, suspect, unread
+from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, small, suspect, unread
 
 from monitor.health import Health
 from monitor.web import bundle, cache, statics
@@ -124,6 +124,15 @@ def test_a_flip_can_be_quoted_and_cited(site: httpx.Client, flip_id: str) -> Non
     assert "The date, by definition" in text
     assert text.count('<th scope="col">How sure</th>') == 2
     assert "<td>stands</td>" in text
+
+
+def test_an_alert_that_no_channel_has_is_not_said_to_be_told(tmp_path: Path) -> None:
+    world = small(World(tmp_path))
+    for status, fate in (("sent", "told"), ("pending", "not told yet"), ("dead", "not told yet")):
+        world.db.execute("UPDATE deliveries SET status = $status", {"status": status})
+        with served(world.publish()) as client:
+            for path in ("/", f"/flips/{client.get('/api/flips').json()[0]['flip_id']}"):
+                assert re.findall(r'<span class="tag[^>]*>([^<]*told[^<]*)<', client.get(path).text) == [fate]
 
 
 def test_flips_can_be_chosen_by_board_and_kind(site: httpx.Client) -> None:

@@ -47,6 +47,7 @@ def templates(site: Site) -> jinja2.Environment:
         "static": statics.url,
         "entity_url": entity_url,
         "entity_name": entity_name,
+        "fate": fate,
         "bar": svg.bar,
         "spark": svg.spark,
         "version": site.version,
@@ -69,6 +70,13 @@ def entity_url(kind: str, name: str) -> str | None:
     if kind in ("publisher", "model"):
         return f"https://huggingface.co/{quote(name, safe='/')}"
     return None
+
+
+def fate(alert: dict[str, Any]) -> str:
+    """What became of an alert, in a word or two: one that waits for its channels is not told."""
+    if alert["state"] != "firing":
+        return str(alert["state"])
+    return "not told yet" if alert["queued"] and not alert["sent"] else "told"
 
 
 def count(value: float | None, digits: int = 1) -> str:
