@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.combining import OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 from warehouse.errors import LeadchangeError
@@ -60,17 +62,27 @@ class Job:
     run: Callable[[], None]
 
 
-def parse(cron: str) -> CronTrigger:
-    """A cron expression of five fields, in UTC.
+def parse(cron: str) -> BaseTrigger:
+    """A cron expression of five fields, in UTC; a day of the month beside one of the week means either, as in cron.
 
     Raises:
         ScheduleError: it is none.
     """
     *others, weekday = cron.split() or [""]
     try:
-        return CronTrigger.from_crontab(" ".join([*others, _weekday(weekday)]), timezone=UTC)
+        every = [CronTrigger.from_crontab(" ".join(fields), timezone=UTC) for fields in _either(others, weekday)]
     except ValueError as error:
         raise ScheduleError(f"{cron!r} is no cron expression: {error}") from None
+    return every[0] if len(every) == 1 else OrTrigger(every)
+
+
+def _either(others: list[str], weekday: str) -> list[list[str]]:
+    """The fields for APScheduler, which wants both of two days to be met."""
+    whole = [*others, _weekday(weekday)]
+    if len(others) != 4 or others[2].startswith("*") or weekday.startswith("*"):
+        return [whole]
+    minute, hour, _, month = others
+    return [[*others, "*"], [minute, hour, "*", month, whole[-1]]]
 
 
 def _weekday(field: str) -> str:
