@@ -59,6 +59,8 @@ def configure(*, json_lines: bool | None = None, level: int = logging.INFO) -> N
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # These tell of every request or every tick; what went wrong they tell as warnings.
-    for chatty in ("apscheduler", "httpx", "httpcore", "uvicorn.access"):
+    # These tell of every request; what went wrong they tell as warnings.
+    for chatty in ("httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # This one warns of each tick on which a job is still at work, or waits for another to be done: that is no fault.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,8 +21,8 @@ from spine import configure, hub, listed
 
 from jobs import collect
 from jobs.hub import HubError
-from jobs.schedule import PATIENCE, RETRY, TRIES, LastRun, due_slot, last_slot, problem_with
-from monitor import config, daemon
+from jobs.schedule import PATIENCE, RETRY, TRIES, Job, LastRun, due_slot, last_slot, problem_with, ticking
+from monitor import config, daemon, logs
 from monitor.apart import Answer, Task
 from monitor.daemon import Daemon
 from monitor.health import Facts, judge
@@ -265,6 +267,36 @@ def test_b6_ticks_that_come_when_they_like_for_a_month_move_no_slot(clockwork: C
     assert {later - earlier for earlier, later in pairwise(slots)} == {DAY}
     runs = clockwork.ran["collect"]
     assert len({last_slot(DAILY, run) for run in runs}) == len(runs) >= 30
+
+
+@pytest.fixture
+def logged(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """What is logged as the daemon does."""
+    root = logging.getLogger()
+    before = (list(root.handlers), root.level, sys.excepthook)
+    logs.configure(json_lines=True)
+    yield capsys
+    root.handlers, root.level, sys.excepthook = before
+
+
+def test_a_tick_on_which_a_job_is_still_at_work_is_no_warning(logged: pytest.CaptureFixture[str]) -> None:
+    """A look at the Hub takes minutes: that was a warning a minute for each job, for all others wait for it."""
+    begun, done = threading.Event(), threading.Event()
+    ticks = 0
+
+    def work() -> None:
+        nonlocal ticks
+        ticks += 1
+        begun.set()
+        done.wait(10)
+
+    with ticking([Job("collect", DAILY, work)]) as tick_now:
+        assert begun.wait(10)
+        tick_now()
+        time.sleep(0.3)
+        done.set()
+    assert ticks == 1
+    assert logged.readouterr().err == ""
 
 
 # What the calendar has in store

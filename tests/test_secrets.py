@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from fake_web import SILENCE, Answer, Asked, FakeWeb, running
 from spine import configure, hub, listed, moment
@@ -26,7 +27,10 @@ from alerts.channels import slack
 from monitor import cli, logs
 from monitor.demo.hub import LocalHub
 from monitor.job import Work
+from monitor.web.published import Published
+from monitor.web.serve import serving
 from monitor.wiring import open_app
+from warehouse.browsing import Browsing
 from warehouse.db import Database
 
 ROOT = Path(__file__).parent.parent
@@ -259,6 +263,29 @@ def test_the_daemon_logs_no_secret(world: World, capsys: pytest.CaptureFixture[s
     logged = capsys.readouterr().err
     assert "bug failed" in logged
     assert "[secret]" in logged
+    world.said.append(logged)
+    assert leaks(world.everything()) == []
+
+
+def test_a_bug_of_the_dashboard_is_a_line_of_the_log_without_a_secret(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from monitor import config
+
+    def bug(*_: object, **__: object) -> None:
+        raise ValueError(f"https://hooks.slack.com/services/{SLACK_PATH} and Bearer {HUB_TOKEN} and {BOT_TOKEN}")
+
+    flipped(world)
+    capsys.readouterr()
+    monkeypatch.setattr(Browsing, "newest_flips", bug)
+    world.file.write_text(world.file.read_text() + "\n[web]\nport = 0\n")
+    settings = config.load(world.file)
+    logs.configure(json_lines=True)
+    with serving(settings, Published(settings.warehouse.publish)) as address:
+        assert httpx.get(f"{address}flips").status_code == 500
+    logged = capsys.readouterr().err
+    assert [json.loads(line)["level"] for line in logged.splitlines()] == ["error"]
+    assert "Traceback" in logged
     world.said.append(logged)
     assert leaks(world.everything()) == []
 

@@ -80,6 +80,7 @@ def _server(app: object, host: str, port: int) -> uvicorn.Server:
         app,  # type: ignore[arg-type]  # any ASGI application
         host=host,
         port=port,
+        log_config=None,  # to where everything is logged, as everything is: a line an event, without a secret
         log_level="warning",
         access_log=False,
         server_header=False,
