@@ -6,12 +6,13 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from alerts import engine
 from alerts.engine import Event
 from alerts.rules import Rule
+from warehouse import worth
 from warehouse.ledger import Ledger
 from warehouse.records import Standing
 
@@ -91,8 +92,8 @@ def _held(event: Event, holds: Holds, said: dict[tuple[str, str], str]) -> bool:
 
 def borne_out(ledger: Ledger) -> Holds:
     """Whether the models bear a flip out, as detection judges it. Each is asked for once: a sweep meets it often."""
-    worth = cache(ledger.worth)
-    return lambda event: worth(event.board, event.entity, event.rival, event.since)[1]
+    known = cache(partial(worth.of_pair, ledger.db))
+    return lambda event: known(event.board, event.entity, event.rival, event.since)[1]
 
 
 def sweep(

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from alerts.engine import Event
+from warehouse import worth
 from warehouse.ledger import Ledger, SlotAlert
 from warehouse.records import Alert
 
@@ -26,6 +27,8 @@ class Book:
         events: Collection[Event],
         kinds: Mapping[str, str],
         now: datetime,
+        *,
+        races: Collection[str],
     ) -> None:
         """Ask for all that these rules and events need.
 
@@ -35,12 +38,14 @@ class Book:
             events: what they said.
             kinds: board -> what it ranks.
             now: when it is written.
+            races: those of the rules that watch who is ahead of whom.
         """
         self.ledger, self.kinds, self.now = ledger, kinds, now
         self.taken = ledger.confirmed_ids(rules)
         """Rule -> the ids of everything it ever confirmed."""
-        self.worth = ledger.worths({(one.board, one.entity, one.rival, one.since) for one in events})
-        """(board, entity, rival, day) -> what the flip is worth in words, and whether the models bear it out."""
+        passed = {(one.board, one.entity, one.rival, one.since) for one in events if one.rule in races}
+        self.worth = worth.of_pairs(ledger.db, passed)
+        """(board, entity, rival, day) -> what the lead is worth in words, and whether the models bear it out."""
         self.quality = ledger.qualities({one.snapshot_id for one in events})
         """Snapshot -> what is to be said about its data."""
         slots = {(one.rule, one.slot) for one in events if one.kind not in ("PENDING", "DROPPED")}

@@ -38,6 +38,7 @@ from warehouse.db import Database
 from warehouse.ledger import Ledger, RuleState, SlotAlert, Unjudged
 from warehouse.records import Alert, KnownAlert, Standing
 from warehouse.registry import Registry
+from warehouse.worth import UNKNOWN
 
 BEGINNING = date.min
 
@@ -190,7 +191,8 @@ def _settle_all(ledger: Ledger, judged: Sequence[_Judged], kinds: Mapping[str, s
     if not said:
         return []
     rules = [one.work.rule.name for one in said]
-    book = Book(ledger, rules, [event for one in said for event in one.events], kinds, now)
+    races = {one.work.rule.name for one in said if one.work.rule.is_race}
+    book = Book(ledger, rules, [event for one in said for event in one.events], kinds, now, races=races)
     fresh = [item for one in said for item in _settle(book, one)]
     book.write()
     ledger.supersede(rules)
@@ -230,7 +232,7 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
     kind = _KINDS.get(event.kind, rule.when)
     pending = event.kind == "PENDING"
     pair = (rule.board, event.entity, event.rival, event.since)
-    why, holds = book.worth.get(pair, ("", None)) if rule.is_race else ("", None)
+    why, holds = book.worth.get(pair, UNKNOWN)
     # What is yet to be written anew may stand there as it was before.
     known = rule.is_race and not pending
     story = book.story(rule.name, event.slot, event.day, without=unwritten) if known else []

@@ -15,6 +15,7 @@ from alerts.names import in_words
 from alerts.rules import Rule
 from alerts.wording import day_of
 from jobs.afterwards import teller
+from warehouse import worth
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.ledger import Ledger
@@ -122,7 +123,7 @@ def release(db: Database, rules: Mapping[str, Rule], now: datetime) -> int:
         held = ledger.held(MASS_CHANGE)
         for alert_id, rule in held:
             alert = ledger.alert(alert_id)
-            why, holds = ledger.worth(alert.board, alert.entity, alert.rival, alert.day)
+            why, holds = worth.of_pair(db, alert.board, alert.entity, alert.rival, alert.day)
             if holds is False and alert.kind in RACES:
                 ledger.hold([alert_id], why)
                 continue

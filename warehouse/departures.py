@@ -18,18 +18,21 @@ from warehouse.records import Standing
 from warehouse.values import members_sql
 
 
+def declared(db: Database, board: str) -> Board | None:
+    """A board as it was declared when it was ranked; None: it never was."""
+    for entity, measure, scope, condition in db.rows(sql("board_as_declared"), {"board": board}):
+        return Board(name=board, entity=entity, measure=measure, scope=scope, where=condition)
+    return None
+
+
 def of_board(db: Database, board: str, entities: Collection[str]) -> dict[str, date]:
     """Those of some entities of a board that have left -> the first day without them."""
-    known = db.rows(sql("board_as_declared"), {"board": board}) if entities else []
-    if not known:
-        return {}
-    entity, measure, scope, condition = known[0]
-    declared = Board(name=board, entity=entity, measure=measure, scope=scope, where=condition)
-    if declared.series is not None:
+    known = declared(db, board) if entities else None
+    if known is None or known.series is not None:
         return {}
     names = pl.DataFrame({"entity": sorted(entities)}, schema={"entity": pl.String})
     with db.view_of("missing_entities", names):
-        return dict(db.rows(sql("departed_entities", members=members_sql(declared))))
+        return dict(db.rows(sql("departed_entities", members=members_sql(known))))
 
 
 def marked(db: Database, board: str, days: Sequence[Standing], watched: Iterable[str]) -> list[Standing]:

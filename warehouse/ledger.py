@@ -96,10 +96,6 @@ class JudgedFlip(NamedTuple):
         return (*astuple(self.flip), self.snapshot_id, self.previous_day, *(known or [None] * 4))
 
 
-Pair = tuple[str, str, str, date]
-"""Board, entity, rival, day."""
-
-
 class Ledger:
     """States of rules, flips and alerts."""
 
@@ -203,13 +199,21 @@ class Ledger:
     # Flips
 
     def top_days(self, board: str, depth: int, since: date) -> list[Day]:
-        """The upper part of a board, day by day, oldest first."""
+        """The upper part of a board, day by day, oldest first; who comes there or leaves it stands on both days."""
         days: dict[date, Day] = {}
         keys = {"board": board, "depth": depth, "since": since}
-        for day, snapshot_id, entity, rank, value in self.db.rows(sql("top_days"), keys):
+        for day, snapshot_id, entity, rank, value in [*self.db.rows(sql("top_days"), keys), *self._risen(keys)]:
             record = days.setdefault(day, Day(day, snapshot_id, {}, {}))
             record.ranks[entity], record.values[entity] = rank, value
         return list(days.values())
+
+    def _risen(self, keys: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """Who comes to the upper part of a board from far down, on the day before; of a deep board they are few."""
+        risen = self.db.rows(sql("risen"), keys)
+        if not risen:
+            return []
+        with self.db.rows_as("risen", risen, {"entity": str, "day": date}):
+            return self.db.rows(sql("days_before_rise"), {"board": keys["board"]})
 
     def leader_by(self, board: str, day: date) -> str | None:
         """Who had the lead by the end of a day; None when the flips do not tell."""
@@ -243,11 +247,6 @@ class Ledger:
         rows = self.db.rows(sql("last_pair_flip"), {"board": board, "entity": entity, "rival": rival, "day": day})
         return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
-    def worth(self, board: str, entity: str, rival: str, day: date) -> tuple[str, bool | None]:
-        """What the flip is worth that put `entity` ahead of `rival`, in words, and whether the models bear it out."""
-        flip = self.last_pair_flip(board, entity, rival, day)
-        return (flip[1], flip[2]) if flip else ("", None)
-
     # Alerts
 
     def known_alerts(self) -> dict[str, list[KnownAlert]]:
@@ -271,12 +270,6 @@ class Ledger:
             for rule, slot, *row in self.db.rows(sql("slot_alerts")):
                 found[rule, slot].append(SlotAlert(*row))
         return found
-
-    def worths(self, pairs: Iterable[Pair]) -> dict[Pair, tuple[str, bool | None]]:
-        """Of each pair what the flip is worth that put entity ahead of rival, where there is one: as `worth`."""
-        schema = {"board": str, "entity": str, "rival": str, "day": date}
-        with self.db.rows_as("pairs", sorted(pairs), schema):
-            return {tuple(row[:4]): (row[4], row[5]) for row in self.db.rows(sql("last_pair_flips"))}
 
     def count_pending(self) -> int:
         """How many alerts are about to fire."""

@@ -6,6 +6,16 @@ FROM (
     UNION ALL FROM standings WHERE board = $board AND previous_rank <= $depth AND rank > $depth AND day >= $since)
 ORDER BY day, rank, entity;
 
+-- name: risen
+-- Who came into the upper part of a board from below it, and the day before.
+SELECT entity, before
+FROM standings JOIN (SELECT day, lag(day) OVER (ORDER BY day) AS before FROM rankings WHERE board = $board) USING (day)
+WHERE board = $board AND rank <= $depth AND previous_rank > $depth AND before >= $since;
+
+-- name: days_before_rise
+-- Where those `risen` stood on the day before.
+SELECT day, snapshot_id, entity, rank, value FROM standings SEMI JOIN risen USING (entity, day) WHERE board = $board;
+
 -- name: leader_by
 -- Who took the lead last by a day; where nobody did, who was first alone on the first day on which anybody stood.
 SELECT coalesce(
@@ -47,9 +57,11 @@ INSERT INTO flip_panels (flip_id, same, created, rival_same, rival_created)
 SELECT flip_id, same, created, rival_same, rival_created FROM incoming_flips WHERE same IS NOT NULL;
 
 -- name: last_pair_flip
--- The flip that began the current lead of one entity over another.
+-- The flip that began the current lead of one entity over another; none where that was not recorded.
 SELECT flip_id, verdict, panel_holds FROM flips
-WHERE board = $board AND entity = $entity AND rival = $rival AND day <= $day
+WHERE board = $board AND entity = $entity AND rival = $rival AND day <= $day AND day > coalesce((
+    SELECT max(day) FROM standings AS a JOIN standings AS b USING (board, day)
+    WHERE board = $board AND day <= $day AND a.entity = $entity AND b.entity = $rival AND b.value > a.value), '-infinity')
 ORDER BY day DESC LIMIT 1;
 
 -- name: last_pair_flips
@@ -60,6 +72,28 @@ FROM (
         arg_max({'verdict': f.verdict, 'panel_holds': f.panel_holds}, f.day) AS last
     FROM pairs AS p JOIN flips AS f ON (f.board, f.entity, f.rival) = (p.board, p.entity, p.rival) AND f.day <= p.day
     GROUP BY ALL) AS p;
+
+-- name: unrecorded_passages
+-- Of each of `pairs` the day on which entity came ahead of rival for the lead that it has, with the last day before on which
+-- both were seen; where no flip says so, and the counts of both days are still there.
+WITH seen AS (
+    SELECT p.*, a.day AS seen_on, a.snapshot_id, a.value, b.value AS rival_value,
+        max(a.day) FILTER (b.value > a.value) OVER (PARTITION BY p.board, p.entity, p.rival, p.day) AS behind
+    FROM (FROM pairs ANTI JOIN flips USING (board, entity, rival, day)) AS p
+    JOIN standings AS a ON a.board = p.board AND a.entity = p.entity AND a.day <= p.day
+    JOIN standings AS b ON b.board = p.board AND b.entity = p.rival AND b.day = a.day),
+passed AS (
+    SELECT board, entity, rival, day, min(seen_on) FILTER (seen_on > behind AND value > rival_value) AS passed_on
+    FROM seen GROUP BY ALL)
+SELECT board, entity, rival, s.day,
+    max(seen_on) FILTER (seen_on < passed_on), arg_max(snapshot_id, seen_on) FILTER (seen_on < passed_on), passed_on,
+    any_value(snapshot_id) FILTER (seen_on = passed_on), any_value(value) FILTER (seen_on = passed_on),
+    any_value(rival_value) FILTER (seen_on = passed_on)
+FROM seen AS s JOIN passed AS p USING (board, entity, rival, day)
+WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned)
+    AND (board, entity, rival, passed_on) NOT IN (SELECT (board, entity, rival, day) FROM flips)
+GROUP BY board, entity, rival, s.day, passed_on
+HAVING count(*) FILTER (seen_on = passed_on) = 1 AND count(*) FILTER (seen_on < passed_on) > 0;
 
 -- name: members_of_sides
 -- Which models count for the entities compared.
