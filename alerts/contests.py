@@ -104,13 +104,19 @@ def _watched_pairs(rule: Rule, standing: Standing) -> Iterable[tuple[str, str]]:
 def _milestones(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
     """Each watched entity against each number; a key is `number, newline, entity`."""
     watched = rule.between or tuple(_first(standing, TOP))
-    keys = [f"{number:g}\n{entity}" for number in rule.at for entity in watched]
+    keys = [f"{_exact(number)}\n{entity}" for number in rule.at for entity in watched]
     for key in dict.fromkeys([*known, *keys]):
         number, _, entity = key.partition("\n")
         values = {number: float(number)}
         if entity in standing.values:
             values[entity] = standing.values[entity]
         yield Contest(key, values, against=number, told=entity)
+
+
+def _exact(number: float) -> str:
+    """A number as short as can be without becoming another."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number).removesuffix(".0")
 
 
 def _lines(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:

@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -51,10 +51,10 @@ class Expected(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    at: int | None = Field(default=None, ge=0)
+    at: int | None = Field(default=None, ge=0, le=_LONGEST)
     day: date | None = None
     rule: str
-    event: str = "FLIP"
+    event: Literal["FLIP", "CONTESTED", "SETTLED"] = "FLIP"
     to: Word
     from_: Word = Field(default="", alias="from")
 
@@ -72,7 +72,7 @@ class RuleTest(BaseModel):
 
     name: str
     board: str
-    start: date = date(2026, 1, 1)
+    start: date = Field(default=date(2026, 1, 1), le=date(9000, 1, 1))
     series: dict[str, Word]
     expect: tuple[Expected, ...] = ()
 
@@ -113,12 +113,18 @@ def parse(text: str, name: str) -> RuleTestFile:
         RuleTestError: it is no YAML, or not of this form; says where.
     """
     try:
-        return RuleTestFile.model_validate(yaml.safe_load(text))
+        tables = yaml.safe_load(text)
+        if not isinstance(tables, dict):
+            raise RuleTestError(f"{name}: no rule tests: it has `rules` or `config`, and `tests`")
+        file = RuleTestFile.model_validate(tables)
     except yaml.YAMLError as error:
         raise RuleTestError(f"{name}: no valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        lines = [f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+        lines = [
+            f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        ]
         raise RuleTestError("\n".join(lines)) from None
+    return file
 
 
 def run(test: RuleTest, rules: Sequence[Rule]) -> Outcome:
@@ -156,7 +162,10 @@ def _matches(wanted: str, came: str) -> bool:
 def standings(test: RuleTest) -> Iterator[Standing]:
     """The board of a test, day by day."""
     series = {entity: list(_expand(text, entity)) for entity, text in test.series.items()}
-    for index in range(max(map(len, series.values()), default=0)):
+    days = max(map(len, series.values()), default=0)
+    if days > _LONGEST:
+        raise RuleTestError(f"{days:,} days are too many; at most {_LONGEST:,}")
+    for index in range(days):
         values: dict[str, float] = {}
         verdict: Verdict = "complete"
         for entity, cells in series.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 When = Literal["lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble"]
 
@@ -41,7 +41,7 @@ class Rule(BaseModel):
         default=30, ge=0, le=365, description="a flip back within so many days is told as a revert"
     )
     top: int = Field(default=TOP, ge=1, le=1000, description="enters_top, leaves_top: how many places are the top")
-    at: tuple[float, ...] = Field(default=(), description="milestone: the values worth telling")
+    at: tuple[FiniteFloat, ...] = Field(default=(), description="milestone: the values worth telling")
     after_days: int = Field(default=3, ge=1, le=365, description="source_trouble: days without a complete snapshot")
     channels: tuple[str, ...] = Field(default=("console",), description="names of the channels to tell")
 

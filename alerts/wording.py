@@ -44,7 +44,7 @@ def title(kind: str, entity: str, rival: str, board: str, *, number: float | Non
     Args:
         kind: the alert's kind.
         entity: who it is about.
-        rival: whom they passed, or who took their place; may be empty.
+        rival: whom they passed, or who is next to them across the line below the top; may be empty.
         board: where.
         number: lead changes (contested, settled), alerts held (mass_change), days (source_trouble), the milestone, or
             how many the top is (enters_top, leaves_top); None where it is not known.
@@ -83,8 +83,8 @@ def _both(who: str, whom: str) -> str:
 _HEADLINES: dict[str, Callable[[str, str, str, float | None], str]] = {
     "lead_change": lambda who, whom, where, _: f"{who} takes the lead{whom and f' from {whom}'} on {where}",
     "overtake": lambda who, whom, where, _: f"{who} passes {whom or 'its rival'} on {where}",
-    "enters_top": lambda who, whom, where, n: f"{who} enters {_top(n)} of {where}{whom and f' in place of {whom}'}",
-    "leaves_top": lambda who, whom, where, n: f"{who} leaves {_top(n)} of {where}{whom and f', {whom} comes in'}",
+    "enters_top": lambda who, whom, where, n: f"{who} enters {_top(n)} of {where}{whom and f', ahead of {whom}'}",
+    "leaves_top": lambda who, whom, where, n: f"{who} leaves {_top(n)} of {where}{whom and f', behind {whom}'}",
     "milestone": lambda who, _, where, n: (
         f"{who} reaches {'a milestone' if n is None else _round(n)} on {where}"
     ),

@@ -30,10 +30,13 @@ def backtest(
 ) -> None:
     """What the rules would have said over the stored history; never sends. With --rule the race is drawn below."""
     from jobs import naming  # noqa: PLC0415 polars
+    from monitor.config import ConfigError  # noqa: PLC0415 see cli_common
     from warehouse.ledger import Ledger  # noqa: PLC0415 DuckDB
 
     chosen = settings()
     rules = [chosen.rule(rule)] if rule else [one for one in chosen.rules if one.when != "source_trouble"]
+    if rule and rules[0].when == "source_trouble":
+        raise ConfigError([f"rule {rule} watches the source, whose past is not kept: there is nothing to test it on"])
     with reading(chosen) as published:
         ledger = Ledger(published.db)
         rules = naming.run(published.db, rules, chosen.boards, chosen.registry)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ from monitor.output import Format, print_rows
 
 if TYPE_CHECKING:
     from alerts import rule_tests
+    from alerts.rules import Rule
     from monitor.config import Settings
 
 silence = typer.Typer(help="Mute rules, boards or entities for a while.", no_args_is_help=True, rich_markup_mode=None)
@@ -43,9 +46,23 @@ def _outcomes(path: Path) -> list[rule_tests.Outcome]:
         text = path.read_text("utf-8")
     except OSError as error:
         raise rule_tests.RuleTestError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise rule_tests.RuleTestError(f"{path}: no text: {error}") from None
     file = rule_tests.parse(text, path.name)
-    configured = config.load(path.parent / file.config).rules if file.config else ()
-    return [rule_tests.run(test, [*configured, *file.rules]) for test in file.tests]
+    rules = [*(config.load(path.parent / file.config).rules if file.config else ()), *file.rules]
+    twice = [name for name, times in Counter(rule.name for rule in rules).items() if times > 1]
+    if twice:
+        raise rule_tests.RuleTestError(f"{path.name}: rule {twice[0]!r} is written twice")
+    return [_outcome(path, test, rules) for test in file.tests]
+
+
+def _outcome(path: Path, test: rule_tests.RuleTest, rules: Sequence[Rule]) -> rule_tests.Outcome:
+    from alerts import rule_tests  # noqa: PLC0415 YAML
+
+    try:
+        return rule_tests.run(test, rules)
+    except rule_tests.RuleTestError as error:
+        raise rule_tests.RuleTestError(f"{path.name}: {test.name}: {error}") from None
 
 
 @silence.command("add")

@@ -285,7 +285,7 @@ def _assemble(
     """Every section read, then held against the others."""
     for key in tables.keys() - SECTIONS.keys() - LISTS.keys():
         reader.complain("", f"[{key}]: unknown section{nearest(key, [*SECTIONS, *LISTS])}")
-    hub = reader.section(_with_endpoint(tables, environment), "hub", HubSettings)
+    hub = reader.section(_with_endpoint(reader, tables, environment), "hub", HubSettings)
     warehouse = reader.section(tables, "warehouse", WarehouseSettings)
     schedule = reader.section(tables, "schedule", ScheduleSettings)
     web = reader.section(tables, "web", WebSettings)
@@ -312,11 +312,16 @@ def _assemble(
     return settings
 
 
-def _with_endpoint(tables: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:
+def _with_endpoint(reader: _Reader, tables: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:
     """HF_ENDPOINT wins over the file, as it does for every other program that speaks to the Hub."""
     endpoint = environment.get("HF_ENDPOINT")
     hub = tables.get("hub", {})
     if not endpoint or not isinstance(hub, dict):
+        return tables
+    try:
+        HubSettings(endpoint=endpoint)
+    except ValidationError as error:
+        reader.mistakes += [f"HF_ENDPOINT: {_describe(mistake, HubSettings)}" for mistake in error.errors()]
         return tables
     return {**tables, "hub": {**hub, "endpoint": endpoint}}
 

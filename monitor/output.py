@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -110,9 +111,13 @@ def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> str:
     return out.getvalue()
 
 
+_HARMLESS = re.compile(r"[=+-]|[+-]\d+")
+"""Texts that a spreadsheet shows, or takes for the number that they are: how a rank changed."""
+
+
 def _csv_cell(value: object) -> object:
     value = for_json(value)
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _HARMLESS.fullmatch(value):
         return "'" + value
     return "" if value is None else json.dumps(value) if isinstance(value, dict | list) else value
 

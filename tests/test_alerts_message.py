@@ -65,8 +65,8 @@ def test_what_is_not_known_leaves_no_empty_line() -> None:
         ("lead_change", "", "google takes the lead on publishers"),
         ("overtake", "meta-llama", "google passes meta-llama on publishers"),
         ("enters_top", "", "google enters the top of publishers"),
-        ("enters_top", "xai", "google enters the top of publishers in place of xai"),
-        ("leaves_top", "xai", "google leaves the top of publishers, xai comes in"),
+        ("enters_top", "xai", "google enters the top of publishers, ahead of xai"),
+        ("leaves_top", "xai", "google leaves the top of publishers, behind xai"),
         ("milestone", "", "google reaches a milestone on publishers"),
         ("source_trouble", "", "Trouble reading google: publishers is on hold"),
         ("contested", "xai", "publishers is contested: several lead changes"),
@@ -85,8 +85,8 @@ def test_every_kind_has_its_headline(kind: str, rival: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "number", "said"),
     [
-        ("enters_top", 10, "google enters the top 10 of publishers in place of xai"),
-        ("leaves_top", 10, "google leaves the top 10 of publishers, xai comes in"),
+        ("enters_top", 10, "google enters the top 10 of publishers, ahead of xai"),
+        ("leaves_top", 10, "google leaves the top 10 of publishers, behind xai"),
         ("milestone", 1e9, "google reaches 1B on publishers"),
         ("milestone", 1.25e9, "google reaches 1.25B on publishers"),
         ("milestone", 500, "google reaches 500 on publishers"),

@@ -186,6 +186,19 @@ def test_a_board_shows_the_day_the_definition_and_how_ranks_moved(run: Run, told
     assert lines[4].split()[:4] == ["3", "=", "Gamma", "10"]
 
 
+def test_csv_says_how_ranks_moved_as_the_table_does(run: Run, told: Path) -> None:
+    sheet = csv.DictReader(io.StringIO(run("board", "families", "--config", told, "--format", "csv").out))
+    assert [row["change"] for row in sheet] == ["+1", "-1", "="]
+
+
+def test_a_rule_about_the_source_is_not_said_to_have_said_nothing(run: Run, told: Path, tmp_path: Path) -> None:
+    other = tmp_path / "leadchange.toml"
+    rule = '[[rule]]\nname = "trouble"\nboard = "families"\nwhen = "source_trouble"\n'
+    other.write_text(f'[warehouse]\npublish = "{told.parent / "adoption.duckdb"}"\n{rule}')
+    done = run("backtest", "--rule", "trouble", "--config", other)
+    one_line(done, 2, "rule trouble watches the source, whose past is not kept")
+
+
 def test_a_board_is_defined_as_it_was_ranked_whatever_is_configured_by_now(
     run: Run, told: Path, tmp_path: Path
 ) -> None:

@@ -134,6 +134,7 @@ BOARD = "[[board]]\nname = 'b'\nentity = 'family'\n"
             "endpoint: must be http(s)://host, without user, query or fragment",
         ),
         ("hub = 3\n", "[hub]"),
+        (RULE + "when = 'milestone'\nat = [1, nan]\n", "[[rule]] 'r': at.1: input should be a finite number"),
         ("[web]\nport = 'eighty'\n", "[web]: port: input should be a valid integer"),
     ],
 )
@@ -298,7 +299,7 @@ def test_hf_endpoint_wins_over_the_file(tmp_path: Path) -> None:
     file = write(tmp_path, "[hub]\nendpoint = 'https://mirror.example.org'\n")
     assert load(file, {}).hub.endpoint == "https://mirror.example.org"
     assert load(file, {"HF_ENDPOINT": "http://127.0.0.1:8000/"}).hub.endpoint == "http://127.0.0.1:8000"
-    with pytest.raises(ConfigError, match="endpoint"):
+    with pytest.raises(ConfigError, match=r"^HF_ENDPOINT: endpoint: must be http\(s\)://host"):
         load(file, {"HF_ENDPOINT": "nonsense"})
 
 

@@ -1,0 +1,70 @@
+"""`leadchange test-rules` as people use it: what passes, what fails, and what is wrong with a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from monitor import cli
+
+Run = Callable[[str | bytes], tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Test the rules of a file with this content."""
+
+    def command(content: str | bytes) -> tuple[int, str, str]:
+        file = tmp_path / "mine.yaml"
+        file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        capsys.readouterr()
+        return cli.run(["test-rules", str(file)]), *capsys.readouterr()
+
+    return command
+
+
+HEAD = """
+rules: [{name: r, board: b, confirm: 1}]
+tests:
+"""
+PASSES = HEAD + " - {name: told, board: b, series: {A: 2 2, B: 1 3}, expect: [{at: 1, rule: r, to: B, from: A}]}\n"
+
+
+def test_what_is_expected_and_comes_passes_and_what_does_not_come_fails(run: Run) -> None:
+    assert run(PASSES) == (0, "ok   mine.yaml: told\n", "1 passed, 0 failed\n")
+    code, out, err = run(PASSES.replace("at: 1", "at: 0"))
+    assert (code, err) == (1, "0 passed, 1 failed\n")
+    assert out.splitlines() == [
+        "FAIL mine.yaml: told", "       - 2026-01-01 r FLIP B from A", "       + 2026-01-02 r FLIP B from A",
+    ]  # fmt: skip
+
+
+WRONG: dict[str, tuple[str | bytes, str]] = {
+    "bytes": (b"\xff\xfe", "no text: "),
+    "nothing": ("", "mine.yaml: no rule tests: it has `rules` or `config`, and `tests`"),
+    "no YAML": ("tests: [", "mine.yaml: no valid YAML: "),
+    "twice": (PASSES.replace("rules: [", "rules: [{name: r, board: b}, "), "mine.yaml: rule 'r' is written twice"),
+    "garbage": (PASSES.replace("2 2", "2 x"), "mine.yaml: told: series A: cannot read 'x'; write "),
+    "no event": (PASSES.replace("to: B", "to: B, event: flip"), "mine.yaml: tests.0.expect.0.event: Input should be "),
+    "no moment": (PASSES.replace("at: 1, ", ""), "mine.yaml: tests.0.expect.0: give either `at` "),
+    "far away": (PASSES.replace("at: 1", "at: 99999999"), "mine.yaml: tests.0.expect.0.at: Input should be less "),
+    "the end of time": (PASSES.replace("board: b, s", "board: b, start: 9999-12-31, s"), "mine.yaml: tests.0.start: "),
+    "too long": (PASSES.replace("1 3", "1x99999 3"), "mine.yaml: told: 100,001 days are too many; at most 100,000"),
+}
+
+
+@pytest.mark.parametrize(("content", "begins"), WRONG.values(), ids=WRONG)
+def test_a_file_that_is_wrong_is_one_line_that_says_where(run: Run, content: str | bytes, begins: str) -> None:
+    code, out, err = run(content)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert begins in line
+
+
+def test_milestones_that_differ_by_little_are_two_and_each_is_as_it_is_written(run: Run) -> None:
+    rules = "rules: [{name: m, board: b, when: milestone, at: [12345678, 12345679], margin: 0, confirm: 1}]\n"
+    days = "tests:\n - {name: both, board: b, series: {A: 12345677 12345679 12345680}, expect: %s}\n"
+    expected = "[{at: 1, rule: m, to: A, from: 12345678}, {at: 2, rule: m, to: A, from: 12345679}]"
+    assert run(rules + days % expected)[:2] == (0, "ok   mine.yaml: both\n")
