@@ -74,7 +74,7 @@ def digest(
     newest = sorted(map(clean, movements), key=lambda alert: (day_of(alert), alert.alert_id), reverse=True)
     shown = [(week, places(week)) for week in standings[:BOARDS]]
     content = Content(
-        headline=_headline(newest, day, days),
+        headline=_headline(newest, day, days, ranked=bool(standings)),
         lede=_lede(shown),
         kicker="Digest",
         sections=[
@@ -128,9 +128,11 @@ def _change(value: float, before: float | None) -> float | None:
     return (value - before) / before if before else None
 
 
-def _headline(newest: Sequence[Alert], today: date, days: int) -> str:
+def _headline(newest: Sequence[Alert], today: date, days: int, *, ranked: bool) -> str:
+    """What came of these days; where nothing could be `ranked`, nobody knows whether a lead changed."""
     leads = sum(alert.kind == "lead_change" and alert.state == "firing" for alert in newest)
-    said = "no lead changed" if not leads else f"{leads} lead change{'s' * (leads > 1)}"
+    nothing = "no lead changed" if ranked else "no board was ranked"
+    said = f"{leads} lead change{'s' * (leads > 1)}" if leads else nothing
     others = len(newest) - leads
     more = f", {others} other alert{'s' * (others > 1)}" if others else ""
     return f"{'Week' if days == 7 else f'{days} days'} to {today}: {said}{more}"

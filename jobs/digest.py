@@ -69,8 +69,9 @@ def compose(db: Database, alert: Alert, boards: tuple[str, ...], *, now: datetim
     until, since = alert.day, alert.day - timedelta(days=alert.confirm)
     period = {"since": since, "until": until}
     ledger = Ledger(db)
+    weeks = [week for week in _weeks(db, period) if not boards or week.now.board in boards]
     return digest(
-        [week for week in _weeks(db, period) if not boards or week.now.board in boards],
+        sorted(weeks, key=lambda week: boards.index(week.now.board)) if boards else weeks,
         [ledger.alert(row[0]) for row in db.rows(sql("digest_alerts"), period)],
         [ledger.alert(row[0]) for row in db.rows(sql("digest_contested"))],
         [(day, reason) for day, reason in db.rows(sql("digest_trouble"), period)],

@@ -52,6 +52,7 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
         if start is not None:
             starts[board.name] = start
             flips += _find_flips(db, board, start, made.ranked[board.name], _As(new, moved))
+    standings.sort(db, [board.name for board in boards])
     if made.changed:
         moves.forget(db)
     identity.follow_renames(db, registry, moving=made.renamed)

@@ -84,16 +84,21 @@ def test_what_is_not_known_of_the_past_is_not_made_up() -> None:
 
 
 def test_a_quiet_week_says_so() -> None:
-    made = digest([], [], [], [], NOW)
+    made = digest([WEEK], [], [], [], NOW)
     assert made.title == "Week to 2026-08-21: no lead changed"
     assert "Nothing to report" in made.text
+
+
+def test_a_week_in_which_nothing_could_be_ranked_is_not_called_quiet() -> None:
+    made = digest([], [], [], [], NOW)
+    assert made.title == "Week to 2026-08-21: no board was ranked"
     assert "No board was ranked in these days" in made.text
     assert "Contested" not in made.text
     assert "trouble" not in made.text
 
 
 def test_a_lead_change_that_was_taken_back_is_not_counted_as_one() -> None:
-    assert digest([], [alert(state="reverted")], [], [], NOW).title.endswith("no lead changed, 1 other alert")
+    assert digest([WEEK], [alert(state="reverted")], [], [], NOW).title.endswith("no lead changed, 1 other alert")
 
 
 def test_another_period_is_named() -> None:

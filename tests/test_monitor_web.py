@@ -21,11 +21,14 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, small, suspect, unread
 
+from jobs import digest
+from jobs.digest import Digest
 from monitor.health import Health
 from monitor.web import bundle, cache, statics
 from monitor.web.app import create_app
 from monitor.web.published import Published
 from monitor.web.site import Site
+from warehouse.boards import Board
 from warehouse.sandbox import Limits
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -244,6 +247,26 @@ def test_an_answer_is_not_kept_beyond_its_day() -> None:
     assert site.state() == before
     moments.append(now() + timedelta(days=1))
     assert site.state() != before
+
+
+def test_boards_stay_in_the_order_in_which_they_are_configured(tmp_path: Path) -> None:
+    """The overview opens on the first: that must not be another one because a definition was written anew."""
+    families, publishers = Board(name="families", entity="family"), Board(name="publishers", entity="publisher")
+    world = World(tmp_path, (families, publishers))
+    small(world)
+    for boards in (
+        world.boards, (families.model_copy(update={"where": "publisher <> 'x'"}), publishers), (publishers, families),
+    ):  # fmt: skip
+        world.boards = boards
+        world.rank()
+        with served(world.publish()) as client:
+            names = [board.name for board in boards]
+            assert [row["board"] for row in client.get("/api/boards").json()] == names
+            assert re.findall(r'href="/\?board=(\w+)"', client.get("/").text) == names
+        weekly = Digest(name="weekly", boards=("publishers", "families"))
+        for chosen in ((), weekly.boards):
+            text = digest.compose(world.db, digest.as_alert(weekly, now()), chosen, now=now()).text
+            assert re.findall(r"^(\w+), 2026-05-05$", text, re.MULTILINE) == list(chosen or names)
 
 
 def test_a_damaged_file_is_said_to_be_damaged(tmp_path: Path) -> None:

@@ -153,6 +153,16 @@ def retire(db: Database, boards: list[str], made: Made) -> None:
         db.execute(sql(query), {"boards": boards})
 
 
+def sort(db: Database, boards: list[str]) -> None:
+    """Have the definitions lie in this order, that of the configuration; one that is written anew comes to the end."""
+    known = {row["board"]: row for row in db.records(sql("boards_in_order"))}
+    wanted = [name for name in boards if name in known]
+    if list(known) != wanted:
+        db.execute(sql("delete_boards"))
+        for name in wanted:
+            db.execute(sql("insert_board"), known[name])
+
+
 def _made_otherwise(board: Board, fingerprint: str, made: Made) -> bool:
     """Whether the board's standings were made under another definition, or never."""
     return board.name not in made.under or made.under[board.name][0] != fingerprint

@@ -1,10 +1,10 @@
 -- name: digest_boards
--- The boards, with the last day each is ranked on up to a day, and the last one before the period.
+-- The boards in their configured order, with the last day each is ranked on up to a day, and the last before the period.
 SELECT b.board, b.definition, b.entity, max(s.day) FILTER (WHERE s.day <= $until) AS now, max(s.day) FILTER (WHERE s.day <= $since) AS before
 FROM boards AS b JOIN standings AS s USING (board)
 GROUP BY b.board, b.definition, b.entity
 HAVING now > $since
-ORDER BY b.board;
+ORDER BY min(b.rowid);
 
 -- name: digest_standing
 -- The first places of a board on a day.

@@ -62,6 +62,14 @@ DELETE FROM boards WHERE board = $board;
 INSERT INTO boards (board, entity, measure, scope, definition, condition, fingerprint, seen_until, members)
 VALUES ($board, $entity, $measure, $scope, $definition, $condition, $fingerprint, $seen_until, $members);
 
+-- name: boards_in_order
+-- The definitions as they lie, which is how they are shown.
+SELECT * FROM boards ORDER BY rowid;
+
+-- name: delete_boards
+-- Forget all definitions before they are written in another order.
+DELETE FROM boards;
+
 -- name: retire_rankings
 -- Forget what boards that are no longer configured were ranked for.
 DELETE FROM rankings WHERE NOT list_contains($boards, board);
