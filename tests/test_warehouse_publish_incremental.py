@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
 import pytest
 from examples import examples
 from histories import LOOKS, START, Look, keep
@@ -24,8 +25,12 @@ from warehouse import compact, spare
 from warehouse import publish as publishing
 from warehouse.db import Database
 from warehouse.publish import RELATIONS, publish, publish_both
+from warehouse.queries import sql
 
-COMMENTS = "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
+COMMENTS = """
+SELECT table_name, column_name, data_type, comment FROM duckdb_columns()
+WHERE schema_name = 'main' AND NOT internal ORDER BY ALL
+"""
 
 
 def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -37,10 +42,23 @@ def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def both_alike(db: Database, folder: Path) -> None:
-    """Renew the one copy, write the other anew, and hold them against each other."""
+    """Renew the one copy, write the other anew, and hold them against each other; and what the one remembers of itself."""
     publish(db, folder / "renewed.duckdb", small=0)
     publish(db, folder / "anew.duckdb")
     assert contents(folder / "renewed.duckdb") == contents(folder / "anew.duckdb")
+    remembered, true = remembered_parts(folder / "renewed.duckdb")
+    assert remembered == true
+
+
+def remembered_parts(copy: Path) -> tuple[list[list[tuple[object, ...]]], list[list[tuple[object, ...]]]]:
+    """The parts of the largest relations as a copy remembers them, and as they are; none where it remembers nothing."""
+    tables = [table for table in publishing.TABLES if table.remembered]
+    with Database.open_published(copy) as db:
+        if not db.value("SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'carried'"):
+            return [], []
+        remembered = [db.rows(f"FROM carried.parts_of_{table.relation} ORDER BY ALL") for table in tables]
+        parts = [sql("parts", key=table.part, sign=table.sign, relation=table.relation) for table in tables]
+        return remembered, [db.rows(f"FROM ({query}) ORDER BY ALL") for query in parts]
 
 
 @pytest.fixture
@@ -113,6 +131,54 @@ def test_standings_flips_alerts_and_last_seen_are_renewed(tmp_path: Path, rewrit
         db.execute("DELETE FROM models WHERE publisher = 'beta-ai'")
         both_alike(db, tmp_path)
     assert [path.name.split(".")[1] for path in rewrites] == ["renewed", *["anew"] * 4]
+
+
+def written_in(copy: Path, statement: str) -> None:
+    """Somebody else writes in a copy."""
+    with duckdb.connect(copy) as somebody:
+        somebody.execute(statement)
+
+
+def two_days(db: Database, copy: Path) -> None:
+    """Two days are in both copies, which remember it."""
+    keep(db, [(day, "hub", {f"id{k}": (f"lab/{k}", day + k, 100 * k, None) for k in range(70)}) for day in range(2)])
+    for _ in range(3):
+        publish(db, copy, small=0)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM models WHERE hub_id = 'id7'",
+        "INSERT INTO shares VALUES ('id7', NULL, 1)",
+        "DELETE FROM snapshots",
+        "DROP SCHEMA carried CASCADE",
+        "DROP TABLE carried.sizes",
+    ],
+)
+def test_a_copy_that_somebody_else_wrote_in_is_read_as_a_whole(tmp_path: Path, statement: str) -> None:
+    copy = tmp_path / "renewed.duckdb"
+    with warehouse() as db:
+        two_days(db, copy)
+        written_in(tmp_path / ".renewed.duckdb.spare", statement)
+        both_alike(db, tmp_path)
+
+
+def test_what_a_copy_remembers_is_believed_by_day_and_at_night_it_is_read(tmp_path: Path, rewrites: list[Path]) -> None:
+    copy = tmp_path / "renewed.duckdb"
+    licence = "SELECT license FROM models WHERE hub_id = 'id7'"
+    with warehouse() as db:
+        two_days(db, copy)
+        written_in(tmp_path / ".renewed.duckdb.spare", "UPDATE models SET license = 'mine' WHERE hub_id = 'id7'")
+        publish(db, copy, small=0)
+        with Database.open_published(copy) as published:
+            assert published.value(licence) == "mine", "it was read"
+        publish_both(db, copy, small=0)
+        for one in (copy, tmp_path / ".renewed.duckdb.spare"):
+            with Database.open_published(one) as published:
+                assert published.value(licence) is None
+        both_alike(db, tmp_path)
+    assert len(rewrites) == 2, "the first of each"
 
 
 def test_a_reader_of_the_copy_before_is_undisturbed(tmp_path: Path) -> None:

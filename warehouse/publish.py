@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from warehouse import slices, spare
+from warehouse import carried, slices, spare
 from warehouse.db import STORAGE_VERSION, Database
 from warehouse.errors import WarehouseError
 from warehouse.queries import literal, sql
@@ -36,6 +36,8 @@ class Carried(NamedTuple):
     """Smaller table with the same parts, which changes when this one does; its own rows when empty."""
     held: str = ""
     """SELECT of parts that are not to be replaced, because a run is on its way."""
+    remembered: bool = False
+    """Whether the copy remembers what its parts are, for it takes long to tell."""
 
 
 _BY_AGE = "left(hub_id, 5)"
@@ -46,14 +48,14 @@ _NEIGHBOURS = "coalesce(number // 32, -1)"
 
 TABLES = (
     Carried("snapshots", "snapshot_id // 1000000000"),
-    Carried("models", _NEIGHBOURS, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))"),
+    Carried("models", _NEIGHBOURS, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))", remembered=True),
     Carried("recent_observations", "snapshot_id", "sum(hash(name))", held=slices.HELD),
     Carried("observation_runs", "run", told_by="run_days", held=slices.BROUGHT),
     Carried("run_days", "run", held=slices.UNNAMED),
-    Carried("model_names", "name // 100000", "sum(hash(name, hub_id))"),  # what a number is called stays
+    Carried("model_names", "name // 100000", "sum(hash(name, hub_id))", remembered=True),  # what one is called stays
     Carried("thinned"),
     Carried("families"),
-    Carried("shares", _BY_AGE),
+    Carried("shares", _BY_AGE, remembered=True),
     Carried("boards"),
     Carried("family_standings", "board, day", told_by="rankings"),
     Carried("named_standings", "board, day", told_by="rankings"),
@@ -85,7 +87,9 @@ WASTE = 0.5
 """Share of free blocks from which on a copy is written anew."""
 
 
-def publish(db: Database, target: Path, *, small: int = SMALL, most: int = slices.SLICE) -> bool:
+def publish(
+    db: Database, target: Path, *, small: int = SMALL, most: int = slices.SLICE, believing: bool = True
+) -> bool:
     """Bring the published file up to date with the warehouse `db`, and move it over `target`.
 
     Args:
@@ -93,6 +97,7 @@ def publish(db: Database, target: Path, *, small: int = SMALL, most: int = slice
         target: the published file.
         small: bytes up to which it is written anew.
         most: counts that are carried of what was packed anew.
+        believing: whether the copy is believed what it remembers of itself (`warehouse.carried`).
 
     Returns:
         Whether it holds its counts as the warehouse does; what they are, it says in any case.
@@ -105,7 +110,7 @@ def publish(db: Database, target: Path, *, small: int = SMALL, most: int = slice
         target.parent.mkdir(parents=True, exist_ok=True)
         _forget_drafts(target)
         with db.writing:
-            waiting = _renewed(db, target, draft, small, most)
+            waiting = _renewed(db, target, draft, small, most, believing=believing)
             if waiting is not None:
                 spare.keep(target)
             else:
@@ -123,7 +128,8 @@ def publish(db: Database, target: Path, *, small: int = SMALL, most: int = slice
 def publish_both(db: Database, target: Path, *, small: int = SMALL, most: int = slices.SLICE) -> int:
     """Publish until all that was packed is in the copy, and in the one before, with which the next publication begins.
 
-    A month takes longer to carry than all the rest of a day: this is for the night, when nobody waits for it.
+    A month takes longer to carry than all the rest of a day: this is for the night, when nobody waits for it. Then both
+    are read as a whole, too, so that what somebody else wrote in one does not stay there.
 
     Returns:
         How many times it published.
@@ -133,7 +139,7 @@ def publish_both(db: Database, target: Path, *, small: int = SMALL, most: int = 
     """
     times = whole = 0
     while whole < 1 + spare.kept(target):
-        whole = whole + 1 if publish(db, target, small=small, most=most) else 0
+        whole = whole + 1 if publish(db, target, small=small, most=most, believing=times > 1) else 0
         times += 1
     return times
 
@@ -208,7 +214,9 @@ def _declare(db: Database) -> None:
             db.execute(comment)
 
 
-def _renewed(db: Database, target: Path, draft: Path, small: int, most: int) -> int | None:
+def _renewed(
+    db: Database, target: Path, draft: Path, small: int, most: int, *, believing: bool
+) -> int | None:
     """Make the draft of a copy there is and what has changed since; None where that is not worth while or possible.
 
     The warehouse's own file is never copied so: closing any descriptor of it would release DuckDB's lock on it.
@@ -223,10 +231,13 @@ def _renewed(db: Database, target: Path, draft: Path, small: int, most: int) -> 
         with _attached(db, draft):
             if _shape(db, "'published'") != _shape(db, "current_database()"):
                 return None
+            tables = [table.relation for table in TABLES]
+            carried.begin(db, tables, believing=believing)
             waiting = slices.bring(db, most)
             for table in TABLES:
                 _bring(db, table)
             _bring_last_seen(db)
+            carried.seal(db, tables)
             db.execute("CHECKPOINT published")
             return waiting if db.value(sql("wasted_share")) < WASTE else None
     except WarehouseError:
@@ -244,13 +255,19 @@ def _bring(db: Database, table: Carried) -> None:
         sql("parts", key=table.part, sign=table.sign, relation=f"{file}{table.told_by or table.relation}")
         for file in ("", "published.")
     )
-    db.execute(sql("note_changed", ours=ours, theirs=theirs))
+    if table.remembered:
+        theirs = carried.parts_of(db, table.relation, theirs)
+    db.execute(sql("note_present", ours=ours))
+    db.execute(sql("note_changed", theirs=theirs))
     if table.held:
-        db.execute(sql("keep_held", key=table.part, held=table.held))
+        db.execute(sql("keep_held", held=table.held))
     if db.value(sql("count_changed")):
         for query in ("drop_changed", "bring_changed"):
             db.execute(sql(query, relation=table.relation, key=table.part))
-    db.execute(sql("forget_changed"))
+        if table.remembered:
+            carried.note_changed(db, table.relation)
+    for query in ("forget_changed", "forget_present"):
+        db.execute(sql(query))
 
 
 def _bring_last_seen(db: Database) -> None:

@@ -20,6 +20,9 @@ BROUGHT = "SELECT run FROM new_runs UNION SELECT run FROM held_runs"
 UNNAMED = "SELECT run FROM new_runs WHERE missing > 0 UNION SELECT run FROM held_runs"
 """Runs about which the copy is not to say anything else yet."""
 
+ON_ITS_WAY = "run IN (SELECT run FROM new_runs WHERE missing > 0)"
+"""Of which runs the copy has rows without naming them, once it is renewed, as a condition."""
+
 HELD = "FROM held_snapshots"
 """Snapshots whose run is on its way."""
 
@@ -31,9 +34,8 @@ def bring(db: Database, most: int) -> int:
         db: the warehouse, with the copy attached as `published`.
         most: how many counts to bring, of all runs together.
     """
-    db.execute(sql("note_unnamed"))
-    if db.rows(sql("drop_strays")):
-        db.execute(sql("note_unnamed"))
+    if strays := [run for (run,) in db.rows(sql("forget_strays"))]:
+        db.execute(sql("drop_strays"), {"runs": strays})
     db.execute(sql("note_new_runs"))
     for run, first, last, missing, days, at_once in db.rows(sql("new_runs")):
         rows = missing if at_once else min(missing, max(most // days, 1)) if most > 0 else 0

@@ -24,13 +24,17 @@ ORDER BY ALL;
 
 -- name: parts
 -- The parts of a relation, and what changes when one of them does.
-SELECT {key}, count(*) AS rows, {sign} AS sign FROM {relation} AS t GROUP BY ALL
+SELECT {key} AS part, count(*) AS rows, {sign} AS sign FROM {relation} AS t GROUP BY ALL
+
+-- name: note_present
+-- Note what the parts of a relation of the warehouse are.
+CREATE OR REPLACE TEMP TABLE present_parts AS {ours};
 
 -- name: note_changed
--- Note which parts of a relation differ between the warehouse and the copy.
+-- Note which of them differ from those of the copy.
 CREATE OR REPLACE TEMP TABLE changed_parts AS
 SELECT DISTINCT * EXCLUDE (rows, sign)
-FROM (((FROM ({ours})) EXCEPT (FROM ({theirs}))) UNION ALL ((FROM ({theirs})) EXCEPT (FROM ({ours}))));
+FROM ((FROM present_parts EXCEPT (FROM ({theirs}))) UNION ALL ((FROM ({theirs})) EXCEPT FROM present_parts));
 
 -- name: count_changed
 -- How many parts differ.
@@ -47,6 +51,10 @@ INSERT INTO published.{relation} SELECT * FROM {relation} AS t WHERE ({key}) IN 
 -- name: forget_changed
 -- Forget which parts differ.
 DROP TABLE IF EXISTS changed_parts;
+
+-- name: forget_present
+-- Forget what the parts are.
+DROP TABLE IF EXISTS present_parts;
 
 -- name: newest_last_seen
 -- The last day on which most models were seen.

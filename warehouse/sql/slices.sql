@@ -1,19 +1,19 @@
--- name: note_unnamed
--- Note of which runs the copy has rows without naming them: how many, and a number that is another if others are there.
-CREATE OR REPLACE TEMP TABLE unnamed_runs AS
-SELECT run, count(*) AS rows, sum(hash(name)) AS names
-FROM published.observation_runs ANTI JOIN published.run_days USING (run) GROUP BY run;
-
--- name: drop_strays
--- Take rows out of the copy that are not the beginning of a run any more: it was merged into another meanwhile.
-DELETE FROM published.observation_runs
-WHERE run IN (SELECT run FROM unnamed_runs) AND run NOT IN (
+-- name: forget_strays
+-- Forget of those whose rows are not the beginning of a run any more, for it was merged into another meanwhile.
+DELETE FROM published.carried.unnamed_runs
+WHERE run NOT IN (
     SELECT t.run
-    FROM unnamed_runs AS t
-    JOIN (SELECT run, min(rowid) AS first FROM observation_runs GROUP BY run) AS f USING (run)
+    FROM published.carried.unnamed_runs AS t
+    JOIN (
+        SELECT run, min(rowid) AS first FROM observation_runs
+        WHERE run IN (SELECT run FROM published.carried.unnamed_runs) GROUP BY run) AS f USING (run)
     JOIN observation_runs AS o ON o.run = t.run AND o.rowid < f.first + t.rows
     GROUP BY t.run, t.rows, t.names HAVING count(*) = t.rows AND sum(hash(o.name)) = t.names)
 RETURNING run;
+
+-- name: drop_strays
+-- Take the rows of such runs out of the copy.
+DELETE FROM published.observation_runs WHERE list_contains($runs, run);
 
 -- name: note_new_runs
 -- Note the runs that the copy does not name: where their rows that are missing there begin and end, how many these are, of
@@ -30,7 +30,7 @@ fresh AS (
 SELECT run, min(o.rowid) + coalesce(any_value(t.rows), 0) AS first, max(o.rowid) AS last,
     count(*) - coalesce(any_value(t.rows), 0) AS missing, any_value(f.days) AS days,
     any_value(f.held < f.days) OR max(o.rowid) - min(o.rowid) >= count(*) AS at_once
-FROM observation_runs AS o JOIN fresh AS f USING (run) LEFT JOIN unnamed_runs AS t USING (run)
+FROM observation_runs AS o JOIN fresh AS f USING (run) LEFT JOIN published.carried.unnamed_runs AS t USING (run)
 GROUP BY run;
 
 -- name: new_runs
@@ -61,4 +61,4 @@ SELECT count(*) FROM new_runs WHERE missing > 0;
 
 -- name: keep_held
 -- Leave parts of the copy as they are.
-DELETE FROM changed_parts AS t WHERE {key} IN ({held});
+DELETE FROM changed_parts WHERE part IN ({held});
