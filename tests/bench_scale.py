@@ -53,6 +53,8 @@ SIZES, SIZES_DAYS = (25_000, 50_000, 100_000), 5
 """Other sizes, over fewer days, for the chart."""
 SETTLED = 10
 """The day from which on a day is to cost the same."""
+BEFORE = 4
+"""Days that a new warehouse has seen before it is held against an old one."""
 EDITED = 0.01
 """Share of the models whose card names another parent some day of a year: of three million some eighty a day."""
 BATCH = 100_000
@@ -158,7 +160,7 @@ def _head(db: Database, day: date, count: int) -> Snapshot:
 
 
 def keep(folder: str) -> dict[str, Any]:
-    """Keep every day of FOLDER as a census, as they are generated, and leave the last one there.
+    """Keep every day of FOLDER as a census, as they are generated, and leave the last ones there.
 
     What each of them took, and each of the nights; the peak of each in MB; how many counts that were.
     """
@@ -170,7 +172,7 @@ def keep(folder: str) -> dict[str, Any]:
             watch = ranked(db, day, models, count)
             watch("publication", lambda: publish(db, target))
             took = {"seconds": watch.seconds, "processor": watch.processor, "peak": peak_megabytes()}
-            days.append(took | {"models": count})
+            days.append(took | {"models": count, "known": db.value("SELECT count(*) FROM models")})
             sys.stderr.write(f"{day} {days[-1]}\n")
             nights.append(_night(db, day, target))
     return {"days": days, "nights": nights, "rows": sum(day["models"] for day in days)}
@@ -197,14 +199,14 @@ def _days_in(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
 
 
 def _days_used_up(db: Database, folder: str) -> Iterator[tuple[date, str, int]]:
-    """The days as they come, each gone when the next is asked for, but for the last of all."""
-    every, kept = Path(folder) / ALL, list[Path]()
-    while not every.exists() or day_files(folder) != kept:
-        for day, models, count in _days_in(db, folder):
-            yield day, models, count
-            file = Path(folder) / f"day-{day}.parquet"
-            kept = [file] if every.exists() and day_files(folder) == [file] else []
-            if not kept:
+    """The days as they come, each gone when the next is asked for, but for those that were generated last."""
+    every, left = Path(folder) / ALL, set[Path]()
+    while not every.exists() or not left.issuperset(day_files(folder)):
+        for file in sorted({*day_files(folder)} - left):
+            yield date.fromisoformat(file.stem[4:]), *staging.whole(db, file)
+            if every.exists():
+                left.add(file)
+            else:
                 file.unlink()
         time.sleep(0.1)
 
@@ -391,11 +393,13 @@ def _kept(models: int, days: int, *, asked: bool = False) -> tuple[str, list[Fig
             assert generating.wait() == 0, "not all days were generated"
         alone, tracker = (elsewhere(task, folder) for task in ("duckdb_alone", "appended_csv"))
         past = elsewhere("counted", folder) | elsewhere("questions", folder) if asked else {}
+        afresh = _kept_afresh(folder) if asked else []
     costs = [sum(day["seconds"].values()) for day in kept["days"]]
     last = min(SETTLED, days - 1)
     figures = [
         *_figures_of_days(kept["days"][-last:]),
         *_flat(kept["days"]),
+        *_behind(kept["days"], afresh),
         Figure(
             "a day, against DuckDB alone adding up its counts", [cost / alone["seconds"] for cost in costs[-last:]], "x"
         ),
@@ -436,6 +440,34 @@ def _flat(days: Sequence[dict[str, Any]]) -> Iterator[Figure]:
     settled = costs[SETTLED - 1 :]
     dearest = max(settled) / statistics.median(settled)
     yield Figure(f"the dearest day from day {SETTLED} on, against the median", [dearest], "x")
+
+
+def _kept_afresh(folder: str) -> list[dict[str, Any]]:
+    """What the last days of FOLDER take in a new warehouse, which begins some days before."""
+    with tempfile.TemporaryDirectory() as other:
+        for file in day_files(folder)[-SETTLED - BEFORE :]:
+            file.rename(Path(other) / file.name)
+        (Path(other) / ALL).touch()
+        days: list[dict[str, Any]] = elsewhere("keep", other)["days"]
+    return days[BEFORE:]
+
+
+def _behind(kept: Sequence[dict[str, Any]], afresh: Sequence[dict[str, Any]]) -> Iterator[Figure]:
+    """What all days before add to the last ones, of the same hour: against the same days `afresh`."""
+    if not afresh:
+        return
+    pairs = list(zip(kept[-len(afresh) :], afresh, strict=True))
+
+    def against(what: Callable[[dict[str, Any]], float]) -> list[float]:
+        return [what(old) / what(new) for old, new in pairs]
+
+    what = "a day with all days before it, against the same day in a new warehouse"
+    yield Figure(what, against(lambda day: sum(day["seconds"].values())), "x")
+    yield Figure("... in processor time", against(lambda day: sum(day["processor"].values())), "x")
+    per_model = against(lambda day: sum(day["processor"].values()) / day["known"])
+    yield Figure("... for as many models known, those that are gone too", per_model, "x")
+    for step in afresh[0]["processor"]:
+        yield Figure(f"... {step}, in processor time", against(lambda day, of=step: day["processor"][of]), "x")
 
 
 def _grown(costs: Sequence[float]) -> float:

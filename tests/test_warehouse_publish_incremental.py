@@ -42,7 +42,7 @@ def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def both_alike(db: Database, folder: Path) -> None:
-    """Renew the one copy, write the other anew, and hold them against each other; and what the one remembers of itself."""
+    """Renew the one copy, write the other anew, hold them against each other and against what the one remembers."""
     publish(db, folder / "renewed.duckdb", small=0)
     publish(db, folder / "anew.duckdb")
     assert contents(folder / "renewed.duckdb") == contents(folder / "anew.duckdb")

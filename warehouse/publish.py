@@ -214,9 +214,7 @@ def _declare(db: Database) -> None:
             db.execute(comment)
 
 
-def _renewed(
-    db: Database, target: Path, draft: Path, small: int, most: int, *, believing: bool
-) -> int | None:
+def _renewed(db: Database, target: Path, draft: Path, small: int, most: int, *, believing: bool) -> int | None:
     """Make the draft of a copy there is and what has changed since; None where that is not worth while or possible.
 
     The warehouse's own file is never copied so: closing any descriptor of it would release DuckDB's lock on it.
