@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import groupby, islice
 from typing import Any
 
 from alerts.forms import Content, Section, safe_link
@@ -112,16 +113,20 @@ def digest_id(name: str, day: date) -> str:
 def places(week: BoardWeek, top: int = TOP) -> list[Place]:
     """The first places of a board, each with what moved since the period began (pure)."""
     before = week.before.values if week.before is not None else {}
-    ranks = {entity: rank for rank, entity in enumerate(_ranked(before), start=1)}
+    ranks, now = _ranks(before), week.now.values
     return [
-        Place(rank, entity, value, _change(value, before.get(entity)), ranks.get(entity))
-        for rank, entity in enumerate(_ranked(week.now.values)[:top], start=1)
-        for value in (week.now.values[entity],)
+        Place(rank, entity, now[entity], _change(now[entity], before.get(entity)), ranks.get(entity))
+        for entity, rank in islice(_ranks(now).items(), top)
     ]
 
 
-def _ranked(values: Mapping[str, float]) -> list[str]:
-    return sorted(values, key=lambda entity: (-values[entity], entity))
+def _ranks(values: Mapping[str, float]) -> dict[str, int]:
+    """Entity -> its rank, the first one first; equal values share a rank, as on the board."""
+    ranked = sorted(values, key=lambda entity: (-values[entity], entity))
+    ranks: dict[str, int] = {}
+    for _, equals in groupby(ranked, values.__getitem__):
+        ranks |= dict.fromkeys(equals, len(ranks) + 1)
+    return ranks
 
 
 def _change(value: float, before: float | None) -> float | None:

@@ -83,6 +83,16 @@ def test_what_is_not_known_of_the_past_is_not_made_up() -> None:
     assert places(BoardWeek(standing(a=1.0), standing(a=0.0)))[0].change is None
 
 
+def test_who_has_as_much_shares_a_rank_as_on_the_board() -> None:
+    found = places(BoardWeek(standing(a=9.0, b=7.0, c=7.0, d=1.0), standing(a=9.0, b=9.0, c=2.0)))
+    assert [(place.entity, place.rank, place.rank_before) for place in found] == [
+        ("a", 1, 1),
+        ("b", 2, 1),
+        ("c", 2, 3),
+        ("d", 4, None),
+    ]
+
+
 def test_a_quiet_week_says_so() -> None:
     made = digest([WEEK], [], [], [], NOW)
     assert made.title == "Week to 2026-08-21: no lead changed"
