@@ -14,7 +14,7 @@ from jobs import backtest, hub, naming
 from jobs.deliver import in_words as refused_in_words
 from monitor import check_names
 from monitor.config import Settings
-from monitor.wiring import build
+from monitor.wiring import build, wrong_conditions
 from warehouse import identity
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
@@ -158,16 +158,9 @@ def _pair(rule: Rule) -> str:
 
 def _wrong_conditions(settings: Settings) -> list[str]:
     """Boards whose `where` is no condition over models."""
-    found = []
     with Database.in_memory() as db:
         migrate(db, now=_EPOCH)
-        for board in settings.boards:
-            if board.where:
-                try:
-                    db.refuse_condition(board.where, "models")
-                except LeadchangeError as error:
-                    found.append(f"board {board.name}: where: {error}")
-    return found
+        return wrong_conditions(db, settings.boards)
 
 
 def _refusing_channels(settings: Settings) -> list[str]:

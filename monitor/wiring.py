@@ -16,7 +16,8 @@ from alerts.names import in_words
 from jobs import deliver, digest
 from jobs.digest import Digest
 from monitor.clock import utc_now
-from monitor.config import Settings
+from monitor.config import ConfigError, Settings
+from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseBusyError
 from warehouse.ledger import Ledger
@@ -200,10 +201,25 @@ def open_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, patie
 
     Raises:
         WarehouseError: it is locked, damaged, or newer than this program.
+        ConfigError: a board's condition is none.
     """
     with _opened(settings, time.monotonic() + patience) as db:
         migrate(db, now=now())
+        if wrong := wrong_conditions(db, settings.boards):
+            raise ConfigError(wrong)
         yield App(settings, db, now)
+
+
+def wrong_conditions(db: Database, boards: Iterable[Board]) -> list[str]:
+    """A line on each board whose `where` is no condition over models."""
+    found = []
+    for board in boards:
+        if board.where:
+            try:
+                db.refuse_condition(board.where, "models")
+            except LeadchangeError as error:
+                found.append(f"board {board.name}: where: {error}")
+    return found
 
 
 def _opened(settings: Settings, until: float) -> Database:

@@ -689,6 +689,17 @@ def test_a_test_message_on_the_console_is_data(run: Run, file: Path) -> None:
 # Check
 
 
+@pytest.mark.parametrize("verb", ["collect", "detect"])
+def test_a_condition_that_is_none_is_one_line_before_the_hub_is_asked(
+    run: Run, tmp_path: Path, local: LocalHub, verb: str
+) -> None:
+    board = '[[board]]\nname = "chat"\nentity = "family"\nwhere = "pipelinetag = \'x\'"\n'
+    file = configure(tmp_path, local.endpoint, more=board)
+    one_line(run(verb, "--config", file), 2, "board chat: where: ", "pipelinetag")
+    assert run("sql", "SELECT count(*) FROM snapshots", "--config", file).code == 5
+    assert not local.requests
+
+
 def test_check_says_what_everything_is_and_reaches_the_hub(run: Run, file: Path) -> None:
     done = run("check", "--config", file)
     assert (done.code, done.err) == (0, "")

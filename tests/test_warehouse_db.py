@@ -436,6 +436,8 @@ def test_a_condition_is_one_boolean_expression_over_the_models() -> None:
         "true) UNION SELECT (true",
         "true) AS condition FROM models --",
         "true); DROP TABLE models; SELECT (1",
+        "true) OR (true",
+        "true ELSE false",
     ],
 )
 def test_anything_else_is_no_condition(wrong: str) -> None:

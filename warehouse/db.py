@@ -308,8 +308,8 @@ class Database:
         Raises:
             QueryRefusedError: it does not parse, names an unknown column, or is more than an expression.
         """
-        # Two places that only an expression fits in both: what closes the bracket of one breaks the other.
-        inside = f"DESCRIBE SELECT CASE WHEN true THEN ({condition}\n) END FROM {relation}"  # noqa: S608 somebody's own SQL
+        # Two places that only an expression fits in both: what closes the bracket of one is out of place in the other.
+        inside = f"DESCRIBE SELECT CASE WHEN true THEN {condition}\n END FROM {relation}"  # noqa: S608 somebody's own SQL
         behind = f"SELECT 1 FROM {relation} WHERE ({condition}\n) LIMIT 0"  # noqa: S608 is the point
         for probe in (inside, behind):
             self.refuse_writing(probe)
