@@ -203,6 +203,17 @@ def test_every_page_survives_an_empty_a_short_and_a_suspect_warehouse(tmp_path: 
                 assert client.get(path.format(board)).status_code == 200, path
 
 
+def test_on_the_first_day_nobody_is_called_new_and_no_chart_is_empty(tmp_path: Path) -> None:
+    with served(one_look(World(tmp_path)).publish()) as client:
+        text = client.get("/board/families").text
+        assert ">new<" not in text
+        assert re.findall(r'data-spec="/charts/families/(\w+)\.json"', text) == ["race"]
+    with served(published()) as client:
+        text = client.get("/board/families").text
+        assert re.findall(r'data-spec="/charts/families/(\w+)\.json"', text) == ["race", "bump", "shares"]
+        assert ">new<" not in client.get("/board/families?at=2026-05-01").text
+
+
 def test_a_suspect_last_day_is_said_and_not_shown(tmp_path: Path) -> None:
     with served(suspect(World(tmp_path)).publish()) as client:
         for path in ("/", "/board/families"):

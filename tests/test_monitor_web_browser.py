@@ -149,6 +149,21 @@ def test_a_part_of_the_time_can_be_brushed_and_the_axis_be_logarithmic(browser: 
     visit.context.close()
 
 
+LABELS = """
+    [...document.querySelectorAll(".canvas svg .role-axis")].map(
+        axis => [...axis.querySelectorAll(".role-axis-label text")].map(label => label.textContent).filter(Boolean))
+"""
+
+
+def test_on_the_first_days_no_day_stands_twice_below_a_chart(browser: Any, tmp_path: Path) -> None:
+    with served(hostile(World(tmp_path)).publish()) as client:
+        visit = Visit(browser, str(client.base_url).rstrip("/"), **MODES["light"])
+        labels = visit.go("/board/families").evaluate(LABELS)
+        assert all(len(set(axis)) == len(axis) for axis in labels), labels
+        assert sum("1 May" in axis for axis in labels) == 4
+        visit.context.close()
+
+
 def test_everything_can_be_reached_with_the_keyboard(browser: Any, site: str) -> None:
     visit = Visit(browser, site, **MODES["light"])
     page = visit.go("/")
@@ -228,6 +243,9 @@ def test_hostile_names_run_nothing_and_break_nothing(browser: Any, tmp_path: Pat
             page = visit.go(path)
             assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
             assert page.evaluate(FITS), path
+            page.set_viewport_size({"width": 320, "height": 700})
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320, path
+            page.set_viewport_size(MODES["phone"]["viewport"])
             assert page.locator("img[src=x]").count() == 0
         assert visit.problems == []
         visit.context.close()

@@ -304,10 +304,15 @@ def _flips(drawing: _Drawing, x: alt.X) -> list[alt.Chart]:
 
 
 def _dates(about: Race) -> alt.Axis:
+    """Days, and months where there are many; where there are few, the ticks that Vega has within them are bare."""
     days = [line[0] for line in about.lines]
     span = (max(days) - min(days)).days if days else 0
-    form = "%b %Y" if span > 300 else "%-d %b"
-    return alt.Axis(format=form, tickCount=5, labelOverlap="greedy", labelSeparation=12, grid=False, labelFlush=True)
+    day, month = (f"timeFormat(datum.value, '{form}')" for form in ("%-d %b", "%b %Y"))
+    named = f"date(datum.value) == 1 ? {month} : {day}" if span > 300 else day
+    label = f"hours(datum.value) ? '' : {named}"
+    return alt.Axis(
+        labelExpr=label, tickCount=5, labelOverlap="greedy", labelSeparation=12, grid=False, labelFlush=True
+    )
 
 
 def _counts() -> alt.Axis:
