@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from alerts.names import country_code, entity_name
 from alerts.rules import Rule
@@ -26,7 +26,14 @@ def present(
     for rule in rules:
         if rule.between and rule.board in kinds:
             named.setdefault(kinds[rule.board], set()).update(rule.between)
-    return {kind: identity.present_names(db, registry, kind, names) for kind, names in named.items()}
+    return {kind: _present(db, registry, kind, names) for kind, names in named.items()}
+
+
+def _present(db: Database, registry: Registry, kind: str, names: Iterable[str]) -> dict[str, str]:
+    """Those of some names that are known -> the names now; countries, which are codes, may be called by their names."""
+    called = {name: country_code(name) if kind == "country" else name for name in names}
+    known = identity.present_names(db, registry, kind, set(called.values()))
+    return {name: known[now] for name, now in called.items() if now in known}
 
 
 def entity(db: Database, registry: Registry, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from alerts.names import COUNTRIES, country_code
 from alerts.rules import Rule
 from jobs import naming
 from monitor.config import Settings
@@ -36,13 +37,14 @@ def unknown_families(settings: Settings) -> Iterator[str]:
     registry = settings.registry
     known = {
         "family": [*registry.names, *(name for family in registry.families for name in family.formerly)],
-        "country": [family.country for family in registry.families],
+        "country": [*(family.country for family in registry.families), *COUNTRIES.values()],
     }
     for rule, board in _naming(settings):
         if board.series is None and board.entity in known:
             names = known[board.entity]
             for name in rule.between:
-                if name.lower() not in map(str.lower, names):
+                called = country_code(name) if board.entity == "country" else name
+                if called.lower() not in map(str.lower, names):
                     yield f"rule {rule.name}: no {board.entity} is called {name!r}{nearest(name, names)}"
 
 
@@ -57,7 +59,7 @@ def of_rules(db: Database, settings: Settings) -> Iterator[str]:
             yield from (f"rule {rule.name}: no {board.entity} called {name!r} was ever seen" for name in rule.between
                         if name not in names)  # fmt: skip
         yield from (f"rule {rule.name}: {name} is {names[name]} now" for name in rule.between
-                    if names.get(name, name) != name)  # fmt: skip
+                    if names.get(name, name) not in (name, country_code(name)))  # fmt: skip
         if rule.when == "overtake" and len(rule.between) == 2 and len({names.get(n, n) for n in rule.between}) == 1:
             yield f"rule {rule.name}: {' and '.join(rule.between)} are one now: it has nothing to tell"
         left = departures.of_board(db, board.name, [names.get(name, name) for name in rule.between])

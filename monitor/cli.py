@@ -13,7 +13,7 @@ from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from shlex import quote
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,9 @@ from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading,
 from monitor.output import Format, print_rows, sparkline
 from monitor.tracebacks import mask_tracebacks
 from warehouse.errors import LeadchangeError
+
+if TYPE_CHECKING:  # see cli_common
+    from warehouse.boards import Board
 
 app = typer.Typer(
     name="leadchange",
@@ -210,12 +213,15 @@ def board(
         ["rank", "change", "entity", "value", "share", "trend"],
         form,
         every=[*found.columns, "change", "trend"],
-        empty=_no_standing(which.name, as_day(at), days, ranked),
+        empty=_no_standing(which, as_day(at), days, ranked),
     )
 
 
-def _no_standing(name: str, at: date | None, days: Sequence[date], ranked: Collection[str]) -> str:
+def _no_standing(which: Board, at: date | None, days: Sequence[date], ranked: Collection[str]) -> str:
     """Why there is nothing to show of a board; its days, newest first, and the boards that are ranked."""
+    name = which.name
+    if not days and which.series is not None:
+        return f"{name} has no standing yet: `leadchange backfill series FILE.csv --name {which.series}` imports one"
     if ranked and name not in ranked:
         return f"{name} was not ranked yet: `leadchange detect` does that"
     if not days:

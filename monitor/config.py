@@ -335,11 +335,12 @@ def _registry(reader: _Reader, tables: Mapping[str, Any]) -> Registry:
     choice = reader.section(tables, "registry", RegistrySettings)
     families = reader.table_list(tables, "family", Family)
     known = merge(bundled() if choice.bundled else (), families)
-    try:
-        registry = Registry(known, choice.only)
-    except NotKnownError as error:
-        reader.complain("[registry] only", str(error))
-        registry = Registry(known)
+    names = [family.name for family in known]
+    strange = [name for name in choice.only if name not in names]
+    for name in strange:
+        if name not in _names(tables, "family"):
+            reader.complain("[registry] only", str(NotKnownError("family", name, names)))
+    registry = Registry(known, () if strange else choice.only)
     for problem in registry.problems():
         reader.complain("", problem)
     if not known and not reader.mistakes:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import spine
 
+from alerts.rules import Rule
+from jobs import detect
 from monitor import check_names, config
+from warehouse.boards import Board
 from warehouse.records import HubModel
 
 PAIR = """
@@ -91,4 +94,21 @@ def test_a_family_that_is_not_in_the_registry_is_a_problem_before_anything_is_co
 
     assert list(check_names.unknown_families(chosen)) == [
         "rule pair: no family is called 'Alfa'; did you mean 'Alpha'?"
+    ]
+
+
+def test_a_country_is_called_by_its_name_or_its_code(tmp_path: Path) -> None:
+    countries = Board(name="countries", entity="country")
+    rule = Rule(name="race", board="countries", when="overtake", between=("china", "the United States"), confirm=1)
+    more = '[[rule]]\nname = "race"\nboard = "countries"\nwhen = "overtake"\nbetween = ["China", "Untied States"]\n'
+    chosen = config.load(spine.configure(tmp_path, "http://127.0.0.1:9", more=more), {})
+    with spine.warehouse() as db, spine.hub() as hub:
+        for number, models in enumerate((spine.listed(30, 20), spine.listed(30, 40))):
+            spine.look(db, hub, number, models, boards=[countries])
+        (alert,) = detect.run(db, [countries], [rule], spine.REGISTRY, now=spine.moment(1)).fired
+        said = list(check_names.of_rules(db, chosen))
+    assert alert == "China passes the United States on countries"
+    assert said == []
+    assert list(check_names.unknown_families(chosen)) == [
+        "rule race: no country is called 'Untied States'; did you mean 'United States'?"
     ]

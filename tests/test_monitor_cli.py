@@ -217,6 +217,13 @@ def test_a_board_that_was_not_ranked_yet_says_who_ranks_it(run: Run, told: Path,
     assert run("board", "new", "--config", other).out == "new was not ranked yet: `leadchange detect` does that\n"
 
 
+def test_a_board_of_a_series_that_was_not_imported_says_how_it_is(run: Run, told: Path, tmp_path: Path) -> None:
+    other = tmp_path / "leadchange.toml"
+    board = '[[board]]\nname = "totals"\nentity = "publisher"\nmeasure = "series:mine"\n'
+    other.write_text(f'[warehouse]\npublish = "{told.parent / "adoption.duckdb"}"\n{board}')
+    assert "`leadchange backfill series FILE.csv --name mine`" in run("board", "totals", "--config", other).out
+
+
 def test_a_board_on_an_earlier_day_and_its_first_places(run: Run, told: Path) -> None:
     done = run("board", "families", "--at", "2026-05-01", "--top", "2", "--config", told, "--format", "json")
     rows = json.loads(done.out)

@@ -133,6 +133,7 @@ BOARD = "[[board]]\nname = 'b'\nentity = 'family'\n"
             "[hub]\nendpoint = 'ftp://example.org'\n",
             "endpoint: must be http(s)://host, without user, query or fragment",
         ),
+        ('[[family]]\nname = "A\\nB"\ncountry = "DE"\npublishers = ["a"]\n', "[[family]] 'A\\nB': name: string should"),
         ("hub = 3\n", "[hub]"),
         (RULE + "when = 'milestone'\nat = [1, nan]\n", "[[rule]] 'r': at.1: input should be a finite number"),
         ("[web]\nport = 'eighty'\n", "[web]: port: input should be a valid integer"),
@@ -153,6 +154,17 @@ def test_one_broken_entry_is_not_reported_twice(tmp_path: Path) -> None:
     said = mistakes(tmp_path, text)
     assert len(said) == 2
     assert not [line for line in said if "[[rule]]" in line]
+
+
+def test_every_family_that_is_chosen_and_unknown_is_said_and_none_that_is_written_and_wrong(tmp_path: Path) -> None:
+    text = "[registry]\nonly = ['Qwem', 'Mine', 'Gema']\n[[family]]\nname = 'Mine'\npublishers = ['mine']\n"
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), {})
+    assert str(caught.value).splitlines() == [
+        "leadchange.toml: [[family]] 'Mine': country: field required",
+        "leadchange.toml: [registry] only: no family is called 'Qwem'; did you mean 'Qwen'?",
+        "leadchange.toml: [registry] only: no family is called 'Gema'; did you mean 'Gemma'?",
+    ]
 
 
 def test_an_entry_that_is_wrong_in_three_ways_is_three_lines(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def shown(name: str) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a message about an unknown `name`: the nearest of the `known` ones, or all when none is near."""
-    names = sorted(map(shown, known))
+    names = sorted(set(map(shown, known)))
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]!r}?"

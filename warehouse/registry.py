@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from warehouse.errors import NotKnownError
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Namespace = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^/\s]+$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
