@@ -68,12 +68,13 @@ def _as_day(text: pl.Expr) -> pl.Expr:
 
 
 def _checked(file: Path, values: pl.DataFrame, latest: date) -> pl.DataFrame:
-    finite = pl.col("value").is_finite().fill_null(value=False)
+    possible = (pl.col("value").is_finite() & (pl.col("value") >= 0)).fill_null(value=False)
     wrong = values.with_row_index("line", offset=2).filter(
-        pl.col("day").is_null() | pl.col("entity").is_null() | ~finite
+        pl.col("day").is_null() | pl.col("entity").is_null() | ~possible
     )
     if wrong.height:
-        raise ConfigError([f"{file}, line {wrong['line'][0]}: day, entity and a number are needed in every row"])
+        needed = "day, entity and a total that is not below 0 are needed in every row"
+        raise ConfigError([f"{file}, line {wrong['line'][0]}: {needed}"])
     outside = values.with_row_index("line", offset=2).filter(~pl.col("day").is_between(EARLIEST, latest))
     if outside.height:
         day, line = outside["day"][0], outside["line"][0]

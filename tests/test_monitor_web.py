@@ -11,7 +11,7 @@ import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,11 @@ from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, 
 from jobs import digest
 from jobs.digest import Digest
 from monitor.health import Health
-from monitor.web import bundle, cache, statics
+from monitor.web import bundle, cache, statics, svg, words
 from monitor.web.app import create_app
 from monitor.web.published import Published
 from monitor.web.site import Site
-from warehouse.boards import Board
+from warehouse.boards import MEASURES, Board
 from warehouse.sandbox import Limits
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -607,6 +607,19 @@ def test_the_docs_page_describes_every_path_of_the_api(site: httpx.Client) -> No
 
     for path in site.get("/openapi.json").json()["paths"]:
         assert f"GET {path}" in text
+
+
+def test_a_picture_of_numbers_below_nothing_is_a_picture() -> None:
+    """A warehouse may hold totals that were imported before such were refused."""
+    values = [(date(2026, 5, 1), -5.0), (date(2026, 5, 2), -3.0)]
+    drawn = svg.lines({"a": values}, label="a: values", form="{:g}".format)
+    points = re.findall(r'points="[\d.]+,([\d.]+) [\d.]+,([\d.]+)"', drawn)[0]
+    assert 0 < float(points[1]) < float(points[0]) <= 340
+
+
+def test_every_measure_has_a_unit() -> None:
+    bare = [measure for measure in MEASURES if words.unit(measure) == measure.replace("_", " ")]
+    assert bare == ["likes", "derivatives"]
 
 
 # What is bundled

@@ -67,7 +67,7 @@ def lines(
     if not points:
         return Markup("")
     days, values = [day for day, _ in points], [value for _, value in points]
-    low, high = (1, max(*values, 2)) if ranks else (0, max(values) * 1.06 or 1)
+    low, high = (1, max(*values, 2)) if ranks else (min(0.0, *values), max(0.0, *values) * 1.06 or 1)
     plot = _Plot(min(days), max(days), low, high, width, height, ranks)
     ticks = _whole(low, high) if ranks else _round(high)
     body = (

@@ -15,9 +15,11 @@ Row = Mapping[str, Any]
 _UNITS = {
     "downloads_30d": "downloads in 30 days",
     "downloads_7d": "downloads in 7 days",
+    "downloads_28d": "downloads in 28 days",
     "downloads_all_time": "downloads since creation",
     "likes": "likes",
     "derivatives": "derivatives",
+    "derivatives_28d": "derivatives of the last 28 days",
 }
 
 
