@@ -286,4 +286,6 @@ def test_the_report_is_one_page_that_fetches_nothing(browser: Any, tmp_path: Pat
     assert asked == [(tmp_path / "report.html").as_uri()]
     assert said == []
     assert page.locator("svg.lines").count() == 1
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
     context.close()
