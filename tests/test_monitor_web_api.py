@@ -13,11 +13,12 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from test_monitor_web import served
-from web_world import World, hostile, now, published
+from web_world import World, hostile, now, one_look, published
 
 from monitor.web.app import create_app
 from monitor.web.published import Published
 from warehouse.publish import RELATIONS
+from warehouse.registry import Family, Registry
 
 TABLES = [
     "/api/boards",
@@ -115,6 +116,16 @@ def test_a_spreadsheet_runs_no_formula_of_a_name(tmp_path: Path) -> None:
         for path in ("/api/tables/families", "/api/families/Alpha", "/api/boards/families/standing"):
             text = client.get(path, params={"format": "csv"}).text
             assert not [cell for line in text.splitlines() for cell in line.split(",") if cell.strip('"')[:1] == "="]
+
+
+def test_a_family_with_a_slash_in_its_name_is_found(tmp_path: Path) -> None:
+    world = one_look(World(tmp_path, registry=Registry([Family(name="A/B", country="US", publishers=("alpha-lab",))])))
+    with served(world.publish()) as client:
+        assert client.get("/family/A%2FB").status_code == 200
+        assert [row["family"] for row in client.get("/api/families/A%2FB").json()] == ["A/B"]
+        assert [row["repo_id"] for row in client.get("/api/families/A%2FB/models").json()] == [
+            "alpha-lab/alpha-1", "alpha-lab/alpha-1-gguf",
+        ]  # fmt: skip
 
 
 def test_snapshot_ids_are_whole_numbers(site: httpx.Client) -> None:

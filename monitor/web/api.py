@@ -46,8 +46,9 @@ class Api:
             ("/boards", self.boards, schema.BoardRow, {}),
             ("/boards/{board}/standing", self.standing, schema.StandingRow, _UNKNOWN),
             ("/boards/{board}/values", self.values, schema.LineRow, _UNKNOWN),
-            ("/families/{family}", self.family, schema.FamilyRow, _UNKNOWN),
-            ("/families/{family}/models", self.family_models, schema.ModelRow, _UNKNOWN),
+            # A family may have a slash in its name, so the longer path comes first.
+            ("/families/{family:path}/models", self.family_models, schema.ModelRow, _UNKNOWN),
+            ("/families/{family:path}", self.family, schema.FamilyRow, _UNKNOWN),
             ("/flips", self.flips, schema.FlipRow, {}),
             ("/alerts", self.alerts, schema.AlertRow, {}),
             ("/deliveries", self.deliveries, schema.DeliveryRow, {}),
