@@ -203,6 +203,16 @@ def test_every_page_survives_an_empty_a_short_and_a_suspect_warehouse(tmp_path: 
                 assert client.get(path.format(board)).status_code == 200, path
 
 
+def test_why_a_look_is_what_it_is_stands_there_to_its_end(tmp_path: Path) -> None:
+    """A reason names publishers, and what it comes to stands last."""
+    reason = f"unknown to the Hub: {', '.join(f'publisher-{number}' for number in range(20))}; 541 of 543 seen again"
+    world = small(World(tmp_path))
+    world.db.execute("UPDATE snapshots SET verdict_reason = $reason", {"reason": reason})
+    with served(world.publish()) as client:
+        for path in ("/", f"/flips/{client.get('/api/flips').json()[0]['flip_id']}"):
+            assert reason in client.get(path).text
+
+
 def test_on_the_first_day_nobody_is_called_new_and_no_chart_is_empty(tmp_path: Path) -> None:
     with served(one_look(World(tmp_path)).publish()) as client:
         text = client.get("/board/families").text
