@@ -29,6 +29,7 @@ from monitor.web.app import create_app
 from monitor.web.published import Published
 from monitor.web.site import Site
 from warehouse.boards import MEASURES, Board
+from warehouse.registry import Family, Registry
 from warehouse.sandbox import Limits
 
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -111,6 +112,17 @@ def test_a_family_shows_what_descends_from_it(site: httpx.Client) -> None:
     assert "quantized" in text
     assert "https://huggingface.co/alpha-lab/alpha-1-gguf" in text
     assert "7.0B" in text
+
+
+def test_a_family_has_no_flips_of_a_publisher_that_is_called_like_it(tmp_path: Path) -> None:
+    families = [Family(name=name, country="US", publishers=(name, "x")) for name in ("alpha-lab", "beta-ai")]
+    boards = (Board(name="families", entity="family"), Board(name="publishers", entity="publisher"))
+    world = small(World(tmp_path, boards, Registry(families)))
+    with served(world.publish()) as client:
+        assert {flip["board"] for flip in client.get("/api/flips?entity=beta-ai").json()} == {"families", "publishers"}
+        page = client.get("/family/beta-ai").text
+        assert "on families, by" in page
+        assert "on publishers, by" not in page
 
 
 def test_a_flip_can_be_quoted_and_cited(site: httpx.Client, flip_id: str) -> None:

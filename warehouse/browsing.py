@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -22,10 +22,12 @@ class Filter:
     kind: str | None = None
     entity: str | None = None
     since: date | None = None
+    ranked: str | None = None
+    """What the board ranks: a family and a publisher may have the same name."""
 
     def parameters(self) -> dict[str, Any]:
         """As the queries want them."""
-        return {"board": self.board, "kind": self.kind, "entity": self.entity, "since": self.since or date.min}
+        return asdict(self) | {"since": self.since or date.min}
 
 
 class Browsing(Reading):

@@ -108,7 +108,7 @@ class Pages:
                 models=browsing.family_models(name),
                 relations=browsing.family_relations(name),
                 publishers=browsing.family_publishers(name),
-                flips=browsing.newest_flips(Filter(entity=name), most=12),
+                flips=browsing.newest_flips(Filter(entity=name, ranked="family"), most=12),
             )
 
     def flips_page(

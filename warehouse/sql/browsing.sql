@@ -68,6 +68,7 @@ SELECT
 FROM flips AS f JOIN boards AS b USING (board) LEFT JOIN snapshots AS s USING (snapshot_id)
 WHERE ($board IS NULL OR f.board = $board) AND ($kind IS NULL OR f.kind = $kind)
     AND ($entity IS NULL OR f.entity = $entity OR f.rival = $entity) AND f.day >= $since
+    AND ($ranked IS NULL OR b.entity = $ranked)
 ORDER BY f.day DESC, f.kind, f.board, f.value DESC, f.flip_id LIMIT $most OFFSET $skip;
 
 -- name: notable_flips
@@ -85,9 +86,10 @@ ORDER BY f.day DESC, f.kind, f.board, f.value DESC, f.flip_id LIMIT $most;
 
 -- name: flips_counted
 -- How many flips there are.
-SELECT count(*) FROM flips
-WHERE ($board IS NULL OR board = $board) AND ($kind IS NULL OR kind = $kind)
-    AND ($entity IS NULL OR entity = $entity OR rival = $entity) AND day >= $since;
+SELECT count(*) FROM flips AS f JOIN boards AS b USING (board)
+WHERE ($board IS NULL OR f.board = $board) AND ($kind IS NULL OR f.kind = $kind)
+    AND ($entity IS NULL OR f.entity = $entity OR f.rival = $entity) AND f.day >= $since
+    AND ($ranked IS NULL OR b.entity = $ranked);
 
 -- name: flip_by_id
 -- One flip, with its board's definition and the snapshot that showed it.
