@@ -28,6 +28,7 @@ from monitor import (
     cli_warehouse,
 )
 from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
+from monitor.clock import utc_now
 from monitor.output import Format, print_rows, sparkline
 from monitor.tracebacks import mask_tracebacks
 from warehouse.errors import LeadchangeError
@@ -149,12 +150,16 @@ def collect(
     form: FormatOption = Format.table,
 ) -> None:
     """Take one snapshot now."""
+    from jobs.sources import EARLIEST  # noqa: PLC0415 polars
+    from monitor.config import ConfigError  # noqa: PLC0415 see cli_common
     from monitor.progress import listing_progress  # noqa: PLC0415 rich's progress bars cost start-up time
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
 
-    chosen = settings()
+    chosen, shown, today = settings(), as_day(day), utc_now().date()
+    if shown and not EARLIEST <= shown <= today:
+        raise ConfigError([f"--day {shown}: days from {EARLIEST} to {today} are taken"])
     with open_app(chosen) as application, listing_progress(len(chosen.registry.publishers)) as progress:
-        snapshot = application.collect(day=as_day(day), progress=progress).snapshot
+        snapshot = application.collect(day=shown, progress=progress).snapshot
     columns = ["snapshot_id", "day", "verdict", "models", "requests", "seconds", "verdict_reason"]
     print_rows([{name: getattr(snapshot, name) for name in columns}], columns, form)
     if snapshot.verdict in ("partial", "failed"):

@@ -80,14 +80,16 @@ def queries(lines: Iterable[str]) -> Iterator[str]:
         yield "\n".join(begun)
 
 
-def _answered(browsing: Browsing, query: str, form: Format) -> bool:
+def _answered(browsing: Browsing, line: str, form: Format) -> bool:
+    """Answer what was typed up to the end of a line, which may be several queries; whether none was refused."""
     try:
-        browsing.db.refuse_writing(query)
-        columns, rows = named(*browsing.db.ask(query))
+        for query in browsing.db.statements_in(line):
+            browsing.db.refuse_writing(query)
+            columns, rows = named(*browsing.db.ask(query))
+            print_rows(rows, columns, form, empty="no rows")
     except QueryRefusedError as error:
         say(str(error))
         return False
-    print_rows(rows, columns, form, empty="no rows")
     return True
 
 

@@ -468,6 +468,7 @@ def test_a_configuration_that_is_not_there_is_one_line(run: Run) -> None:
         (["send-test"], ["CHANNEL"]),
         (["board", "--format", "xml"], ["--format", "xml"]),
         (["board", "--config"], ["--config"]),
+        (["collect", "--day", "2999-01-01"], ["--day 2999-01-01: days from 2000-01-01 to "]),
     ],
 )
 def test_misuse_is_one_line_and_exit_2(run: Run, command: list[str], words: list[str]) -> None:

@@ -120,6 +120,15 @@ def test_queries_from_a_pipe_are_answered_until_one_is_refused(
     assert "DROP is refused" in told.err
 
 
+def test_several_queries_on_a_line_are_answered_one_after_the_other(
+    configured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 1 AS one; SELECT ';' AS mark;;\nSELECT 3 AS three"))
+
+    assert cli.run(["sql", "--format", "csv", "--config", str(configured)]) == 0
+    assert capsys.readouterr().out == "one\n1\nmark\n;\nthree\n3\n"
+
+
 def test_the_prompt_goes_on_after_a_refusal_and_ends_with_the_input(
     configured: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -302,6 +302,13 @@ class Database:
         if kind not in READING_STATEMENTS:
             raise QueryRefusedError(f"{kind} is refused: this file is read-only, only SELECT and its kin run here")
 
+    def statements_in(self, sql: str) -> list[str]:
+        """The statements in somebody's SQL; all of it where it does not parse, for whoever runs it to say why."""
+        try:
+            return [statement.query for statement in self._connection.extract_statements(sql)]
+        except duckdb.Error:
+            return [sql]
+
     def refuse_condition(self, condition: str, relation: str) -> None:
         """Check that `condition` is one boolean SQL expression over `relation`.
 
