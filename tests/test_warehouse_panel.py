@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
-from small_hub import day, flips, look, model, series
+from small_hub import day, flips, look, model, moment, series
 from spine import warehouse
 
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.panel import LAUNCH, LIST_GROWTH, NO_MODELS, STANDS, verdict_on
+from warehouse.records import HubModel
 
 OWN = Board(name="own", entity="family")
 WEEK = Board(name="week", entity="family", measure="downloads_7d")
@@ -80,6 +82,17 @@ def test_a_model_of_unknown_age_is_no_launch(db: Database) -> None:
     look(db, 1, [model("alpha/a", 10), model("beta/b", 5), model("beta/found", 20, created_at=None)], OWN)
 
     assert verdicts(db) == [LIST_GROWTH]
+
+
+def test_a_flip_is_judged_anew_when_it_becomes_known_when_a_model_was_created(db: Database) -> None:
+    def listed(created_at: datetime | None) -> list[HubModel]:
+        return [model("alpha/a", 100), model("beta/b", 60), model("beta/new", 90, created_at=created_at)]
+
+    look(db, 0, listed(None)[:2], OWN)
+    look(db, 1, listed(None), OWN)
+    assert verdicts(db) == [LIST_GROWTH]
+    look(db, 2, listed(moment(1, 2)), OWN)
+    assert verdicts(db) == [LAUNCH]
 
 
 def test_the_ends_are_the_last_complete_look_before_and_the_flips_own(db: Database) -> None:

@@ -50,8 +50,11 @@ GROUP BY w.entity HAVING count(*) = count(m.gone_on);
 SELECT max(first_seen), count(*), count(former_names) > 0, (SELECT count(*) FROM changed_models) FROM models;
 
 -- name: members_fingerprint
--- Which models, first seen up to a day, count for whom, as one number; whatever the order.
-SELECT bit_xor(hash(hub_id, {entity}, share)) FROM ({members}) WHERE {whose};
+-- Which models, first seen up to a day, count for whom, as one number; whatever the order. And of which of them it is not
+-- known when they were created: flips are judged by that.
+SELECT xor(bit_xor(hash(hub_id, {entity}, share)), coalesce(bit_xor(hash(hub_id)) FILTER (undated), 0))
+FROM (SELECT *, hub_id IN (SELECT hub_id FROM models WHERE created_at IS NULL) AS undated FROM ({members}))
+WHERE {whose};
 
 -- name: delete_board
 -- Forget a definition before it is written anew.
