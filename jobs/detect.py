@@ -54,7 +54,7 @@ class Summary:
 
     ranked: Ranked
     days: int
-    """Days judged, over all rules."""
+    """Days judged, by whichever rule."""
     fired: tuple[str, ...]
     """Titles of the alerts queued."""
     pending: int
@@ -115,7 +115,7 @@ def run(
         fresh += _watch_sources(ledger, rules, now)
         named = {rule.name: rule for rule in rules}
         told = tell.run(db, fresh, named, {b.name: b for b in boards}, now, breaker, channels)
-        days = sum(len(one.states) for one in judged)
+        days = len({state.day for one in judged for state in one.states})
         return Summary(ranked, days, told.titles, ledger.count_pending(), told.held)
 
 

@@ -45,6 +45,8 @@ class Staged:
     """Rows set aside, because they could not be believed or repeated another."""
     problem: str | None = None
     """Why these are not all there are; None when they are."""
+    repeated: int = 0
+    """Of the rows set aside those whose name another row has."""
 
 
 def stage(
@@ -71,7 +73,7 @@ def stage(
     with db.view_of("incoming", query):
         every, repeated = db.rows(sql("repeated_rows"))[0]
     once = sql("rows_once", rows=query) if repeated else query
-    return Staged(once, every - repeated, rejected + repeated, unreadable(problems))
+    return Staged(once, every - repeated, rejected + repeated, unreadable(problems), repeated)
 
 
 def keep(db: Database, look: Look, staged: Staged, room: Path, listings: Sequence[Listing] | None = None) -> Snapshot:
@@ -127,8 +129,8 @@ def write(
 
 
 def _unbelievable(staged: Staged, repeated: int) -> str | None:
-    """More rows set aside than a table may have; `repeated`: those of a model that another row is of."""
+    """More rows set aside than a table may have; `repeated`: those of a model that a row of another name is of."""
     every, aside = staged.rejected + staged.rows, staged.rejected + repeated
     if aside <= REJECTED_SHARE * every:
         return None
-    return f"{aside:,} of {every:,} rows could not be believed{' or are of the same model' if repeated else ''}"
+    return f"{aside:,} of {every:,} rows could not be believed{' or are of the same model' if repeated + staged.repeated else ''}"

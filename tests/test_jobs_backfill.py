@@ -761,6 +761,14 @@ def test_a_count_that_is_none_is_set_aside_and_said(db: Database, tmp_path: Path
     assert snapshot.verdict_reason == "1 of 40 rows could not be believed"
 
 
+def test_two_looks_at_a_day_in_one_file_are_said_to_be_of_the_same_models(db: Database, tmp_path: Path) -> None:
+    file = tmp_path / "mine.parquet"
+    pl.concat([history(1), history(1)]).write_parquet(file)
+    with own(file) as parts:
+        (snapshot,) = keep(db, parts).written
+    assert snapshot.verdict_reason == "40 of 80 rows could not be believed or are of the same model"
+
+
 def test_rows_of_the_same_model_are_not_taken_for_a_whole_day(db: Database, tmp_path: Path) -> None:
     file = tmp_path / "mine.parquet"
     history(1).with_columns(hub_id=pl.lit("65a")).write_parquet(file)

@@ -49,6 +49,13 @@ def flipped(db: Database) -> None:
             look(db, local, number, listed(90, beta))
 
 
+def test_days_are_counted_once_however_many_rules_judge_them() -> None:
+    with warehouse() as db:
+        flipped(db)
+        rules = [RULE, RULE.model_copy(update={"name": "another"})]
+        assert detect.run(db, BOARDS, rules, REGISTRY, now=moment(1)).days == 2
+
+
 def test_the_first_standing_is_no_news() -> None:
     with warehouse() as db, hub(listed(9, 5)) as local:
         look(db, local, 0)
