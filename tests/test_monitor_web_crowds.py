@@ -6,7 +6,7 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from web_world import now, published
 
 from monitor.config import Settings, load
+from monitor.web import formats
 from monitor.web import published as readings
 from monitor.web.app import create_app
 from monitor.web.published import AT_ONCE, DOWNLOADS, Published
@@ -143,6 +144,26 @@ def test_a_reader_who_hangs_up_gives_its_turn_to_the_next(monkeypatch: pytest.Mo
                 assert hang_up_on(app, "/api/tables/families", f"format={form}") == 200
     finally:
         gc.enable()
+
+
+def test_a_reader_who_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """Otherwise as many as may download at a time could keep everybody else from it for good."""
+    monkeypatch.setattr(formats, "STALLED", 0.3)
+    monkeypatch.setattr(readings, "DOWNLOAD_PATIENCE", 5)
+    big = b"x" * (1 << 20)
+
+    def endless(*_: object) -> Generator[bytes, None, None]:
+        with reading.connection():
+            while True:
+                yield big
+
+    monkeypatch.setattr(formats, "_json_stream", endless)
+    reading = Published(published())
+    with serving(settings, reading, now=now) as address, ExitStack() as stalled:
+        for _ in range(DOWNLOADS):
+            answer = stalled.enter_context(httpx.stream("GET", f"{address}api/tables/families", timeout=60))
+            assert answer.status_code == 200
+        assert httpx.get(f"{address}api/tables/families?format=csv", timeout=60).status_code == 200
 
 
 def hang_up_on(app: FastAPI, path: str, query: str) -> int:

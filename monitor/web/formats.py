@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from fastapi.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from monitor.output import as_csv, for_json
 from monitor.web.published import Published
@@ -27,6 +29,9 @@ MEDIA = {
 }
 
 Stream = Generator[bytes, None, None]
+
+STALLED = 60.0
+"""Seconds after which a reader who takes nothing is let go."""
 
 _CHUNK = 1 << 20
 _GUARDED = "CASE WHEN regexp_matches({0}, '^[=+@\\t\\r-]') THEN '''' || {0} ELSE {0} END AS {0}"
@@ -52,15 +57,23 @@ def relation(published: Published, name: str, columns: Mapping[str, str], form: 
 
 
 class _Download(StreamingResponse):
-    """A stream that is closed when its reader hangs up; by itself it would keep its turn until Python tidies up."""
+    """A stream that is closed when its reader hangs up, or takes nothing for long.
+
+    By itself it would keep its turn until Python tidies up, or for as long as the connection stands.
+    """
 
     def __init__(self, content: Iterator[bytes], close: Callable[[], None], **more: Any) -> None:  # noqa: ANN401 Starlette's
         super().__init__(content, **more)
         self._close = close
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def within(message: Message) -> None:
+            async with asyncio.timeout(STALLED):
+                await send(message)
+
         try:
-            await super().__call__(scope, receive, send)
+            with suppress(TimeoutError):
+                await super().__call__(scope, receive, within)
         finally:
             self._close()
 

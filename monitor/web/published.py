@@ -36,7 +36,7 @@ PATIENCE = 20.0
 """Seconds that a page waits for its turn."""
 
 DOWNLOADS = 2
-"""Whole relations that are read at the same time; each lasts as long as its reader likes."""
+"""Whole relations that are read at the same time; each lasts as long as its reader needs."""
 
 DOWNLOAD_PATIENCE = 5.0
 """Seconds that another one waits."""
