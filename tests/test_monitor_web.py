@@ -103,6 +103,7 @@ def test_a_board_shows_its_standing_on_a_day(site: httpx.Client) -> None:
     assert "Standing on 1 May 2026" in text
     names = re.findall(r'<th scope="row"><a href="/family/(\w+)">', text)
     assert names == ["Alpha", "Beta"]
+    assert re.findall(r"<option selected>(\d+)", text) == ["2"]
 
 
 def test_a_family_shows_what_descends_from_it(site: httpx.Client) -> None:
@@ -563,6 +564,19 @@ def test_a_badge_says_who_leads(site: httpx.Client) -> None:
 
     assert answer.headers["content-type"].startswith("image/svg+xml")
     assert ET.fromstring(answer.content).get("aria-label") == "leads families: Beta 52"
+
+
+def test_a_badge_has_room_for_chinese(tmp_path: Path) -> None:
+    widths = []
+    for number, name in enumerate(("通义千问", "Qwen")):
+        registry = Registry([Family(name=name, country="CN", publishers=("alpha-lab",))])
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with served(one_look(World(folder, registry=registry)).publish()) as client:
+            badge = ET.fromstring(client.get("/badge/families.svg").content)
+            assert badge.get("aria-label") == f"leads families: {name} 50"
+            widths.append(int(badge.get("width", "")))
+    assert widths[0] - widths[1] > 10
 
 
 def test_metrics_have_the_names_that_prometheus_users_expect(site: httpx.Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime, time
 from typing import Any
+from unicodedata import east_asian_width
 from urllib.parse import urlencode
 
 import jinja2
@@ -92,4 +93,11 @@ def _urn(name: str) -> str:
 
 def _width(text: str) -> int:
     """About how wide a text is in the badge's font, with room at both ends."""
-    return 14 + round(sum(10.5 if c in _WIDE else 4.4 if c in _NARROW else 7.0 for c in text))
+    return 14 + round(sum(map(_letter, text)))
+
+
+def _letter(c: str) -> float:
+    """About how wide a character is."""
+    if east_asian_width(c) in "WF":
+        return 11.0
+    return 10.5 if c in _WIDE else 4.4 if c in _NARROW else 7.0
