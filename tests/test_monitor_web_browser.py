@@ -260,6 +260,27 @@ def test_no_name_makes_a_mail_wider_than_a_phone(browser: Any, name: str) -> Non
     context.close()
 
 
+BROKEN = """
+    [...document.querySelectorAll("td")].filter(cell => /^[\\w.+-]+$/.test(cell.textContent)).filter(cell => {
+        const text = document.createRange();
+        text.selectNodeContents(cell);
+        return text.getClientRects().length > 1;
+    }).map(cell => cell.textContent)
+"""
+"""Words that stand in two lines."""
+
+
+def test_a_digest_on_a_phone_breaks_no_usual_word(browser: Any) -> None:
+    from test_alerts_digest import usual
+
+    context = browser.new_context(viewport={"width": 320, "height": 700})
+    page = context.new_page()
+    page.set_content(usual().html)
+    assert page.evaluate(BROKEN) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    context.close()
+
+
 def test_a_file_that_is_not_there_yet_is_no_error(browser: Any, tmp_path: Path) -> None:
     with served(tmp_path / "adoption.duckdb") as client:
         visit = Visit(browser, str(client.base_url).rstrip("/"), **MODES["light"])
