@@ -133,4 +133,5 @@ def _unbelievable(staged: Staged, repeated: int) -> str | None:
     every, aside = staged.rejected + staged.rows, staged.rejected + repeated
     if aside <= REJECTED_SHARE * every:
         return None
-    return f"{aside:,} of {every:,} rows could not be believed{' or are of the same model' if repeated + staged.repeated else ''}"
+    same = " or are of the same model" if repeated or staged.repeated else ""
+    return f"{aside:,} of {every:,} rows could not be believed{same}"
