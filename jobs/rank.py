@@ -36,7 +36,7 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
 
     Run inside a transaction; `seen` says that it has seen models, so that whose they are is to be said anew.
     """
-    if seen or store.write_registry(db, registry):
+    if seen or store.write_registry(db, registry) or store.attributed_otherwise(db, registry):
         store.attribute(db, registry)
     starts: dict[str, date] = {}
     flips = 0

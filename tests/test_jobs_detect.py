@@ -27,6 +27,7 @@ from warehouse import places
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.ledger import Ledger
+from warehouse.registry import Registry
 
 THREE = RULE.model_copy(update={"confirm": 3})
 PAIR = Rule(name="pair", board="publishers", when="overtake", between=("beta-ai", "alpha-lab"), confirm=1)
@@ -47,6 +48,17 @@ def flipped(db: Database) -> None:
     with hub() as local:
         for number, beta in enumerate((50, 150)):
             look(db, local, number, listed(90, beta))
+
+
+def test_a_family_that_leaves_models_out_from_now_on_counts_so_at_once() -> None:
+    """Which names a family includes is no part of the relation `families`, and the next look may be a day away."""
+    alpha, *others = REGISTRY.families
+    narrow = Registry([alpha.model_copy(update={"exclude": ("*-old",)}), *others])
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, [*listed(90, 50), model("alpha-lab/alpha-old", 30)])
+        for registry, counted in ((REGISTRY, 120), (narrow, 90), (REGISTRY, 120)):
+            detect.run(db, BOARDS, [RULE], registry, now=moment(0))
+            assert db.value("SELECT value FROM standings WHERE board = 'families' AND entity = 'Alpha'") == counted
 
 
 def test_days_are_counted_once_however_many_rules_judge_them() -> None:

@@ -167,6 +167,12 @@ def attribute(db: Database, registry: Registry, *, small: int = kin.SMALL, most:
     kin.note(db, reading)
 
 
+def attributed_otherwise(db: Database, registry: Registry) -> bool:
+    """Whether models were attributed by another registry: whose a name is follows from more than `families` holds."""
+    reading = db.value(sql("attribution_reading"))
+    return reading is not None and json.loads(reading)[:2] != [lineage.VERSION, registry.fingerprint()]
+
+
 class _Families(NamedTuple):
     """Whose a name is."""
 

@@ -3,6 +3,10 @@
 -- ever had another name.
 SELECT (SELECT any_value(reading) FROM attribution), count(*), count(*) - count(relation), count(former_names) > 0 FROM models;
 
+-- name: attribution_reading
+-- By which reading models were attributed last; nothing where none was.
+SELECT any_value(reading) FROM attribution;
+
 -- name: forget_reading
 -- Make room for the reading by which models are attributed now.
 DELETE FROM attribution;
