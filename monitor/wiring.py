@@ -16,10 +16,10 @@ from alerts.names import in_words
 from jobs import deliver, digest
 from jobs.digest import Digest
 from monitor.clock import utc_now
-from monitor.config import ConfigError, Settings
+from monitor.config import ConfigError, Settings, WarehouseSettings
 from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.errors import LeadchangeError, WarehouseBusyError
+from warehouse.errors import LeadchangeError, WarehouseBusyError, WarehouseError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
 from warehouse.publish import is_behind, publish, publish_both
@@ -200,14 +200,24 @@ def open_app(settings: Settings, *, now: Callable[[], datetime] = utc_now, patie
     """Open the warehouse of `settings`, at the schema of this version; wait `patience` seconds for who else has it.
 
     Raises:
-        WarehouseError: it is locked, damaged, or newer than this program.
+        WarehouseError: it is locked, damaged, newer than this program, or gone while its published copy is there.
         ConfigError: a board's condition is none.
     """
+    _refuse_to_begin_anew(settings.warehouse)
     with _opened(settings, time.monotonic() + patience) as db:
         migrate(db, now=now())
         if wrong := wrong_conditions(db, settings.boards):
             raise ConfigError(wrong)
         yield App(settings, db, now)
+
+
+def _refuse_to_begin_anew(files: WarehouseSettings) -> None:
+    """Raises WarehouseError rather than publish an empty warehouse over the only copy of one that is gone."""
+    if files.publish.is_file() and not files.path.exists():
+        raise WarehouseError(
+            f"{files.path} is not there, but {files.publish}, which was published from one, is: restore it, "
+            f"mend [warehouse] path, or move {files.publish.name} away to begin anew"
+        )
 
 
 def wrong_conditions(db: Database, boards: Iterable[Board]) -> list[str]:

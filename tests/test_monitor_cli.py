@@ -645,6 +645,16 @@ def test_a_damaged_file_is_exit_5_and_left_alone(run: Run, file: Path, name: str
     assert damaged.read_bytes() == b"no database" * 1000
 
 
+def test_a_warehouse_that_is_gone_is_not_begun_anew_over_its_published_copy(run: Run, file: Path) -> None:
+    assert run("collect", "--config", file).code == 0
+    (file.parent / "warehouse.duckdb").unlink()
+    for verb in ("collect", "detect"):
+        one_line(run(verb, "--config", file), 5, "warehouse.duckdb is not there", "move adoption.duckdb away")
+    assert run("board", "--config", file).out.startswith("families on ")
+    (file.parent / "adoption.duckdb").rename(file.parent / "kept.duckdb")
+    assert run("collect", "--config", file).code == 0
+
+
 def test_somebody_elses_file_is_exit_5_and_left_alone(run: Run, file: Path) -> None:
     path = file.parent / "warehouse.duckdb"
     path.unlink()
