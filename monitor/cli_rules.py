@@ -94,6 +94,8 @@ def silence_add(
     end = until.replace(tzinfo=now.tzinfo) if until else _after(now, hours)
     if not (rule or board or entity):
         raise ConfigError(["a silence needs --rule, --board or --entity"])
+    if not (reason.strip() and author.strip()):
+        raise ConfigError(["a silence needs a --reason and an --author that say something"])
     if end <= now:
         raise ConfigError([f"the silence would end before it begins ({end:%Y-%m-%d %H:%M} UTC)"])
     with open_app(chosen) as application:

@@ -426,6 +426,12 @@ def test_a_silence_about_nobody_is_refused_with_the_nearest_name(run: Run, told:
     one_line(run(*words, "Chine"), 2, "did you mean 'China'?")
 
 
+def test_a_silence_without_a_reason_or_an_author_is_refused(run: Run, told: Path) -> None:
+    for reason, author in (("", "me"), ("moving house", " ")):
+        whom = ("--entity", "Alpha", "--reason", reason, "--author", author)
+        one_line(run("silence", "add", *whom, "--config", told), 2, "needs a --reason and an --author")
+
+
 def test_when_finds_countries_by_their_names(run: Run, told: Path) -> None:
     by_code = json.loads(run("when", "CN", "US", "--config", told, "--format", "json").out)
     by_name = json.loads(run("when", "china", "United States", "--config", told, "--format", "json").out)
