@@ -223,6 +223,13 @@ def test_what_two_families_cannot_both_have_is_a_problem(families: list[Family],
     assert any(problem in found for found in Registry(families).problems())
 
 
+def test_a_narrow_family_before_one_that_has_the_rest_of_a_publisher_is_no_problem() -> None:
+    registry = Registry(merge(bundled(), [family("QwQ", "Qwen", country="CN", include=["QwQ-*"])]))
+    assert registry.problems() == []
+    assert registry.family_of("Qwen/QwQ-32B") == "QwQ"
+    assert registry.family_of("Qwen/Qwen3-8B") == "Qwen"
+
+
 def test_families_that_share_a_publisher_by_globs_are_no_problem() -> None:
     assert Registry([family("A", exclude=["b*"]), family("B", include=["b*"])]).problems() == []
 

@@ -214,16 +214,15 @@ def _lowered(names: Iterable[str]) -> set[str]:
 
 
 def _disputes(one: Family, other: Family, publisher: str) -> list[str]:
-    """What two families of the same publisher cannot both have."""
+    """What two families of the same publisher cannot both have; where both fit, `one` has it."""
     found = []
     if one.country != other.country:
         found.append(f"{publisher} is {one.country} for {one.name} and {other.country} for {other.name}")
     both = sorted(_lowered(one.include) & _lowered(other.include))
-    everything = [f.name for f in (one, other) if "*" in f.include and not f.exclude]
     if both:
         found.append(f"{one.name} and {other.name} both claim {', '.join(map(repr, both))} of {publisher}")
-    elif everything:
-        found.append(f"{everything[0]} claims all of {publisher}, which {one.name} and {other.name} share")
+    elif "*" in one.include and not one.exclude:
+        found.append(f"{one.name} claims all of {publisher}, and leaves {other.name} nothing of it")
     return found
 
 

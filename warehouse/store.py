@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -247,13 +248,13 @@ def _traced(frames: list[pl.DataFrame], families: _Families) -> lineage.Lineage:
 
 def write_registry(db: Database, registry: Registry) -> bool:
     """Mirror the configured families into the file; whether that changed anything."""
-    configured = sorted((f.name, f.vendor, f.country, list(f.publishers)) for f in registry.families)
-    if db.rows(sql("known_families")) == configured:
+    configured = sorted(registry.rows(), key=itemgetter("family"))
+    if db.records(sql("known_families")) == configured:
         return False
     schema: dict[str, Any] = dict.fromkeys(("family", "vendor", "country"), pl.String) | {
         "publishers": pl.List(pl.String)
     }
-    with db.view_of("registry_families", pl.DataFrame(configured, schema=schema, orient="row")):
+    with db.view_of("registry_families", pl.DataFrame(configured, schema=schema)):
         db.execute(sql("clear_families"))
         db.execute(sql("fill_families"))
     return True
