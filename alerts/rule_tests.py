@@ -8,7 +8,7 @@
         start: 2026-01-01        # the first value's day; one value a day
         series:
           Llama: 100x5           # 100 100 100 100 100 100
-          Qwen: 90 101+1x2 _ 120 # 90 101 102 103, missing, 120
+          Qwen: 90 102+1x2 _ 120 # 90 102 103 104, missing, 120
         expect:
           - {at: 3, rule: who-leads, to: Qwen, from: Llama}
 

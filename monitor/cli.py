@@ -27,7 +27,7 @@ from monitor import (
     cli_share,
     cli_warehouse,
 )
-from monitor.cli_common import Chosen, DayOption, FormatOption, as_day, reading, say, settings
+from monitor.cli_common import Chosen, FormatOption, SinceOption, as_day, reading, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows, sparkline
 from monitor.tracebacks import mask_tracebacks
@@ -104,7 +104,7 @@ def demo(
 
 
 @app.command()
-def init(directory: Annotated[Path, typer.Argument(metavar="DIR")] = Path()) -> None:
+def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")] = Path()) -> None:
     """Write a commented leadchange.toml and say what to do next."""
     from monitor import config  # noqa: PLC0415 see cli_common
 
@@ -195,8 +195,11 @@ def deliver() -> None:
 
 @app.command()
 def board(
-    name: Annotated[str | None, typer.Argument(help="The board; the first one when left out.")] = None,
-    at: DayOption = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The board; the first one when left out.")] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="On this day, or the board's last day before it."),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many places.")] = 20,
     form: FormatOption = Format.table,
 ) -> None:
@@ -245,7 +248,7 @@ def _rank_change(row: dict[str, object]) -> str:
 @app.command()
 def flips(
     board_name: Annotated[str | None, typer.Option("--board", help="Only of this board.")] = None,
-    since: DayOption = None,
+    since: SinceOption = None,
     form: FormatOption = Format.table,
 ) -> None:
     """Lead changes and overtakes found."""

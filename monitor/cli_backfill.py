@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alerts.text import terminal
-from monitor.cli_common import DayOption, FormatOption, as_day, say, settings
+from monitor.cli_common import FormatOption, SinceOption, as_day, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
 
@@ -27,13 +27,16 @@ if TYPE_CHECKING:  # polars and the whole application: commands that need neithe
 FamiliesOption = Annotated[bool, typer.Option("--families-only", help="Only models of the publishers that are polled.")]
 NameOption = Annotated[str, typer.Option("--name", help="The source as it is to stand on the snapshots.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Begin without asking.")]
-FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...")]
+FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE", help="One or more.")]
 DayColumn = Annotated[str, typer.Option("--day-column", help="The column of days; day or date when left out.")]
 IdColumn = Annotated[str, typer.Option("--id-column", help="The column of publisher/name; repo_id, id, ...")]
 HubIdColumn = Annotated[str, typer.Option("--hub-id-column", help="The column of the Hub's _id, if there is one.")]
 DownloadsColumn = Annotated[str, typer.Option("--downloads-column", help="The column of 30-day downloads.")]
 AllTimeColumn = Annotated[str, typer.Option("--all-time-column", help="The column of all-time downloads.")]
 LikesColumn = Annotated[str, typer.Option("--likes-column", help="The column of likes.")]
+UntilOption = Annotated[
+    datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], metavar="DAY", help="Up to this day, included.")
+]
 OneDayOption = Annotated[
     datetime | None,
     typer.Option("--day", formats=["%Y-%m-%d"], metavar="DAY", help="The day of files without a column of days."),
@@ -53,8 +56,8 @@ def _dataset(source: str) -> Callable[..., None]:
 
     def command(
         *,
-        since: DayOption = None,
-        until: DayOption = None,
+        since: SinceOption = None,
+        until: UntilOption = None,
         families_only: FamiliesOption = False,
         name: NameOption = "",
         yes: YesOption = False,
@@ -95,8 +98,8 @@ def _files(kind: str) -> Callable[..., None]:
         all_time_column: AllTimeColumn = "",
         likes_column: LikesColumn = "",
         day: OneDayOption = None,
-        since: DayOption = None,
-        until: DayOption = None,
+        since: SinceOption = None,
+        until: UntilOption = None,
         families_only: FamiliesOption = False,
         name: NameOption = "",
         yes: YesOption = False,
@@ -216,7 +219,7 @@ def _bar(days: int) -> Iterator[Callable[[Snapshot], None]]:
 
 
 def series(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="With a header; see --columns.")],
     name: Annotated[str, typer.Option(help="A board reads it as measure = 'series:NAME'.")],
     entity: Annotated[str, typer.Option(help="What the totals are of; for your own orientation.")] = "publisher",
     columns: Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli_common import DayOption, FormatOption, as_day, reading, say, settings
+from monitor.cli_common import FormatOption, SinceOption, as_day, reading, say, settings
 from monitor.output import Format, line_chart, print_rows
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def backtest(
     rule: Annotated[str | None, typer.Option("--rule", help="Only this rule.")] = None,
-    since: DayOption = None,
+    since: SinceOption = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="A table of confirm x margin instead, to choose by.")] = False,
     chart: Annotated[
         Path | None, typer.Option("--chart", metavar="FILE.png", help="Draw the race that was told of last.")

@@ -18,7 +18,10 @@ if TYPE_CHECKING:  # imported where they are used, here and in the other command
     from warehouse.reading import Reading
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print rows.")]
-DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY")]
+SinceOption = Annotated[
+    datetime | None,
+    typer.Option("--since", formats=["%Y-%m-%d"], metavar="DAY", help="From this day on (YYYY-MM-DD, UTC)."),
+]
 
 
 class Chosen:

@@ -97,7 +97,9 @@ def retry(
     say(f"{count} deliveries queued again; `leadchange deliver` sends them")
 
 
-def send_test(channel: Annotated[str, typer.Argument(metavar="CHANNEL")]) -> None:
+def send_test(
+    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Its name in the configuration.")],
+) -> None:
     """Send a marked test message through one channel; if it takes that, what is held for it is due again."""
     from alerts.message import test_message  # noqa: PLC0415 the wording
     from monitor.wiring import build  # noqa: PLC0415 the whole application

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 silence = typer.Typer(help="Mute rules, boards or entities for a while.", no_args_is_help=True, rich_markup_mode=None)
 
 
-def test_rules(files: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> None:
+def test_rules(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="YAML; docs/rules.md says how it is written.")],
+) -> None:
     """Unit tests for rules, in the manner of `promtool test rules`."""
     failed = total = 0
     for path in files:
@@ -135,7 +137,9 @@ def silence_list(form: FormatOption = Format.table) -> None:
 
 
 @silence.command("expire")
-def silence_expire(which: Annotated[str, typer.Argument(metavar="SILENCE_ID")]) -> None:
+def silence_expire(
+    which: Annotated[str, typer.Argument(metavar="SILENCE_ID", help="As `leadchange silence list` prints it.")],
+) -> None:
     """End a silence now."""
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
     from warehouse.errors import NotKnownError  # noqa: PLC0415

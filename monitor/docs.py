@@ -34,16 +34,19 @@ _EXIT_CODES = """\
 | code | means |
 |---|---|
 | 0 | done |
-| 1 | a bug, with its traceback |
+| 1 | a bug, with its traceback; `test-rules`: a test failed |
 | 2 | usage or configuration: what to mend is said on stderr |
 | 3 | a source could not be read completely: what was read is kept as a `partial` or `failed` snapshot |
-| 4 | a delivery failed and stays queued |
-| 5 | the warehouse is locked or damaged: what to do is said on stderr |"""
+| 4 | something was not delivered: it stays queued, or is a dead letter; see `deliveries` |
+| 5 | the warehouse is locked, damaged or gone, or its disk is full: what to do is said on stderr |
+| 130 | interrupted with Ctrl-C |"""
 
 _FILE = """\
 `leadchange init` writes a commented `leadchange.toml`; `leadchange check` says what is wrong with one. Unknown keys are
 errors. A secret is never written there: `*_env` names an environment variable, `*_file` a file. Times are UTC; relative
 paths are relative to the file."""
+
+_CHANNELS = "Where messages go. Each `type` has keys of its own; a channel named `console` is always there."
 
 _WORDS = {
     "family": {"name": "name of the family", "vendor": "who makes it"},
@@ -109,8 +112,8 @@ def configuration() -> str:
     for name, model in SECTIONS.items():
         parts += [f"## `[{name}]`", _first_sentence(model), _table(model, name)]
     for name, model in LISTS.items():
-        parts += [f"## `[[{name}]]`", _first_sentence(model)]
-        parts += _channels() if name == "channel" else [_table(model, name)]
+        parts += [f"## `[[{name}]]`"]
+        parts += [_CHANNELS, *_channels()] if name == "channel" else [_first_sentence(model), _table(model, name)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -41,6 +41,12 @@ def test_what_is_expected_and_comes_passes_and_what_does_not_come_fails(run: Run
     ]  # fmt: skip
 
 
+def test_the_example_of_the_documentation_passes(run: Run) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "rules.md").read_text("utf-8")
+    code, out, _ = run(page.split("```yaml\n")[1].split("```")[0])
+    assert (code, out.count("ok ")) == (0, 2), out
+
+
 WRONG: dict[str, tuple[str | bytes, str]] = {
     "bytes": (b"\xff\xfe", "no text: "),
     "nothing": ("", "mine.yaml: no rule tests: it has `rules` or `config`, and `tests`"),
