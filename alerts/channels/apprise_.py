@@ -30,7 +30,9 @@ _LINE_LIMIT = 2000
 
 
 class AppriseSettings(ChannelSettings):
-    """Keys of a `type = "apprise"` channel: where the service's URL, as apprise writes it, is kept."""
+    """Keys of a `type = "apprise"` channel, for Discord, Telegram, Teams, Matrix, ntfy and many others: where the
+    service's URL, as apprise writes it, is kept.
+    """
 
     type: Literal["apprise"] = "apprise"
     url_env: str | None = None

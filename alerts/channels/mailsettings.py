@@ -19,7 +19,7 @@ _URL = r"^https://[!-;=?-~]{1,500}$"
 
 
 class MailSettings(ChannelSettings):
-    """Keys of a `type = "email"` channel."""
+    """Keys of a `type = "email"` channel: the server, the sender, and the recipients, to each of whom a mail goes."""
 
     type: Literal["email"] = "email"
     host: str = Field(min_length=1)

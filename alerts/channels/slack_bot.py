@@ -29,7 +29,9 @@ _PAGES, _PAGE = 5, 200
 
 
 class SlackBotSettings(ChannelSettings):
-    """Keys of a `type = "slack-bot"` channel. Scopes: chat:write, files:write, channels:history or groups:history."""
+    """Keys of a `type = "slack-bot"` channel; the bot must be in it, and have the scopes `chat:write`, `files:write`
+    and `channels:history` (or `groups:history`, where it is private).
+    """
 
     type: Literal["slack-bot"] = "slack-bot"
     token_env: str | None = None
