@@ -41,6 +41,11 @@ _EXIT_CODES = """\
 | 5 | the warehouse is locked, damaged or gone, or its disk is full: what to do is said on stderr |
 | 130 | interrupted with Ctrl-C |"""
 
+_HEAD = """\
+Data goes to stdout; progress, logs and errors go to stderr. `--config PATH` stands before or after the command. Without
+it the configuration is the file that `LEADCHANGE_CONFIG` names, else `./leadchange.toml`; where there is none, the
+defaults are in force, with all data under `./leadchange-data/`."""
+
 _FILE = """\
 `leadchange init` writes a commented `leadchange.toml`; `leadchange check` says what is wrong with one. Unknown keys are
 errors. A secret is never written there: `*_env` names an environment variable, `*_file` a file. Times are UTC; relative
@@ -82,7 +87,7 @@ def cli() -> str:
     parts = [
         _SOURCE,
         "# Command line",
-        "Data goes to stdout; progress, logs and errors go to stderr. `--config` stands before or after the command.",
+        _HEAD,
         _EXIT_CODES,
     ]
     for name, command in _commands(root, "leadchange"):
