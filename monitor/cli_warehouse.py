@@ -28,7 +28,7 @@ def prune(
             "--keep-daily",
             parser=_days,
             metavar="DAYS",
-            help="Keep every day this long, not the configured time.",
+            help="Keep every day this long (31 at least), not the configured time.",
         ),
     ] = None,
 ) -> None:

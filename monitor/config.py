@@ -62,7 +62,9 @@ class WarehouseSettings(_Section):
 
     path: Path = Field(Path("leadchange-data/warehouse.duckdb"), description="the daemon's own file")
     publish: Path = Field(Path("leadchange-data/adoption.duckdb"), description="the copy for everybody's SQL")
-    keep_daily_days: int = Field(400, ge=31, description="days for which every snapshot's counts are kept; then weekly")
+    keep_daily_days: int = Field(
+        400, ge=31, description="days for which every snapshot's counts are kept, 31 at least; then weekly"
+    )
 
 
 class ScheduleSettings(_Section):
