@@ -18,11 +18,12 @@ from examples import examples
 from histories import LOOKS, START, Look, keep
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spine import hub, judge, listed, look, moment, warehouse
+from spine import BOARDS, hub, judge, listed, look, moment, warehouse
 
 from jobs import prune
 from warehouse import compact, spare
 from warehouse import publish as publishing
+from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.publish import RELATIONS, publish, publish_both
 from warehouse.queries import sql
@@ -131,6 +132,17 @@ def test_standings_flips_alerts_and_last_seen_are_renewed(tmp_path: Path, rewrit
         db.execute("DELETE FROM models WHERE publisher = 'beta-ai'")
         both_alike(db, tmp_path)
     assert [path.name.split(".")[1] for path in rewrites] == ["renewed", *["anew"] * 4]
+
+
+def test_a_board_that_ranks_others_by_now_has_its_places_elsewhere_and_nowhere_else(tmp_path: Path) -> None:
+    with warehouse(tmp_path / "w.duckdb") as db, hub() as local:
+        look(db, local, 0, listed(9, 5), boards=BOARDS)
+        both_alike(db, tmp_path)
+        for number, entity in enumerate(["model", "publisher", "family", "model"], start=1):
+            look(db, local, number, listed(9, 5 + number), boards=[*BOARDS, Board(name="chosen", entity=entity)])
+            both_alike(db, tmp_path)
+        look(db, local, 9, listed(9, 20), boards=BOARDS)
+        both_alike(db, tmp_path)
 
 
 def written_in(copy: Path, statement: str) -> None:

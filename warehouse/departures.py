@@ -11,23 +11,16 @@ from datetime import date
 
 import polars as pl
 
-from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.made import declared
 from warehouse.queries import sql
 from warehouse.records import Standing
 from warehouse.values import members_sql
 
 
-def declared(db: Database, board: str) -> Board | None:
-    """A board as it was declared when it was ranked; None: it never was."""
-    for entity, measure, scope, condition in db.rows(sql("board_as_declared"), {"board": board}):
-        return Board(name=board, entity=entity, measure=measure, scope=scope, where=condition)
-    return None
-
-
 def of_board(db: Database, board: str, entities: Collection[str]) -> dict[str, date]:
     """Those of some entities of a board that have left -> the first day without them."""
-    known = declared(db, board) if entities else None
+    known = declared(db).get(board) if entities else None
     if known is None or known.series is not None:
         return {}
     names = pl.DataFrame({"entity": sorted(entities)}, schema={"entity": pl.String})

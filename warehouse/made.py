@@ -54,6 +54,14 @@ class Made:
         return self.under[board.name][1::2] == [self.seen_until, board.definition]
 
 
+def declared(db: Database, file: str = "") -> dict[str, Board]:
+    """Name -> board as it was declared when it was ranked; `file`: in the copy that is attached as `published.`."""
+    return {
+        name: Board(name=name, entity=entity, measure=measure, scope=scope, where=condition)
+        for name, entity, measure, scope, condition in db.rows(sql("boards_as_declared", file=file))
+    }
+
+
 def days_of(db: Database, board: Board) -> Days:
     """For each day with a complete snapshot of the kind that feeds the board: the last one."""
     if board.series is not None:

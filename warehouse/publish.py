@@ -21,6 +21,9 @@ from typing import NamedTuple
 from warehouse import carried, slices, spare
 from warehouse.db import STORAGE_VERSION, Database
 from warehouse.errors import WarehouseError
+from warehouse.made import declared
+from warehouse.places import TABLES as TABLES_OF_PLACES
+from warehouse.places import kept_in
 from warehouse.queries import literal, sql
 
 
@@ -46,6 +49,9 @@ _BY_AGE = "left(hub_id, 5)"
 _NEIGHBOURS = "coalesce(number // 32, -1)"
 """A few models: what changes on a day is spread over all ages, and would touch nearly every part that is larger."""
 
+_RANKINGS = "rankings"
+"""What tells of standings: of each table of them those of its own boards."""
+
 TABLES = (
     Carried("snapshots", "snapshot_id // 1000000000"),
     Carried("models", _NEIGHBOURS, "sum(hash(*COLUMNS(* EXCLUDE (last_seen))))", remembered=True),
@@ -57,9 +63,7 @@ TABLES = (
     Carried("families"),
     Carried("shares", _BY_AGE, remembered=True),
     Carried("boards"),
-    Carried("family_standings", "board, day", told_by="rankings"),
-    Carried("named_standings", "board, day", told_by="rankings"),
-    Carried("model_standings", "board, day", told_by="rankings"),
+    *(Carried(places, "board, day", told_by=_RANKINGS) for places in TABLES_OF_PLACES),
     Carried("ranked_models", "model // 1000"),
     Carried("rankings", "board, day"),
     Carried("flips"),
@@ -232,7 +236,8 @@ def _renewed(db: Database, target: Path, draft: Path, small: int, most: int, *, 
             tables = [table.relation for table in TABLES]
             carried.begin(db, tables, believing=believing)
             waiting = slices.bring(db, most)
-            for table in TABLES:
+            # Boards last: they tell which places are whose.
+            for table in sorted(TABLES, key=lambda table: table.relation == "boards"):
                 _bring(db, table)
             _bring_last_seen(db)
             carried.seal(db, tables)
@@ -250,8 +255,7 @@ def _shape(db: Database, database: str) -> list[tuple[object, ...]]:
 def _bring(db: Database, table: Carried) -> None:
     """Replace what has changed of one table."""
     ours, theirs = (
-        sql("parts", key=table.part, sign=table.sign, relation=f"{file}{table.told_by or table.relation}")
-        for file in ("", "published.")
+        sql("parts", key=table.part, sign=table.sign, relation=_telling(db, table, file)) for file in ("", "published.")
     )
     if table.remembered:
         theirs = carried.parts_of(db, table.relation, theirs)
@@ -266,6 +270,18 @@ def _bring(db: Database, table: Carried) -> None:
             carried.note_changed(db, table.relation)
     for query in ("forget_changed", "forget_present"):
         db.execute(sql(query))
+
+
+def _telling(db: Database, table: Carried, file: str) -> str:
+    """What tells of a table's parts in the warehouse, or in the copy (`file`).
+
+    Boards of families are ranked again on all their days whenever a card is edited: for that millions of places of
+    publishers are not to be read.
+    """
+    if table.told_by != _RANKINGS:
+        return f"{file}{table.told_by or table.relation}"
+    boards = [literal(name) for name, board in declared(db, file).items() if kept_in(board) == table.relation]
+    return sql("rankings_of", file=file, boards=", ".join(boards) or "NULL")
 
 
 def _bring_last_seen(db: Database) -> None:

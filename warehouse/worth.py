@@ -12,8 +12,8 @@ from typing import Any
 
 from warehouse import exactness, panel
 from warehouse.db import Database
-from warehouse.departures import declared
 from warehouse.flips import Day, OrderChange
+from warehouse.made import declared
 from warehouse.queries import sql
 
 Pair = tuple[str, str, str, date]
@@ -45,7 +45,7 @@ def of_pairs(db: Database, pairs: Collection[Pair]) -> Mapping[Pair, Worth]:
 
 def _judged(db: Database, name: str, passed: Mapping[Pair, Sequence[Any]]) -> Mapping[Pair, Worth]:
     """What the models, or the source of a series, say of changes of order on a board."""
-    board = declared(db, name)
+    board = declared(db).get(name)
     if board is None:
         return {}
     changes = [_change(pair, *ends) for pair, ends in passed.items()]

@@ -2,18 +2,18 @@
 -- Which models went from one publisher to another, of publishers that nothing is listed under any more: how many, in which
 -- snapshot first, on which day last, and whether others' models were there before them.
 WITH movers AS (
-    SELECT DISTINCT v.hub_id
-    FROM model_versions AS v JOIN (SELECT hub_id, publisher FROM models WHERE former_names IS NOT NULL) AS m USING (hub_id)
-    WHERE v.publisher <> m.publisher
+    SELECT hub_id FROM models
+    WHERE former_names IS NOT NULL
+        AND list_bool_or(list_transform(former_names, lambda name: split_part(name, '/', 1) <> publisher))
 ),
 versions AS (
     SELECT hub_id, snapshot_id, publisher, lag(publisher) OVER (PARTITION BY hub_id ORDER BY snapshot_id) AS former
     FROM model_versions WHERE hub_id IN (FROM movers)
 ),
+left_for AS (FROM versions WHERE former <> publisher),
 steps AS (
     SELECT former, publisher AS present, count(DISTINCT hub_id) AS models, min(snapshot_id) AS first, max(snapshot_id) AS last
-    FROM versions
-    WHERE former <> publisher AND former NOT IN (SELECT publisher FROM models WHERE gone_on IS NULL)
+    FROM left_for ANTI JOIN (SELECT publisher AS former FROM models WHERE gone_on IS NULL) USING (former)
     GROUP BY ALL
 ),
 earlier AS (
@@ -58,8 +58,8 @@ ORDER BY place, last_seen DESC, name, repo_id;
 -- name: renamed_repositories
 -- Former name of a repository -> its name now; a name that somebody has now is not among them.
 SELECT former, arg_max(repo_id, last_seen)
-FROM (SELECT unnest(former_names) AS former, repo_id, last_seen FROM models)
-WHERE former NOT IN (SELECT repo_id FROM models)
+FROM (SELECT unnest(former_names) AS former, repo_id, last_seen FROM models WHERE former_names IS NOT NULL)
+ANTI JOIN (SELECT repo_id AS former FROM models) USING (former)
 GROUP BY former ORDER BY former;
 
 -- name: last_states

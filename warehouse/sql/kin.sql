@@ -59,7 +59,7 @@ spelled AS (
         SELECT trim(unnest(parents).repo_id, $blanks) AS name
         FROM model_versions WHERE hub_id IN (SELECT hub_id FROM fresh))
     GROUP BY key),
-unlisted AS (FROM spelled WHERE key NOT IN (SELECT hash(lower(repo_id)) FROM models)),
+unlisted AS (FROM spelled ANTI JOIN (SELECT hash(lower(repo_id)) AS key FROM models) USING (key)),
 keys AS (
     SELECT d.key FROM declared AS d JOIN unlisted AS u USING (key)
     WHERE d.model NOT IN (SELECT model FROM fresh)

@@ -26,6 +26,10 @@ ORDER BY ALL;
 -- The parts of a relation, and what changes when one of them does.
 SELECT {key} AS part, count(*) AS rows, {sign} AS sign FROM {relation} AS t GROUP BY ALL
 
+-- name: rankings_of
+-- The days for which some boards were ranked, in one of the open files.
+(FROM {file}rankings WHERE board IN ({boards}))
+
 -- name: note_present
 -- Note what the parts of a relation of the warehouse are.
 CREATE OR REPLACE TEMP TABLE present_parts AS {ours};

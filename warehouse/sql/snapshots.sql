@@ -131,11 +131,14 @@ FROM (SELECT rowid AS model, unnest(parents) AS parent FROM models);
 
 -- name: former_names
 -- Names that models had before, and whose they were; a name that somebody has now is not among them.
-SELECT v.repo_id, arg_max(m.model, (v.snapshot_id, hub_id))
-FROM model_versions AS v
-JOIN (SELECT rowid AS model, hub_id, repo_id FROM models WHERE former_names IS NOT NULL) AS m USING (hub_id)
-WHERE v.repo_id <> m.repo_id AND v.repo_id NOT IN (SELECT repo_id FROM models)
-GROUP BY v.repo_id;
+SELECT former, arg_max(model, (snapshot_id, hub_id))
+FROM (
+    SELECT v.repo_id AS former, v.snapshot_id, hub_id, m.model
+    FROM model_versions AS v
+    JOIN (SELECT rowid AS model, hub_id, repo_id FROM models WHERE former_names IS NOT NULL) AS m USING (hub_id)
+    WHERE v.repo_id <> m.repo_id)
+ANTI JOIN (SELECT repo_id AS former FROM models) USING (former)
+GROUP BY former;
 
 -- name: find_attributed
 -- Those whose family or lineage is another now. One number each is compared: it takes a tenth of the memory.

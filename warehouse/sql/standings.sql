@@ -33,9 +33,9 @@ SELECT board, day, snapshot_id FROM rankings WHERE snapshot_id NOT IN (SELECT sn
 -- What each board's standings were made under.
 SELECT board, fingerprint, seen_until, members, definition FROM boards;
 
--- name: board_as_declared
--- What a board ranks, by which measure, over which models.
-SELECT entity, measure, scope, condition FROM boards WHERE board = $board;
+-- name: boards_as_declared
+-- What boards rank, by which measure, over which models.
+SELECT board, entity, measure, scope, condition FROM {file}boards;
 
 -- name: departed_entities
 -- Of the entities that are missing those whose models were all deleted, and the day that showed the last one gone.
