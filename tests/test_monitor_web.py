@@ -42,7 +42,9 @@ def served(published: Path, **settings: Any) -> Iterator[httpx.Client]:  # noqa:
     """A client of the dashboard on a real socket."""
     app = create_app(Published(published), **({"now": now} | settings))
     server = uvicorn.Server(
-        uvicorn.Config(app, port=0, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            app, port=0, log_config=None, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1
+        )
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
