@@ -147,8 +147,12 @@ def test_who_is_asked_may_say_nothing(tmp_path: Path, key: bytes) -> None:
     told = b""
     while b"begin?" not in told:
         told += os.read(ours, 4096)
-    os.write(ours, key)
-    assert asked.wait(timeout=30) == 130
+    for _ in range(30):  # Python loses a signal that comes just before it waits for a line: then one presses again
+        os.write(ours, key)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            assert asked.wait(timeout=1) == 130
+            break
+    assert asked.returncode == 130
     with contextlib.suppress(OSError):  # a terminal that nobody holds any more
         while rest := os.read(ours, 4096):
             told += rest
