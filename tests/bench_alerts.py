@@ -86,7 +86,7 @@ def whole_detection() -> tuple[float, float]:
         with db.transaction():
             rank.run(db, boards, NOBODY)
         seconds = []
-        for hour, days in ((12, RULES), (13, 0)):
+        for hour, days in ((12, 1), (13, 0)):
             began = time.perf_counter()
             found = detect.run(db, boards, watching, NOBODY, now=datetime(2024, 1, 8, hour, tzinfo=UTC))
             seconds.append(time.perf_counter() - began)
