@@ -78,7 +78,7 @@ def configured(folder: Path, endpoint: str) -> Path:
 
 def listed(frame: pl.DataFrame) -> list[HubModel]:
     """A generated day as models of 40 publishers."""
-    number = pl.col("hub_id").str.tail(6).cast(pl.Int64) % PUBLISHERS
+    number = pl.col("repo_id").str.extract(r"model-(\d+)").cast(pl.Int64) % PUBLISHERS
     publisher = pl.format("lab-{}", number)
     named = frame.with_columns(
         publisher=publisher, repo_id=publisher + "/" + pl.col("repo_id").str.split("/").list.last()
