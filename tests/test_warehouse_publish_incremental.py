@@ -145,6 +145,17 @@ def test_a_board_that_ranks_others_by_now_has_its_places_elsewhere_and_nowhere_e
         both_alike(db, tmp_path)
 
 
+def test_boards_stand_in_a_renewed_copy_as_they_are_configured(tmp_path: Path) -> None:
+    with warehouse(tmp_path / "w.duckdb") as db, hub() as local:
+        look(db, local, 0, listed(9, 5), boards=BOARDS)
+        both_alike(db, tmp_path)
+        look(db, local, 1, boards=BOARDS[::-1])
+        both_alike(db, tmp_path)
+        for copy in ("renewed.duckdb", "anew.duckdb"):
+            with Database.open_published(tmp_path / copy) as published:
+                assert published.rows("SELECT board FROM boards") == [(board.name,) for board in BOARDS[::-1]]
+
+
 def written_in(copy: Path, statement: str) -> None:
     """Somebody else writes in a copy."""
     with duckdb.connect(copy) as somebody:

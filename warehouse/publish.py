@@ -32,7 +32,9 @@ class Carried(NamedTuple):
 
     relation: str
     part: str = "0"
-    """Expressions over a row `t`: which part of the table it belongs to; parts are replaced as wholes."""
+    """Expressions over a row `t`: which part of the table it belongs to; parts are replaced as wholes. One expression
+    alone where parts are `held` or `remembered`, which go by the column `part`.
+    """
     sign: str = "sum(hash(t))"
     """Aggregate that is another when anything in a part is."""
     told_by: str = ""
@@ -62,7 +64,7 @@ TABLES = (
     Carried("thinned"),
     Carried("families"),
     Carried("shares", _BY_AGE, remembered=True),
-    Carried("boards"),
+    Carried("boards", sign="hash(list(t ORDER BY t.rowid))"),  # they are shown in the order in which they lie
     *(Carried(places, "board, day", told_by=_RANKINGS) for places in TABLES_OF_PLACES),
     Carried("ranked_models", "model // 1000"),
     Carried("rankings", "board, day"),

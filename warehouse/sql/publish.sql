@@ -23,7 +23,7 @@ WHERE c.database_name = {database} AND NOT c.internal AND list_contains($relatio
 ORDER BY ALL;
 
 -- name: parts
--- The parts of a relation, and what changes when one of them does.
+-- The parts of a relation, by the last expression of their key, and what changes when one of them does.
 SELECT {key} AS part, count(*) AS rows, {sign} AS sign FROM {relation} AS t GROUP BY ALL
 
 -- name: rankings_of
