@@ -156,10 +156,13 @@ def test_an_alert_that_no_channel_has_is_not_said_to_be_told(tmp_path: Path) -> 
 def test_flips_can_be_chosen_by_board_and_kind(site: httpx.Client) -> None:
     assert "Beta" in site.get("/flips?board=families&kind=lead_change").text
     assert "No flip of this kind is known" in site.get("/flips?kind=overtake").text
-    assert "No flip of this kind is known" in site.get("/flips?board=nowhere").text
+    assert "Beta" in site.get("/flips?board=&kind=").text
 
 
-@pytest.mark.parametrize("path", ["/board/nowhere", "/family/nobody", "/flips/0", "/embed/x", "/nothing", "/?board=x"])
+NOWHERE = ["/board/nowhere", "/family/nobody", "/flips/0", "/embed/x", "/nothing", "/?board=x", "/flips?board=x"]
+
+
+@pytest.mark.parametrize("path", [*NOWHERE, "/flips.atom?board=x"])
 def test_what_is_not_there_is_said_on_a_page(site: httpx.Client, path: str) -> None:
     answer = site.get(path)
 
@@ -172,6 +175,15 @@ def test_an_unknown_name_is_answered_with_the_nearest(site: httpx.Client) -> Non
     assert site.get("/api/boards/famlies/standing").json() == {
         "problem": "no board is called 'famlies'; did you mean 'families'?"
     }
+
+
+def test_flips_of_an_unknown_board_are_not_said_to_be_none(site: httpx.Client) -> None:
+    """A feed that stays empty for a misspelt board would be waited on for ever."""
+    for path in ("/flips.atom", "/flips", "/api/flips"):
+        answer = site.get(path, params={"board": "famlies"})
+        assert answer.status_code == 404
+        assert "did you mean" in answer.text
+    assert len(ET.fromstring(site.get("/flips.atom?board=").content).findall(f"{ATOM}entry")) == 1
 
 
 def test_an_unknown_flip_is_not_taken_for_the_first_one(site: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from monitor.output import named
 from monitor.web import formats, questions, schema, words
 from monitor.web.formats import Form
-from monitor.web.pages import address, known_flip, leader_of
+from monitor.web.pages import address, known_board, known_flip, leader_of
 from monitor.web.site import Site
 from monitor.web.sqlpage import Desk
 from warehouse.browsing import Filter
@@ -49,7 +49,7 @@ class Api:
             # A family may have a slash in its name, so the longer path comes first.
             ("/families/{family:path}/models", self.family_models, schema.ModelRow, _UNKNOWN),
             ("/families/{family:path}", self.family, schema.FamilyRow, _UNKNOWN),
-            ("/flips", self.flips, schema.FlipRow, {}),
+            ("/flips", self.flips, schema.FlipRow, _UNKNOWN),
             ("/alerts", self.alerts, schema.AlertRow, {}),
             ("/deliveries", self.deliveries, schema.DeliveryRow, {}),
             ("/snapshots", self.snapshots, schema.SnapshotRow, {}),
@@ -118,7 +118,7 @@ class Api:
     ) -> Response:
         """Flips, newest first."""
         with self.site.published.browsing() as browsing:
-            rows = browsing.newest_flips(Filter(board, kind, entity, since), most=top)
+            rows = browsing.newest_flips(Filter(known_board(self.site, board), kind, entity, since), most=top)
         return formats.answer(rows, list(schema.FlipRow.model_fields), form, "flips")
 
     def flip(self, request: Request, flip_id: Annotated[str, Path(description="As in /api/flips")]) -> Response:

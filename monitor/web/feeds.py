@@ -16,7 +16,7 @@ from alerts.message import NAMESPACE
 from alerts.names import entity_name
 from alerts.text import humanise, plain
 from monitor.web import words
-from monitor.web.pages import Kind, address, leader_of
+from monitor.web.pages import Kind, address, known_board, leader_of
 from monitor.web.site import Site
 from warehouse.browsing import Filter
 
@@ -43,7 +43,7 @@ class Feeds:
     def atom(self, request: Request, board: str | None = None, kind: Kind | None = None) -> Response:
         """The newest flips that are true of the models, as an Atom feed."""
         with self.site.published.browsing() as browsing:
-            newest = browsing.newest_flips(Filter(board, kind), most=4 * ENTRIES)
+            newest = browsing.newest_flips(Filter(known_board(self.site, board), kind), most=4 * ENTRIES)
         entries = [_entry(row) for row in newest if row["panel_holds"] is not False][:ENTRIES]
         chosen = urlencode({name: value for name, value in (("board", board), ("kind", kind)) if value})
         query = chosen and f"?{chosen}"

@@ -119,8 +119,8 @@ class Pages:
         start: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     ) -> HTMLResponse:
         """All flips, newest first."""
-        chosen = Filter(board or None, kind or None)
         with self.site.published.browsing() as browsing:
+            chosen = Filter(known_board(self.site, board), kind or None)
             return self.page(
                 request,
                 "flips.html",
@@ -188,6 +188,14 @@ def leader_of(leaders: list[dict[str, Any]], board: str) -> dict[str, Any]:
         if row["board"] == board:
             return row
     raise NotKnownError("board", board, [row["board"] for row in leaders])
+
+
+def known_board(site: Site, asked: str | None) -> str | None:
+    """The board that is asked for, None when all are; NotKnownError offers the nearest."""
+    if not asked:
+        return None
+    leader_of(site.leaders(), asked)
+    return asked
 
 
 def known_flip(browsing: Browsing, flip_id: str) -> dict[str, Any]:
