@@ -29,6 +29,7 @@ from monitor.web.app import create_app
 from monitor.web.published import Published
 from monitor.web.site import Site
 from warehouse.boards import MEASURES, Board
+from warehouse.browsing import Browsing
 from warehouse.registry import Family, Registry
 from warehouse.sandbox import Limits
 
@@ -360,6 +361,21 @@ def test_every_answer_carries_the_policy(site: httpx.Client) -> None:
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert "server" not in headers or "uvicorn" in headers["server"]
+
+
+def test_a_bug_is_answered_with_the_policy_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Browsing, "newest_flips", bug)
+    with served(published()) as client:
+        for path in ("/flips", "/flips.atom", "/api/flips"):
+            for ask in (client.get, client.head):
+                answer = ask(path)
+                assert answer.status_code == 500
+                assert "default-src 'none'" in answer.headers["content-security-policy"]
+                assert answer.headers["x-content-type-options"] == "nosniff"
+        assert client.get("/flips").text == "something is broken here: the log says what\n"
 
 
 def test_only_badges_and_embeds_may_stand_in_other_pages(site: httpx.Client) -> None:

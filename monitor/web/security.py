@@ -53,16 +53,25 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        guarded = _with_headers(send, scope["path"].startswith(_FOR_OTHER_PAGES))
+        guarded = _Guarded(send, abroad=scope["path"].startswith(_FOR_OTHER_PAGES))
+        try:
+            await self._answer(scope, receive, guarded)
+        except Exception:
+            # Whoever else says that something is broken stands outside of this layer, and says it without the headers.
+            if not guarded.begun:
+                await _refuse(guarded, 500, "something is broken here: the log says what\n")
+            raise
+
+    async def _answer(self, scope: Scope, receive: App, send: App) -> None:
         headers = dict(scope["headers"])
         if not self._is_ours(headers.get(b"host", b"").decode("latin-1")):
-            await _refuse(guarded, 421, "this site has no such name: add it to hosts under [web] in leadchange.toml\n")
+            await _refuse(send, 421, "this site has no such name: add it to hosts under [web] in leadchange.toml\n")
         elif self.token and scope["path"] not in _OPEN and not _knows(self.token, headers):
-            await _refuse(guarded, 401, "a token is needed: as a bearer, or as the password\n")
+            await _refuse(send, 401, "a token is needed: as a bearer, or as the password\n")
         elif scope["method"] == "HEAD":
-            await self.app({**scope, "method": "GET"}, receive, _without_body(guarded))
+            await self.app({**scope, "method": "GET"}, receive, _without_body(send))
         else:
-            await self.app(scope, receive, guarded)
+            await self.app(scope, receive, send)
 
     def _is_ours(self, host: str) -> bool:
         """Whether a Host is a name of this site: one that is configured, an address, or a name of the own network.
@@ -88,15 +97,19 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _with_headers(send: App, abroad: bool) -> App:
-    more = _HEADERS + (_ABROAD if abroad else _AT_HOME)
+class _Guarded:
+    """Sends an answer with the headers, and knows whether it has begun."""
 
-    async def guarded(message: Scope) -> None:
+    def __init__(self, send: App, *, abroad: bool) -> None:
+        self._send = send
+        self._more = _HEADERS + (_ABROAD if abroad else _AT_HOME)
+        self.begun = False
+
+    async def __call__(self, message: Scope) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *more]}
-        await send(message)
-
-    return guarded
+            self.begun = True
+            message = {**message, "headers": [*message["headers"], *self._more]}
+        await self._send(message)
 
 
 def _without_body(send: App) -> App:
@@ -121,9 +134,15 @@ def _knows(token: str, headers: dict[bytes, bytes]) -> bool:
     return hmac.compare_digest(credentials.strip().encode(), token.encode())
 
 
+_BESIDE = {
+    401: [(b"www-authenticate", b'Basic realm="leadchange"')],
+    # The server ends the connection of whom it could not answer, and who is not told asks there again.
+    500: [(b"connection", b"close")],
+}
+"""Status -> what else is said with it."""
+
+
 async def _refuse(send: App, status: int, why: str) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8")]
-    if status == 401:
-        headers.append((b"www-authenticate", b'Basic realm="leadchange"'))
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), *_BESIDE.get(status, ())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": why.encode()})
