@@ -24,12 +24,13 @@ from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, 
 from jobs import digest
 from jobs.digest import Digest
 from monitor.health import Health
-from monitor.web import bundle, cache, statics, svg, words
+from monitor.web import bundle, cache, formats, statics, svg, words
 from monitor.web.app import create_app
 from monitor.web.published import Published
 from monitor.web.site import Site
 from warehouse.boards import MEASURES, Board
 from warehouse.browsing import Browsing
+from warehouse.db import Database
 from warehouse.registry import Family, Registry
 from warehouse.sandbox import Limits
 
@@ -399,6 +400,22 @@ def test_head_is_get_without_the_body(site: httpx.Client) -> None:
         answer = site.head(path)
         assert answer.status_code == 200
         assert answer.content == b""
+
+
+def test_head_of_a_whole_relation_reads_none_of_it(site: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [f"/api/tables/families?format={form}" for form in formats.MEDIA]
+    read = [dict(site.get(path).headers) for path in paths]
+
+    def batches(*_: object, **__: object) -> None:
+        raise AssertionError("it is read")
+
+    monkeypatch.setattr(Database, "batches", batches)
+    for path, headers in zip(paths, read, strict=True):
+        answer = site.head(path)
+        assert answer.status_code == 200
+        assert {**headers, "date": ""} == {**answer.headers, "date": ""}
+    assert site.head("/api/tables/nothing").status_code == 404
+    assert site.head("/api/tables/families?format=xlsx").status_code == 422
 
 
 def test_a_token_is_asked_for_where_there_is_one() -> None:

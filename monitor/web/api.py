@@ -15,6 +15,7 @@ from monitor.output import named
 from monitor.web import formats, questions, schema, words
 from monitor.web.formats import Form
 from monitor.web.pages import address, known_board, known_flip, leader_of
+from monitor.web.security import HEAD_ONLY
 from monitor.web.site import Site
 from monitor.web.sqlpage import Desk
 from warehouse.browsing import Filter
@@ -163,11 +164,15 @@ class Api:
         ]
         return formats.answer(rows, [], "json", "tables")
 
-    def table(self, relation: Annotated[str, Path(description="As in /api/tables")], form: As = "json") -> Response:
+    def table(
+        self, request: Request, relation: Annotated[str, Path(description="As in /api/tables")], form: As = "json"
+    ) -> Response:
         """A whole relation."""
         known = {found.name: found for found in self._relations()}
         if relation not in known:
             raise NotKnownError("relation", relation, known)
+        if HEAD_ONLY in request.scope:
+            return formats.headers_of(relation, form)
         columns = {column["column_name"]: column["data_type"] for column in known[relation].columns}
         return formats.relation(self.site.published, relation, columns, form)
 

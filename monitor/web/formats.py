@@ -56,6 +56,11 @@ def relation(published: Published, name: str, columns: Mapping[str, str], form: 
     return _Download(begun, stream.close, media_type=MEDIA[form], headers=_saved_as(name, form))
 
 
+def headers_of(name: str, form: Form) -> StreamingResponse:
+    """The answer of `relation` without reading any of it; how long it would be nobody knows before."""
+    return StreamingResponse(iter(()), media_type=MEDIA[form], headers=_saved_as(name, form))
+
+
 class _Download(StreamingResponse):
     """A stream that is closed when its reader hangs up, or takes nothing for long.
 

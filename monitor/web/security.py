@@ -40,6 +40,10 @@ _OPEN = ("/healthz",)
 """A health check has no token."""
 
 
+HEAD_ONLY = "leadchange.head"
+"""In the scope of a GET that is a HEAD in truth, for who would work long for a body that nobody gets."""
+
+
 class Guard:
     """An ASGI layer that knows the site's names, asks for the token, answers HEAD, and adds the headers."""
 
@@ -69,7 +73,7 @@ class Guard:
         elif self.token and scope["path"] not in _OPEN and not _knows(self.token, headers):
             await _refuse(send, 401, "a token is needed: as a bearer, or as the password\n")
         elif scope["method"] == "HEAD":
-            await self.app({**scope, "method": "GET"}, receive, _without_body(send))
+            await self.app({**scope, "method": "GET", HEAD_ONLY: True}, receive, _without_body(send))
         else:
             await self.app(scope, receive, send)
 
