@@ -36,6 +36,9 @@ _DAYS = re.compile(r"([0-7])(?:-([0-7]))?(?:/([0-9]+))?")
 _LOOK_BACK = (timedelta(minutes=2), timedelta(hours=2), timedelta(days=2), timedelta(days=40), timedelta(days=800))
 """How far back the last slot of an expression is looked for, nearest first."""
 
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""What does not come after this in 8,000 years never does."""
+
 
 class ScheduleError(LeadchangeError):
     """A cron expression that says nothing."""
@@ -101,10 +104,11 @@ def _weekday(field: str) -> str:
 def problem_with(cron: str) -> str | None:
     """What is wrong with a cron expression; None when nothing is."""
     try:
-        parse(cron)
+        never = parse(cron).get_next_fire_time(None, _LONG_AGO) is None
     except ScheduleError as error:
         return str(error)
-    return None
+    # The program would wait for it without a word, for ever.
+    return f"{cron!r} names a day that never comes" if never else None
 
 
 def last_slot(cron: str, now: datetime) -> datetime | None:

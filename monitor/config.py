@@ -68,7 +68,7 @@ class WarehouseSettings(_Section):
 
 
 class ScheduleSettings(_Section):
-    """When the daemon does what: cron expressions, UTC."""
+    """When the daemon does what: cron expressions, UTC; one whose day never comes (`0 0 30 2 *`) is a mistake."""
 
     collect: str = Field("30 10 * * *", description="take a snapshot and judge it")
     deliver: str = Field("* * * * *", description="send what is due")
@@ -378,7 +378,7 @@ def _hold_rules_against(reader: _Reader, settings: Settings, tables: Mapping[str
 
 
 def _hold_schedule(reader: _Reader, settings: Settings) -> None:
-    """Every cron expression must say something."""
+    """Every cron expression must say something, and of a day that comes."""
     written = [(f"[schedule] {name}", str(cron)) for name, cron in settings.schedule]
     written += [(f"[[digest]] {digest.name!r} cron", digest.cron) for digest in settings.digests]
     for where, cron in written:

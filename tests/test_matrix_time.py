@@ -355,6 +355,16 @@ def test_what_is_no_cron_expression_is_said(cron: str) -> None:
     assert problem_with(cron) is not None
 
 
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 30 2 */2"])
+def test_a_day_that_never_comes_is_said(cron: str) -> None:
+    assert problem_with(cron) == f"{cron!r} names a day that never comes"
+
+
+@pytest.mark.parametrize("cron", ["0 0 29 2 *", "0 0 31 4 1", "0 0 30 1-2 *"])
+def test_a_day_that_comes_once_in_a_while_is_a_day(cron: str) -> None:
+    assert problem_with(cron) is None
+
+
 def test_a_day_that_never_comes_is_never_due() -> None:
     assert due_slot("0 0 31 2 *", START, None) is None
 

@@ -136,6 +136,8 @@ BOARD = "[[board]]\nname = 'b'\nentity = 'family'\n"
         ('[[family]]\nname = "A\\nB"\ncountry = "DE"\npublishers = ["a"]\n', "[[family]] 'A\\nB': name: string should"),
         ("hub = 3\n", "[hub]"),
         (RULE + "when = 'milestone'\nat = [1, nan]\n", "[[rule]] 'r': at.1: input should be a finite number"),
+        ("[schedule]\ncollect = '0 0 30 2 *'\n", "[schedule] collect: '0 0 30 2 *' names a day that never comes"),
+        ("[[digest]]\nname = 'd'\ncron = '0 0 31 4 *'\n", "[[digest]] 'd' cron: '0 0 31 4 *' names a day that never"),
         ("[web]\nport = 'eighty'\n", "[web]: port: input should be a valid integer"),
     ],
 )
