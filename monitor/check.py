@@ -12,7 +12,7 @@ from alerts.text import humanise
 from alerts.wording import title
 from jobs import backtest, hub, naming
 from jobs.deliver import in_words as refused_in_words
-from monitor import check_names
+from monitor import check_names, check_tops
 from monitor.config import Settings
 from monitor.wiring import build, wrong_conditions
 from warehouse import identity
@@ -51,6 +51,7 @@ def problems(settings: Settings) -> Findings:
         *_wrong_channels(settings),
         *_refusing_channels(settings),
         *check_names.unknown_families(settings),
+        *check_tops.too_wide(settings),
     ]
     try:
         lines.append(f"hub: {hub.reach(settings.hub, hub.read_token())}")
@@ -66,12 +67,13 @@ def _proposed(proposal: Proposal) -> str:
 
 
 def _seen(settings: Settings) -> list[str]:
-    """What was collected so far says about names; nothing before the first collection."""
+    """What was collected so far says about names and tops; nothing before the first collection."""
     if not settings.warehouse.publish.exists():
         return []
     with Database.open_published(settings.warehouse.publish) as db:
         proposed = [_proposed(proposal) for proposal in identity.proposals(db, settings.registry)]
-        return [*check_names.of_rules(db, settings), *check_names.moved(db, settings), *proposed]
+        named = [*check_names.of_rules(db, settings), *check_names.moved(db, settings)]
+        return [*named, *check_tops.too_wide_so_far(db, settings), *proposed]
 
 
 def _renamed_publishers(settings: Settings) -> list[Proposal]:
