@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from alerts.engine import Event, Slot, dump, load, step
 from alerts.rules import Rule
+from warehouse.ledger import JUDGED_DEPTH
 from warehouse.records import Standing
 
 BOARD = "families"
@@ -373,3 +374,18 @@ def test_the_order_in_which_values_come_changes_nothing(days: list[Day], by: Rul
     other_state, other_events = fold(shuffled, by)
     assert other_state == state
     assert sorted(kinds(other_events)) == sorted(kinds(events))
+
+
+def test_the_largest_top_that_a_rule_may_have_is_told_of() -> None:
+    """What is read of a board reaches to the place below it: without that there is nothing to be held against."""
+    largest = next(limit.le for limit in Rule.model_fields["top"].metadata if hasattr(limit, "le"))
+    rule = Rule(name="new", board="models", when="enters_top", top=largest, confirm=1)
+    days = [{f"m{place}": 5000.0 - place for place in range(JUDGED_DEPTH)} for _ in range(2)]
+    days[1]["m1000"] = 9000.0
+    state: dict[str, dict[str, Slot]] = {}
+    told = []
+    for number, values in enumerate(days):
+        state, events = step(state, Standing("models", date(2026, 5, 1 + number), number, values), [rule])
+        told += [event.entity for event in events]
+
+    assert told == ["m1000"]

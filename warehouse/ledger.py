@@ -15,8 +15,9 @@ from warehouse.flips import Day
 from warehouse.queries import fragment, sql
 from warehouse.records import Alert, Flip, KnownAlert, Standing
 
-JUDGED_DEPTH = 1000
-"""How far down a board the engine looks for entities that nobody named: a leader does not fall further in one day."""
+JUDGED_DEPTH = 1001
+"""How far down a board the engine looks for entities that nobody named: a leader does not fall further in one day, and
+below the largest `top` that a rule may have there is one place more, against which it is held."""
 
 _DAYS_AT_ONCE = 400
 """Days of boards that are held together: they are up to `JUDGED_DEPTH` values each."""
