@@ -17,6 +17,7 @@ from jobs import deliver, digest
 from jobs.digest import Digest
 from monitor.clock import utc_now
 from monitor.config import ConfigError, Settings, WarehouseSettings
+from warehouse import conditions
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseBusyError, WarehouseError
@@ -221,12 +222,12 @@ def _refuse_to_begin_anew(files: WarehouseSettings) -> None:
 
 
 def wrong_conditions(db: Database, boards: Iterable[Board]) -> list[str]:
-    """A line on each board whose `where` is no condition over models."""
+    """A line on each board whose `where` is no condition over models, or hangs on more than what was collected."""
     found = []
     for board in boards:
         if board.where:
             try:
-                db.refuse_condition(board.where, "models")
+                conditions.refuse(db, board.where)
             except LeadchangeError as error:
                 found.append(f"board {board.name}: where: {error}")
     return found

@@ -714,12 +714,13 @@ def test_a_test_message_on_the_console_is_data(run: Run, file: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["collect", "detect"])
-def test_a_condition_that_is_none_is_one_line_before_the_hub_is_asked(
-    run: Run, tmp_path: Path, local: LocalHub, verb: str
+@pytest.mark.parametrize(("where", "said"), [("pipelinetag = 'x'", "pipelinetag"), ("random() < 0.5", "random()")])
+def test_a_condition_that_is_none_or_left_to_chance_is_one_line_before_the_hub_is_asked(
+    run: Run, tmp_path: Path, local: LocalHub, verb: str, where: str, said: str
 ) -> None:
-    board = '[[board]]\nname = "chat"\nentity = "family"\nwhere = "pipelinetag = \'x\'"\n'
+    board = f'[[board]]\nname = "chat"\nentity = "family"\nwhere = "{where}"\n'
     file = configure(tmp_path, local.endpoint, more=board)
-    one_line(run(verb, "--config", file), 2, "board chat: where: ", "pipelinetag")
+    one_line(run(verb, "--config", file), 2, "board chat: where: ", said)
     assert run("sql", "SELECT count(*) FROM snapshots", "--config", file).code == 5
     assert not local.requests
 

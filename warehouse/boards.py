@@ -71,7 +71,7 @@ class Board(BaseModel):
         description="own: what a family's own publishers publish; lineage: with all that descends from it, every "
         "download once; curated: own repositories on the ATOM list",
     )
-    where: str = Field(default="", description="optional SQL condition over `models`")
+    where: str = Field(default="", description="optional SQL condition over `models` (see definitions.md)")
 
     @field_validator("measure")
     @classmethod
