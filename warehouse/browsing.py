@@ -72,6 +72,11 @@ class Browsing(Reading):
         before: dict[str, float] = dict(self.db.rows(sql("values_on_day"), keys))
         return flip | {"previous_value": before.get(pair[0]), "previous_rival_value": before.get(pair[1])}
 
+    def lost_flip(self, flip_id: str) -> dict[str, Any] | None:
+        """What was told of a flip that is not on record any more, and what became of it; None when nothing was."""
+        rows = self.db.records(sql("lost_flip"), {"flip_id": flip_id})
+        return rows[0] if rows else None
+
     def newest_alerts(self, most: int = 50) -> Rows:
         """What the rules said, newest first."""
         return self.db.records(sql("alerts_newest_first"), {"most": most})

@@ -38,7 +38,7 @@ class OrderChange:
     at: Day
 
     def flip_id(self, board: str) -> str:
-        """Short, and the same whenever the same flip is found again."""
+        """Short, and the same whenever the same flip is found again; the query `lost_flip` makes it, too."""
         key = f"{board}\n{self.kind}\n{self.entity}\n{self.rival}\n{self.at.day}"
         return hashlib.sha256(key.encode()).hexdigest()[:10]
 

@@ -30,6 +30,9 @@ Kind = Literal["lead_change", "overtake"]
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: {"model": schema.Problem, "description": "The published file cannot be read"}
 }
+_GONE: dict[int | str, dict[str, Any]] = {
+    410: {"model": schema.Problem, "description": "It was told, and is not on record any more"}
+}
 _UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": schema.Problem, "description": "Nothing has this name"}}
 
 
@@ -57,7 +60,7 @@ class Api:
             ("/tables", self.tables, schema.TableRow, {}),
         ):
             _add(routes, path, endpoint, _rows_of(row), more)
-        _add(routes, "/flips/{flip_id}", self.flip, {"application/json": _ref(schema.FlipPage)}, _UNKNOWN)
+        _add(routes, "/flips/{flip_id}", self.flip, {"application/json": _ref(schema.FlipPage)}, _UNKNOWN | _GONE)
         _add(routes, "/tables/{relation}", self.table, _FILES, _UNKNOWN)
         refused = {"model": schema.Problem, "description": "The query is refused"}
         answers = {"application/json": _ref(schema.SqlAnswer), "text/csv": _TEXT}

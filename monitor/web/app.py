@@ -19,7 +19,7 @@ from monitor.web.api import Api
 from monitor.web.cache import PageCache
 from monitor.web.feeds import Feeds
 from monitor.web.operations import Operations
-from monitor.web.pages import Pages
+from monitor.web.pages import GoneError, Pages
 from monitor.web.published import Published
 from monitor.web.security import Guard
 from monitor.web.site import Site
@@ -32,6 +32,7 @@ _TITLES = {
     400: "That cannot be asked",
     404: "There is no such page",
     405: "These pages only read",
+    410: "This flip is not on record any more",
     422: "That cannot be asked",
     503: "The data cannot be read now",
 }
@@ -88,16 +89,17 @@ def create_app(
 def _explain_errors(app: FastAPI, site: Site, pages: jinja2.Environment) -> None:
     """Say what went wrong: a page to people, JSON to programs."""
 
-    def explain(request: Request, code: int, message: str) -> Response:
+    def explain(request: Request, code: int, message: str, instead: str | None = None) -> Response:
         if request.url.path.startswith("/api"):
             return JSONResponse({"problem": message}, code)
+        title = _TITLES.get(code, "No")
         return render(
-            site, pages, request, "error.html", status=code, code=code, title=_TITLES.get(code, "No"), message=message
+            site, pages, request, "error.html", status=code, code=code, title=title, message=message, instead=instead
         )
 
     @app.exception_handler(LeadchangeError)
     def _ours(request: Request, error: LeadchangeError) -> Response:
-        return explain(request, _code(error), str(error))
+        return explain(request, _code(error), str(error), error.instead if isinstance(error, GoneError) else None)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:
@@ -124,5 +126,6 @@ def _code(error: LeadchangeError) -> int:
         QueryRefusedError: 400,
         WarehouseError: 503,
         BusyError: 503,
+        GoneError: 410,
     }
     return next((code for kind, code in codes.items() if isinstance(error, kind)), 404)

@@ -50,6 +50,18 @@ def statement(flip: Row) -> str:
     return f"{text} On {day_in_words(flip['previous_day'])}, the day before it on record, it was {before}."
 
 
+def taken_back(told: Row) -> str:
+    """What was told of a flip that is not on record any more, and what is known of it now."""
+    said = f"“{plain(told['title'], 150)}” was told, as of {day_in_words(told['confirmed_day'])}"
+    if told["corrected_at"] is None:
+        return f"{said}. By what is known now it was on {day_in_words(told['now_day'])}."
+    why = plain(told["corrected_why"], 200)
+    return (
+        f"{said}: {_against(told['value'], told['rival_value'])}. "
+        f"It was corrected on {day_in_words(told['corrected_at'])}: {why}."
+    )
+
+
 def worth(flip: Row) -> str:
     """Whether a flip is true of the models, in words for people."""
     if flip["panel_holds"] is None:

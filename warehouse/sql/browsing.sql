@@ -102,6 +102,24 @@ JOIN boards AS b USING (board)
 LEFT JOIN snapshots AS s USING (snapshot_id)
 WHERE f.flip_id = $flip_id;
 
+-- name: lost_flip
+-- What was told of a flip that is not on record any more, what took it back, and the flip of the pair that is on record
+-- now, if it is near. A flip's id follows from what it is (`warehouse.flips`), so the ids of the days around what was told
+-- are made again: data that comes late moves a flip by some days, and one that led by little was long on record before it
+-- was told.
+WITH told AS MATERIALIZED (
+    SELECT a.alert_id, a.board, a.entity, a.rival, a.day, back
+    FROM alerts AS a, range(-31, 101) AS days (back), (VALUES ('lead_change'), ('overtake')) AS kinds (kind)
+    WHERE a.rival <> '' AND a.state NOT IN ('pending', 'held') AND a.kind <> 'correction' AND $flip_id = left(sha256(
+        concat_ws(chr(10), a.board, kinds.kind, a.entity, a.rival, a.day - CAST(back AS INTEGER))), 10)
+)
+SELECT a.title, a.day, a.confirmed_day, a.value, a.rival_value, c.created_at AS corrected_at, c.why AS corrected_why,
+    f.flip_id AS now_id, f.day AS now_day
+FROM told AS t JOIN alerts AS a USING (alert_id)
+LEFT JOIN alerts AS c ON c.kind = 'correction' AND c.thread_of = t.alert_id
+LEFT JOIN flips AS f ON f.board = t.board AND f.entity = t.entity AND f.rival = t.rival AND abs(f.day - t.day) <= 31
+ORDER BY abs(t.back), c.created_at IS NULL, abs(f.day - t.day), t.alert_id LIMIT 1;
+
 -- name: values_on_day
 -- What some entities of a board had on a day.
 SELECT entity, value FROM standings WHERE board = $board AND day = $day AND list_contains($entities, entity);

@@ -1,0 +1,101 @@
+"""A link in an old message leads to a flip that later data has taken back, or moved: its page says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from races import LEAD, Race
+from test_monitor_web import served
+
+from warehouse.publish import publish
+
+THREE = LEAD.model_copy(update={"confirm": 3})
+
+
+def flip_of(race: Race) -> str:
+    return str(race.db.value("SELECT flip_id FROM flips WHERE entity = 'B' ORDER BY day DESC LIMIT 1"))
+
+
+def published(race: Race, folder: Path) -> Path:
+    publish(race.db, folder / "adoption.duckdb")
+    return folder / "adoption.duckdb"
+
+
+def corrected(race: Race) -> str:
+    """B was ahead, and never was; the flip that was told."""
+    race.on(0, A=100, B=90)
+    race.on(1, A=100, B=110)
+    told = flip_of(race)
+    race.on(1, A=100, B=95)
+    race.on(2, A=100, B=95)
+    return told
+
+
+def test_a_flip_that_was_told_and_corrected_says_what_was_told_and_when_that_was_taken_back(tmp_path: Path) -> None:
+    with Race() as race:
+        told = corrected(race)
+        with served(published(race, tmp_path)) as client:
+            page, data = client.get(f"/flips/{told}"), client.get(f"/api/flips/{told}")
+            chart = client.get(f"/charts/flip/{told}/duel.json")
+
+    said = (
+        "“B takes the lead from A on totals” was told, as of 2 May 2026: 110 against 100. "
+        "It was corrected on 2 May 2026: later data for these days no longer bears it out."
+    )
+    assert (page.status_code, data.status_code, chart.status_code) == (410, 410, 410)
+    assert "This flip is not on record any more" in page.text
+    assert said in page.text
+    assert data.json() == {"problem": said}
+
+
+def test_a_flip_that_late_data_moved_leads_to_the_day_on_which_it_is_now(tmp_path: Path) -> None:
+    with Race(THREE) as race:
+        race.on(0, A=100, B=90)
+        for number in (2, 3, 4):
+            race.on(number, A=100, B=110)
+        told = flip_of(race)
+        race.on(1, A=100, B=110)
+        now = flip_of(race)
+        with served(published(race, tmp_path)) as client:
+            page = client.get(f"/flips/{told}")
+            there = client.get(f"/flips/{now}")
+
+    assert told != now
+    assert page.status_code == 410
+    assert "By what is known now it was on 2 May 2026." in page.text
+    assert f'href="/flips/{now}"' in page.text
+    assert there.status_code == 200
+
+
+def test_a_flip_that_led_by_little_for_long_before_it_was_told_is_found_too(tmp_path: Path) -> None:
+    wide = LEAD.model_copy(update={"margin": 0.05})
+    with Race(wide) as race:
+        race.on(0, A=1000, B=990)
+        for number in range(1, 60):
+            race.on(number, A=1000, B=1010)
+        told = flip_of(race)
+        race.on(60, A=1000, B=1100)
+        race.arrive_all([(number, "B", 990) for number in range(1, 61)])
+        race.judge(60)
+        with served(published(race, tmp_path)) as client:
+            page = client.get(f"/flips/{told}")
+
+    assert page.status_code == 410
+    assert "It was corrected on" in page.text
+
+
+@pytest.mark.parametrize("flip_id", ["0123456789", "nothing", "%27"])
+def test_a_flip_that_nobody_was_told_of_is_unknown_as_ever(tmp_path: Path, flip_id: str) -> None:
+    with Race() as race:
+        corrected(race)
+        with served(published(race, tmp_path)) as client:
+            assert client.get(f"/flips/{flip_id}").status_code == 404
+
+
+def test_a_flip_that_is_on_record_again_is_a_page_as_any_other(tmp_path: Path) -> None:
+    with Race() as race:
+        told = corrected(race)
+        race.on(1, A=100, B=110)
+        with served(published(race, tmp_path)) as client:
+            assert client.get(f"/flips/{told}").status_code == 200
