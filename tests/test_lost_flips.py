@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import spine
 from races import LEAD, Race
 from test_monitor_web import served
+from test_warehouse_identity import judged, renamed
 
 from warehouse.publish import publish
 
@@ -63,7 +65,7 @@ def test_a_flip_that_late_data_moved_leads_to_the_day_on_which_it_is_now(tmp_pat
 
     assert told != now
     assert page.status_code == 410
-    assert "By what is known now it was on 2 May 2026." in page.text
+    assert "The flip is on record as of 2 May 2026 now, at another address." in page.text
     assert f'href="/flips/{now}"' in page.text
     assert there.status_code == 200
 
@@ -83,6 +85,23 @@ def test_a_flip_that_led_by_little_for_long_before_it_was_told_is_found_too(tmp_
 
     assert page.status_code == 410
     assert "It was corrected on" in page.text
+
+
+def test_a_flip_between_two_who_are_called_otherwise_by_now_leads_to_the_one_under_their_names(tmp_path: Path) -> None:
+    with spine.warehouse() as db, spine.hub() as hub:
+        for number, beta in enumerate((20, 40, 40, 40)):
+            judged(db, hub, number, spine.listed(30, beta))
+        told = str(db.value("SELECT flip_id FROM flips"))
+        hub.moved["beta-ai"] = "beta-next"
+        judged(db, hub, 4, renamed(spine.listed(30, 40), "beta-ai", "beta-next"))
+        now = str(db.value("SELECT flip_id FROM flips"))
+        publish(db, tmp_path / "adoption.duckdb")
+    with served(tmp_path / "adoption.duckdb") as client:
+        page = client.get(f"/flips/{told}")
+
+    assert told != now
+    assert page.status_code == 410
+    assert f'href="/flips/{now}"' in page.text
 
 
 @pytest.mark.parametrize("flip_id", ["0123456789", "nothing", "%27"])

@@ -54,7 +54,7 @@ def taken_back(told: Row) -> str:
     """What was told of a flip that is not on record any more, and what is known of it now."""
     said = f"“{plain(told['title'], 150)}” was told, as of {day_in_words(told['confirmed_day'])}"
     if told["corrected_at"] is None:
-        return f"{said}. By what is known now it was on {day_in_words(told['now_day'])}."
+        return f"{said}. The flip is on record as of {day_in_words(told['now_day'])} now, at another address."
     why = plain(told["corrected_why"], 200)
     return (
         f"{said}: {_against(told['value'], told['rival_value'])}. "

@@ -105,13 +105,27 @@ WHERE f.flip_id = $flip_id;
 -- name: lost_flip
 -- What was told of a flip that is not on record any more, what took it back, and the flip of the pair that is on record
 -- now, if it is near. A flip's id follows from what it is (`warehouse.flips`), so the ids of the days around what was told
--- are made again: data that comes late moves a flip by some days, and one that led by little was long on record before it
--- was told.
-WITH told AS MATERIALIZED (
-    SELECT a.alert_id, a.board, a.entity, a.rival, a.day, back
-    FROM alerts AS a, range(-31, 101) AS days (back), (VALUES ('lead_change'), ('overtake')) AS kinds (kind)
-    WHERE a.rival <> '' AND a.state NOT IN ('pending', 'held') AND a.kind <> 'correction' AND $flip_id = left(sha256(
-        concat_ws(chr(10), a.board, kinds.kind, a.entity, a.rival, a.day - CAST(back AS INTEGER))), 10)
+-- are made again, under the names that the two have and had: data that comes late moves a flip by some days, and one that
+-- led by little was long on record before it was told.
+WITH alike AS (
+    SELECT alert_id, board, entity, rival, day FROM alerts
+    WHERE rival <> '' AND state NOT IN ('pending', 'held') AND kind <> 'correction'
+),
+called AS (
+    SELECT present AS name, former AS known_as FROM former_publishers
+    UNION ALL SELECT repo_id, unnest(former_names) FROM models
+    WHERE former_names IS NOT NULL AND repo_id IN (SELECT entity FROM alike UNION ALL SELECT rival FROM alike)
+    UNION ALL SELECT entity, entity FROM alike
+    UNION ALL SELECT rival, rival FROM alike
+),
+told AS MATERIALIZED (
+    SELECT t.*, back
+    FROM alike AS t
+    JOIN (SELECT DISTINCT * FROM called) AS one ON one.name = t.entity
+    JOIN (SELECT DISTINCT * FROM called) AS other ON other.name = t.rival,
+    range(-31, 101) AS days (back), (VALUES ('lead_change'), ('overtake')) AS kinds (kind)
+    WHERE $flip_id = left(sha256(
+        concat_ws(chr(10), t.board, kinds.kind, one.known_as, other.known_as, t.day - CAST(back AS INTEGER))), 10)
 )
 SELECT a.title, a.day, a.confirmed_day, a.value, a.rival_value, c.created_at AS corrected_at, c.why AS corrected_why,
     f.flip_id AS now_id, f.day AS now_day
