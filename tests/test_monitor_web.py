@@ -144,6 +144,7 @@ def test_a_flip_can_be_quoted_and_cited(site: httpx.Client, flip_id: str) -> Non
     assert "The date, by definition" in text
     assert text.count('<th scope="col">How sure</th>') == 2
     assert "<td>stands</td>" in text
+    assert "Alerts about the two" in text, "also those about other days on which they changed places"
 
 
 def test_an_alert_that_no_channel_has_is_not_said_to_be_told(tmp_path: Path) -> None:
