@@ -122,7 +122,7 @@ def _with_moved(
         return {}
     kept = ledger.panels(board.name)
     known = [flip_id for flip_id in changes if flip_id in kept]
-    more = panel.added(ledger.db, board, [changes[flip_id] for flip_id in known], moved.members)
+    more = panel.added(ledger.db, board, [changes[flip_id] for flip_id in known], moved)
     return {flip_id: panel.both(kept[flip_id], brought) for flip_id, brought in zip(known, more, strict=True)}
 
 

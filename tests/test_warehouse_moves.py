@@ -236,6 +236,17 @@ def test_what_was_not_noted_has_all_days_ranked_again(db: Database, monkeypatch:
     assert asked == [2]
 
 
+def test_when_many_move_all_days_are_ranked_again(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        look(db, number, [*WORLD, tune("beta/base"), model("fan/two", 1, parents=["beta/base"])], LINEAGE)
+    monkeypatch.setattr(moves, "MANY", 5)
+    asked = ranked_days(monkeypatch)
+    look(db, 3, [*WORLD, tune("alpha/base"), model("fan/two", 1, parents=["alpha/base"])], LINEAGE)
+
+    assert standing(db, "lineage", 0) == standing(db, "lineage", 3) == {"Alpha": 116, "Beta": 90, "Gamma": 10}
+    assert asked == [4], "of two models on three days it is not held what they had"
+
+
 def test_a_flip_is_judged_again_on_what_moved_alone(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     grown = model("beta/grown", 30)
     look(db, 0, [*WORLD, tune("alpha/base", count=5)], LINEAGE)

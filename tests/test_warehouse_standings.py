@@ -337,6 +337,19 @@ def test_who_comes_from_below_the_places_that_are_kept_had_no_rank(
     assert db.rows(ranks, {"day": day(1)}) == [("beta/a", 1, None), ("alpha/a", 2, 1)]
 
 
+def test_who_is_gone_stands_on_the_days_that_saw_him(db: Database) -> None:
+    for number, seen in enumerate((["alpha/one", "beta/one"], ["beta/one"], ["beta/one", "gamma/one"])):
+        look(db, number, [model(name, 10 + number) for name in seen], OWN)
+    look(db, 3, [model("beta/one", 13)], OWN)
+    with db.transaction():
+        db.execute("DELETE FROM boards")
+        rank.run(db, [OWN], REGISTRY)
+
+    assert [standing(db, OWN.name, number) for number in range(4)] == [
+        {"Alpha": 10, "Beta": 10}, {"Beta": 11}, {"Beta": 12, "Gamma": 12}, {"Beta": 13},
+    ]  # fmt: skip
+
+
 def test_days_are_ranked_a_few_at_a_time_to_the_same_end(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     boards = [MODELS, Board(name="publishers", entity="publisher"), OWN, WEEK]
     for number in range(11):
@@ -532,7 +545,7 @@ def test_three_hundred_thousand_models_are_ranked_exactly(db: Database) -> None:
             )
         db.execute(
             "INSERT INTO models (hub_id, repo_id, publisher, family, first_seen, last_seen, own) "
-            "SELECT hub_id, repo_id, 'x', 'Alpha', DATE '2026-01-01', DATE '2026-01-01', own FROM made"
+            "SELECT hub_id, repo_id, 'x', 'Alpha', DATE '2026-01-01', DATE '2026-01-09', own FROM made"
         )
         db.execute("INSERT INTO shares SELECT hub_id, 'Alpha', 1.0 FROM made")
     with db.transaction():

@@ -184,6 +184,21 @@ def test_a_model_that_is_gone_keeps_its_place_and_the_day_it_was_seen_last() -> 
     assert seen == {"alpha-lab/alpha-1": day(1), "beta-ai/beta-1": day(1), "gamma/gamma-1": day(0)}
 
 
+def test_a_model_that_comes_back_after_months_is_who_it_was() -> None:
+    gone, stays, *_ = listed(1, 1)
+    with warehouse() as db:
+        write(db, 0, [gone, stays])
+        for number in (60, 90):
+            write(db, number, [stays])
+        back = write(db, 91, [gone._replace(downloads_30d=6), stays])
+        assert db.rows(
+            "SELECT first_seen, last_seen, family, relation FROM models WHERE hub_id = $it", {"it": gone.hub_id}
+        ) == [(day(0), day(91), "Alpha", "own")]
+        counted = "SELECT downloads_30d FROM observations WHERE snapshot_id = $back AND hub_id = $it"
+        assert db.rows(counted, {"back": back, "it": gone.hub_id}) == [(6,)]
+        assert db.value("SELECT count(*) FROM model_versions") == 2, "nothing new was said of it"
+
+
 def test_an_older_backfill_fills_in_but_does_not_overwrite_what_is_newer() -> None:
     now = model("alpha-lab/new-name", 5, hub_id="m", license="mit", created_at=None)
     then = model("alpha-lab/old-name", 2, hub_id="m", license="gpl")

@@ -218,7 +218,8 @@ class Ledger:
 
     def leader_by(self, board: str, day: date) -> str | None:
         """Who had the lead by the end of a day; None when the flips do not tell."""
-        found = self.db.value(sql("leader_by"), {"board": board, "day": day})
+        taken = self.db.value(sql("leader_by"), {"board": board, "day": day})
+        found = taken or self.db.value(sql("first_leader"), {"board": board})
         return None if found is None else str(found)
 
     def known_flips(self, board: str, since: date) -> list[str]:

@@ -32,7 +32,7 @@ def moved(db: Database, board: Board, made: Made) -> Moved | None:
         return moves.find(db, board, by, present, made.days_of(board))
     if was is not None or not may_be_deep(board):
         return NOBODY
-    followed = members(board, sql("is_followed", board=literal(board.name)))
+    followed = members(board, only=sql("is_followed", board=literal(board.name)))
     ends = db.rows(sql("moves", members=followed, near_top=_near_top(board)), {"board": board.name})
     if any(None in both for both in ends):
         return None
@@ -63,13 +63,16 @@ def follow(db: Database, board: Board, chosen: Days) -> None:
     db.execute(sql("forget_followed"), {"board": board.name})
     least = db.value(sql("least_near_top"), {"board": board.name, "depth": places.FOLLOWED})
     if least is not None:
-        with counted(db, board, chosen, [max(chosen)]) as counts:
-            follow = sql("follow", counts=counts, members=members(board), least=repr(float(least)))
+        last = max(chosen)
+        with counted(db, board, chosen, [last]) as counts:
+            follow = sql("follow", counts=counts, members=members(board, since=last), least=repr(float(least)))
             db.execute(follow, {"board": board.name})
 
 
-def members(board: Board, only: str = "true") -> str:
-    """As `members_sql`, models by their _id."""
+def members(board: Board, only: str = "true", *, since: date | None = None) -> str:
+    """As `members_sql`, models by their _id; `since`: of those that can have a value on this day or later."""
+    if since is not None and board.measure not in DERIVATIVES:  # which count as long as nobody knows them to be gone
+        only = f"{only} AND {sql('seen_since', day=literal(str(since)))}"
     return members_sql(board, only, entity="hub_id" if of_models(board) else None)
 
 

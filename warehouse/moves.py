@@ -22,10 +22,13 @@ from warehouse.boards import DERIVATIVES, Board
 from warehouse.db import Database
 from warehouse.places import kept_in
 from warehouse.queries import sql
-from warehouse.values import Days, counted, members_sql, values_sql
+from warehouse.values import Days, counted, members_sql
 
 LARGE = 100_000
 """Models from which on it is noted what they were: of fewer all days are ranked again about as quickly."""
+
+MANY = 5_000_000
+"""Counts of moved models, a model's of each day, up to which they are held; of more all days are ranked again."""
 
 
 class Moved(NamedTuple):
@@ -36,6 +39,8 @@ class Moved(NamedTuple):
     """Days that stand and are to be ranked again for it, oldest first."""
     members: str | None = None
     """SELECT of the models they have more, or less, as `values.members_sql`; None: they have to be added up again."""
+    counts: str | None = None
+    """SELECT of what these models had on all days that stand, as `values.counted`."""
 
 
 NOBODY = Moved()
@@ -65,7 +70,8 @@ def forget(db: Database) -> None:
 def find(db: Database, board: Board, ranked: Ranked, members: str, chosen: Days) -> Moved | None:
     """Who has other models than when a board was ranked; None where the changes noted do not tell.
 
-    Until the next question the working table that `added_values` reads has what everybody gains or loses.
+    Until the next question working tables have what those models had, which are read once of all that is packed, and
+    what everybody gains or loses by it, for `added_values`.
 
     Args:
         db: the warehouse.
@@ -80,14 +86,17 @@ def find(db: Database, board: Board, ranked: Ranked, members: str, chosen: Days)
     if int(ranked.members) ^ int(members) != db.value(sql("moved_sign")):
         return None
     stands = sorted(day for day, snapshot_id in ranked.days.items() if chosen.get(day) == snapshot_id)
-    moved = sql("moved_members_now")
+    if db.value(sql("count_moved")) * len(stands) > MANY:
+        return None
+    moved, had = sql("moved_members_now"), sql("moved_counts_now")
     with counted(db, board, chosen, stands, among=sql("hub_ids", members=moved)) as counts:
-        db.execute(sql("find_moved_values", values=values_sql(board, counts, moved)))
+        db.execute(sql("find_moved_counts", counts=counts))
+    db.execute(sql("find_moved_values", values=sql("board_values_now", counts=had, members=moved)))
     if db.value(sql("count_left_empty", standings=kept_in(board)), {"board": board.name}):
         return None
     entities = frozenset(entity for (entity,) in db.rows(sql("moved_entities")))
     touched = {snapshot_id for (snapshot_id,) in db.rows(sql("moved_snapshots"))}
-    return Moved(entities, _with_the_next([chosen[day] in touched for day in stands], stands), moved)
+    return Moved(entities, _with_the_next([chosen[day] in touched for day in stands], stands), moved, had)
 
 
 def _find_members(db: Database, board: Board, until: date) -> None:

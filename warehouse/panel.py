@@ -17,6 +17,7 @@ from warehouse.db import Database
 from warehouse.exactness import Said, in_words
 from warehouse.flips import OrderChange
 from warehouse.made import days_of
+from warehouse.moves import NOBODY, Moved
 from warehouse.queries import sql
 from warehouse.records import Flip
 from warehouse.values import counted, members_sql
@@ -46,24 +47,26 @@ class Side(NamedTuple):
 
 
 @contextmanager
-def compared(db: Database, board: Board, sides: Iterable[Side], members: str | None = None) -> Iterator[str]:
+def compared(db: Database, board: Board, sides: Iterable[Side], moved: Moved = NOBODY) -> Iterator[str]:
     """Within the block: the SELECT of what every model of these entities had at both ends, one row a model and side.
 
-    Models are whose the board says, or the SELECT `members`. Columns before_id, after_id, entity, hub_id;
-    before, after (NULL: no known count); part: `both` ends saw it, it `vanished`, was `created` since the snapshot
-    before, or was only `listed` since.
+    Models are whose the board says, or those alone by which some have `moved`. Columns before_id, after_id, entity,
+    hub_id; before, after (NULL: no known count); part: `both` ends saw it, it `vanished`, was `created` since the
+    snapshot before, or was only `listed` since.
     """
     sides = list(sides)
     ends = dict(end for side in sides for end in (side.before, side.after))
     rows = {(side.before[1], side.after[1], side.entity) for side in sides}
     schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
-    members = sql("members_of_sides", members=members or members_sql(board))
-    before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
-    with (
-        db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")),
-        counted(db, board, before | ends, sorted(ends), among=sql("hub_ids", members=members)) as counts,
-    ):
-        yield sql("ends", counts=counts, members=members)
+    members = sql("members_of_sides", members=moved.members or members_sql(board))
+    with db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")):
+        if moved.counts is not None:
+            yield sql("ends", counts=moved.counts, members=members)
+            return
+        before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
+        among = sql("hub_ids", members=members)
+        with counted(db, board, before | ends, sorted(ends), among=among) as counts:
+            yield sql("ends", counts=counts, members=members)
 
 
 def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Iterator[Panel | None]:
@@ -73,9 +76,9 @@ def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Iterat
         yield from [None] * len(some) if board.series is not None else _panels(db, board, some)
 
 
-def added(db: Database, board: Board, changes: Sequence[OrderChange], members: str) -> list[Panel]:
-    """What a few models bring to, or take from, the panel of every change of order; `members` as `Moved` has it."""
-    return _panels(db, board, changes, members) if changes else []
+def added(db: Database, board: Board, changes: Sequence[OrderChange], moved: Moved) -> list[Panel]:
+    """What the models that moved bring to, or take from, the panel of every change of order."""
+    return _panels(db, board, changes, moved) if changes else []
 
 
 def both(one: Panel, other: Panel) -> Panel:
@@ -83,8 +86,8 @@ def both(one: Panel, other: Panel) -> Panel:
     return {entity: (one[entity][0] + same, one[entity][1] + created) for entity, (same, created) in other.items()}
 
 
-def _panels(db: Database, board: Board, changes: Sequence[OrderChange], members: str | None = None) -> list[Panel]:
-    with compared(db, board, [side for change in changes for side in sides_of(change)], members) as ends:
+def _panels(db: Database, board: Board, changes: Sequence[OrderChange], moved: Moved = NOBODY) -> list[Panel]:
+    with compared(db, board, [side for change in changes for side in sides_of(change)], moved) as ends:
         rows = db.rows(sql("panel", ends=ends))
     known = {(before, after, entity): (same, created) for before, after, entity, same, created in rows}
     return [

@@ -76,11 +76,11 @@ def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> Non
     """Rank some days, oldest first; the day before the first of them stands already."""
     chosen = made.days_of(board)
     packed = not made.packed.isdisjoint(chosen[day] for day in wanted)
-    members = membership.members(board)
+    members = membership.members(board, since=wanted[0])
     # Growth is measured model by model: of millions that count for no family it need not be.
     with counted(db, board, chosen, wanted, among=sql("hub_ids", members=members)) as counts:
         values = values_sql(board, counts, members, packed=packed)
-        ranked = sql("ranked", values=values, total="sum(v.value)", kept=str(places.KEPT))
+        ranked = sql("ranked", values=values, total="sum(v.value)", least=_least(board))
         if of_models(board):
             db.execute(sql("rank_places", ranked=ranked))
             db.execute(sql("number_models"))
@@ -104,7 +104,7 @@ def _added(db: Database, board: Board, chosen: Days, days: Sequence[date], _: Mo
     """Within the block: what is ranked where everybody stands, with what those who moved gain or lose."""
     with days_to_rank(db, chosen, days):
         values = sql("added_values", board=literal(board.name), standings=kept_in(board))
-        yield sql("ranked", values=values, total="sum(v.value)", kept=str(places.KEPT))
+        yield sql("ranked", values=values, total="sum(v.value)", least=_least(board))
 
 
 @contextmanager
@@ -118,7 +118,12 @@ def _added_up_again(db: Database, board: Board, chosen: Days, days: Sequence[dat
     with counted(db, board, chosen, days, among=sql("hub_ids", members=whose)) as counts:
         keys = {"board": literal(board.name), "entities": entities, "kept": str(places.KEPT)}
         values = sql("shifted_values", values=values_sql(board, counts, whose), **keys)
-        yield sql("ranked", values=values, total="any_value(v.total)", kept=str(places.KEPT))
+        yield sql("ranked", values=values, total="any_value(v.total)", least=_least(board))
+
+
+def _least(board: Board) -> str:
+    """Up to which value the places of a day are kept, as SQL over its values."""
+    return sql("least_kept", kept=str(places.KEPT)) if may_be_deep(board) else sql("least_of_all")
 
 
 def _write(db: Database, board: Board, ranked: str) -> None:

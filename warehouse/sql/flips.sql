@@ -17,13 +17,15 @@ WHERE board = $board AND rank <= $depth AND previous_rank > $depth AND before >=
 SELECT day, snapshot_id, entity, rank, value FROM standings SEMI JOIN risen USING (entity, day) WHERE board = $board;
 
 -- name: leader_by
--- Who took the lead last by a day; where nobody did, who was first alone on the first day on which anybody stood.
-SELECT coalesce(
-    (SELECT arg_max(entity, day) FROM flips WHERE board = $board AND kind = 'lead_change' AND day <= $day),
-    (SELECT any_value(entity) FROM standings
-    WHERE board = $board AND rank = 1
-        AND day = (SELECT min(day) FROM rankings WHERE board = $board AND checksum IS NOT NULL)
-    HAVING count(*) = 1));
+-- Who took the lead last by a day.
+SELECT arg_max(entity, day) FROM flips WHERE board = $board AND kind = 'lead_change' AND day <= $day;
+
+-- name: first_leader
+-- Who was first alone on the first day on which anybody stood.
+SELECT any_value(entity) FROM standings
+WHERE board = $board AND rank = 1
+    AND day = (SELECT min(day) FROM rankings WHERE board = $board AND checksum IS NOT NULL)
+HAVING count(*) = 1;
 
 -- name: known_flips
 -- Flips of a board that stand already, of days after one.

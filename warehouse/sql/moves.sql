@@ -47,6 +47,19 @@ SELECT coalesce(bit_xor(sign), 0) FROM moved_members;
 -- For whom any model counts otherwise.
 SELECT DISTINCT entity FROM moved_members;
 
+-- name: count_moved
+-- How many models count otherwise.
+SELECT count(DISTINCT hub_id) FROM moved_members;
+
+-- name: find_moved_counts
+-- What these models had in the snapshots that stand.
+CREATE OR REPLACE TEMP TABLE moved_counts AS
+SELECT snapshot_id, hub_id, value FROM ({counts}) SEMI JOIN moved_members USING (hub_id);
+
+-- name: moved_counts_now
+-- What they had, as it was found.
+FROM moved_counts
+
 -- name: moved_members_now
 -- Members that some have more, or less.
 SELECT hub_id, entity, share FROM moved_members

@@ -13,9 +13,12 @@ VALUES ($snapshot_id, $source, $taken_at, $day, $verdict, $verdict_reason, $mode
 
 -- name: insert_observations
 -- Write a snapshot's counts, under the number of each model's present name, or of the name that was described just now.
+-- It is noted by now that these were seen: whoever is gone from the Hub is not looked through.
 INSERT INTO recent_observations (snapshot_id, day, name, downloads_30d, downloads_all_time, likes)
 SELECT $snapshot_id, $day, coalesce(d.name, m.number), i.downloads_30d, i.downloads_all_time, i.likes
-FROM incoming AS i LEFT JOIN described AS d USING (hub_id) LEFT JOIN models AS m USING (hub_id);
+FROM incoming AS i
+LEFT JOIN described AS d USING (hub_id)
+LEFT JOIN (SELECT hub_id, number FROM models WHERE last_seen >= $day) AS m USING (hub_id);
 
 -- name: insert_listings
 -- Write how complete each publisher's listing was.
@@ -24,14 +27,18 @@ SELECT $snapshot_id, publisher, listed, num_models, rejected, problem FROM incom
 
 -- name: find_described
 -- Models whose description is not known to be the one last seen: new, changed, listed again, or of an older look. To
--- compare one number each spares comparing everything, which took longer than writing the counts.
+-- compare one number each spares comparing everything, which took longer than writing the counts. Those that were not seen
+-- for weeks are not compared with: most are gone for good, and in a year they are as many as a sixth of all.
 CREATE OR REPLACE TEMP TABLE described AS
 SELECT *, NULL::INTEGER AS name
 FROM (
     SELECT * EXCLUDE (downloads_30d, downloads_all_time, likes),
         hash(repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, disabled, parents) AS digest
     FROM incoming)
-ANTI JOIN models USING (hub_id, digest);
+ANTI JOIN (
+    SELECT hub_id, digest FROM models
+    WHERE last_seen >= (SELECT coalesce(max(last_seen), $day) - 28 FROM models WHERE last_seen <= $day))
+USING (hub_id, digest);
 
 -- name: count_described
 -- How many there are; how many of them are known from a look that is not newer, and how many from a newer one; and how many

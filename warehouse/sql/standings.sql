@@ -137,6 +137,10 @@ JOIN families AS f ON f.family = s.family
 WHERE f.country IS NOT NULL
 GROUP BY ALL
 
+-- name: seen_since
+-- Whether a model was seen on a day or later, as a condition: of those that were not, nothing was counted since.
+last_seen >= {day}::DATE
+
 -- name: observed_counts
 -- What each of some models had in the snapshots to rank, as the Hub counts; not where the Hub did not say. Asked of plain
 -- rows and runs themselves, so that of millions of models only these are looked at.
@@ -220,7 +224,7 @@ GROUP BY ALL
 -- of them; no deeper than is kept.
 WITH entity_values AS MATERIALIZED ({values}),
 days AS (
-    SELECT d.day, d.previous_day, d.snapshot_id, {total} AS total, list_min(max(v.value, {kept})) AS least
+    SELECT d.day, d.previous_day, d.snapshot_id, {total} AS total, {least} AS least
     FROM entity_values AS v JOIN days_to_rank AS d USING (snapshot_id)
     GROUP BY ALL
 ),
@@ -232,6 +236,14 @@ ranked AS MATERIALIZED (
 )
 SELECT r.*, p.rank AS previous_rank
 FROM ranked AS r LEFT JOIN ranked AS p ON p.day = r.previous_day AND p.entity = r.entity
+
+-- name: least_kept
+-- The least value that is kept of a day on which many stand.
+list_min(max(v.value, {kept}))
+
+-- name: least_of_all
+-- Where all are kept, the least there is: to look for the largest takes room for as many as could be kept, of each day.
+min(v.value)
 
 -- name: insert_standings
 -- Write what was ranked, where it goes by its name.
@@ -263,7 +275,7 @@ ORDER BY r.day, r.rank, m.model;
 -- name: rename_models
 -- Call the models that ever stood on a board what they are called now; those that were called otherwise.
 UPDATE ranked_models SET repo_id = m.repo_id FROM models AS m
-WHERE ranked_models.hub_id = m.hub_id AND ranked_models.repo_id <> m.repo_id
+WHERE ranked_models.hub_id = m.hub_id AND ranked_models.repo_id <> m.repo_id AND m.former_names IS NOT NULL
 RETURNING ranked_models.model;
 
 -- name: boards_led_by
