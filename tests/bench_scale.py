@@ -98,11 +98,13 @@ def _cards(day: int) -> dict[str, pl.Expr]:
 def generate(folder: str, models: str, days: str, at_once: str = "") -> dict[str, Any]:
     """Write every day as a census has it when it has been read: a Parquet file each.
 
-    `at_once`: how many; the next when these are gone.
+    `at_once`: how many; the next when these are gone. What is too few for that comes first: the last ones stay.
     """
+    step = int(at_once or days)
     try:
         whole = generated(int(models), int(days))
-        while fresh := [_written(Path(folder), *one) for one in islice(whole, int(at_once or days))]:
+        for size in (int(days) % step, *[step] * (int(days) // step)):
+            fresh = [_written(Path(folder), *one) for one in islice(whole, size)]
             while day_files(folder):
                 time.sleep(0.1)
             for file in fresh:

@@ -183,6 +183,13 @@ def test_derivatives_are_models_of_others_known_by_the_day_and_not_deleted(db: D
     assert standing(db, "roots", 1)["alpha/base"] == 3
 
 
+def test_a_derivative_that_a_look_did_not_show_counts_until_it_is_known_to_be_gone(db: Database) -> None:
+    look(db, 0, WORLD, CHILDREN)
+    look(db, 1, [one for one in WORLD if one.publisher != "fan"], CHILDREN)
+
+    assert standing(db, "children", 1) == standing(db, "children", 0) == {"Alpha": 2, "Gamma": 1}
+
+
 def test_a_deleted_model_leaves_with_a_date_and_comes_back_without(db: Database) -> None:
     def gone() -> object:
         return db.value("SELECT gone_on FROM models WHERE repo_id = 'alpha/b'")
