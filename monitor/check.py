@@ -44,6 +44,7 @@ def problems(settings: Settings) -> Findings:
         f"registry: {len(registry.families)} families, {len(registry.publishers)} publishers to poll",
         *(f"board {board.name}: {board.definition}" for board in settings.boards),
         *_rules(settings),
+        *check_tops.too_wide(settings),
         *_seen(settings),
     ]
     wrong = [
@@ -51,7 +52,6 @@ def problems(settings: Settings) -> Findings:
         *_wrong_channels(settings),
         *_refusing_channels(settings),
         *check_names.unknown_families(settings),
-        *check_tops.too_wide(settings),
     ]
     try:
         lines.append(f"hub: {hub.reach(settings.hub, hub.read_token())}")

@@ -17,13 +17,13 @@ def settings(folder: Path, board: str, top: int, when: str = "enters_top", more:
 
 
 @pytest.mark.parametrize("when", ["enters_top", "leaves_top"])
-def test_a_top_that_holds_every_family_is_a_problem_before_anything_is_collected(tmp_path: Path, when: str) -> None:
+def test_a_top_that_holds_every_family_is_told_of_before_anything_is_collected(tmp_path: Path, when: str) -> None:
     assert list(check_tops.too_wide(settings(tmp_path, "families", 3, when))) == [
         "rule new: board families has 3 families at most, and with top = 3 all are in: it has nothing to tell"
     ]
 
 
-def test_a_top_that_holds_every_country_is_a_problem_though_there_are_more_families(tmp_path: Path) -> None:
+def test_a_top_that_holds_every_country_is_told_of_though_there_are_more_families(tmp_path: Path) -> None:
     country = spine.REGISTRY.families[0].country
     more = f'[[family]]\nname = "Delta"\ncountry = "{country}"\npublishers = ["delta"]\n'
 
