@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import ClassVar
 
 from apscheduler.triggers.base import BaseTrigger
@@ -65,6 +66,7 @@ class Job:
     run: Callable[[], None]
 
 
+@cache  # asked every minute, and to find out that a day never comes takes a second
 def parse(cron: str) -> BaseTrigger:
     """A cron expression of five fields, in UTC; a day of the month beside one of the week means either, as in cron.
 
@@ -76,7 +78,13 @@ def parse(cron: str) -> BaseTrigger:
         every = [CronTrigger.from_crontab(" ".join(fields), timezone=UTC) for fields in _either(others, weekday)]
     except ValueError as error:
         raise ScheduleError(f"{cron!r} is no cron expression: {error}") from None
-    return every[0] if len(every) == 1 else OrTrigger(every)
+    coming = [trigger for trigger in every if _comes(trigger)] or every
+    return coming[0] if len(coming) == 1 else OrTrigger(coming)
+
+
+def _comes(trigger: BaseTrigger) -> bool:
+    """Whether a trigger's day ever comes."""
+    return trigger.get_next_fire_time(None, _LONG_AGO) is not None
 
 
 def _either(others: list[str], weekday: str) -> list[list[str]]:
@@ -104,7 +112,7 @@ def _weekday(field: str) -> str:
 def problem_with(cron: str) -> str | None:
     """What is wrong with a cron expression; None when nothing is."""
     try:
-        never = parse(cron).get_next_fire_time(None, _LONG_AGO) is None
+        never = not _comes(parse(cron))
     except ScheduleError as error:
         return str(error)
     # The program would wait for it without a word, for ever.

@@ -21,7 +21,7 @@ from spine import configure, hub, listed
 
 from jobs import collect
 from jobs.hub import HubError
-from jobs.schedule import PATIENCE, RETRY, TRIES, Job, LastRun, due_slot, last_slot, problem_with, ticking
+from jobs.schedule import PATIENCE, RETRY, TRIES, Job, LastRun, due_slot, last_slot, parse, problem_with, ticking
 from monitor import config, daemon, logs
 from monitor.apart import Answer, Task
 from monitor.daemon import Daemon
@@ -363,6 +363,11 @@ def test_a_day_that_never_comes_is_said(cron: str) -> None:
 @pytest.mark.parametrize("cron", ["0 0 29 2 *", "0 0 31 4 1", "0 0 30 1-2 *"])
 def test_a_day_that_comes_once_in_a_while_is_a_day(cron: str) -> None:
     assert problem_with(cron) is None
+
+
+def test_of_two_days_one_that_never_comes_is_not_looked_for_every_minute() -> None:
+    assert str(parse("0 7 31 2 1")) == str(parse("0 7 * 2 1"))
+    assert last_slot("0 7 31 2 1", datetime(2026, 5, 1, tzinfo=UTC)) == datetime(2026, 2, 23, 7, tzinfo=UTC)
 
 
 def test_a_day_that_never_comes_is_never_due() -> None:
