@@ -140,5 +140,7 @@ def _order_changes(ledger: Ledger, board: str, last: Sequence[date]) -> tuple[da
 def _changes(ledger: Ledger, board: str, days: Sequence[Day], led: str | None = None) -> list[OrderChange]:
     """Changes of order on these days; who has left the Hub has lost the lead."""
     first = leaders(days) | ({led} if led else set())
+    # Who led keeps the lead while others share the first place, and may fall far meanwhile.
+    ledger.find_below(board, days, first)
     left = departures.of_board(ledger.db, board, first - days[-1].values.keys() if days else ())
     return list(order_changes(days, left=left, led=led))

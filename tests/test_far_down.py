@@ -42,6 +42,14 @@ def test_who_comes_from_far_down_passes_everybody_on_the_way_to_its_place() -> N
     assert found == [("p28", passed, day(1), True) for passed in PLACES[1:10]]
 
 
+def test_who_led_and_fell_far_down_while_two_shared_the_first_place_loses_the_lead_to_the_next_alone() -> None:
+    shared, alone = listed(p01=1, p02=3000, p03=3000), listed(p01=1, p02=3000)
+    with warehouse() as db:
+        looked(db, listed(), shared, alone)
+        found = db.rows("SELECT entity, rival, day FROM flips WHERE kind = 'lead_change'")
+    assert found == [("p02", "p01", day(2))]
+
+
 def test_who_falls_far_down_is_passed_by_the_first_ones() -> None:
     with warehouse() as db:
         looked(db, listed(), listed(p02=1))

@@ -208,6 +208,17 @@ class Ledger:
             record.ranks[entity], record.values[entity] = rank, value
         return list(days.values())
 
+    def find_below(self, board: str, days: Sequence[Day], entities: Iterable[str]) -> None:
+        """Add to days of a board's upper part where some stand who are further down on them."""
+        missing = [entity for entity in entities if any(entity not in day.values for day in days)]
+        if not missing:
+            return
+        known = {day.day: day for day in days}
+        keys = {"board": board, "entities": missing, "since": min(known)}
+        for on, entity, rank, value in self.db.rows(sql("places_of"), keys):
+            if on in known:
+                known[on].ranks[entity], known[on].values[entity] = rank, value
+
     def _risen(self, keys: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """Who comes to the upper part of a board from far down, on the day before; of a deep board they are few."""
         risen = self.db.rows(sql("risen"), keys)

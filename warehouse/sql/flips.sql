@@ -16,6 +16,11 @@ WHERE board = $board AND rank <= $depth AND previous_rank > $depth AND before >=
 -- Where those `risen` stood on the day before.
 SELECT day, snapshot_id, entity, rank, value FROM standings SEMI JOIN risen USING (entity, day) WHERE board = $board;
 
+-- name: places_of
+-- Where some stand on a board, however far down.
+SELECT day, entity, rank, value FROM standings
+WHERE board = $board AND list_contains($entities, entity) AND day >= $since;
+
 -- name: leader_by
 -- Who took the lead last by a day.
 SELECT arg_max(entity, day) FROM flips WHERE board = $board AND kind = 'lead_change' AND day <= $day;
