@@ -70,10 +70,8 @@ def follow(db: Database, board: Board, chosen: Days) -> None:
 
 
 def members(board: Board, only: str = "true", *, since: date | None = None) -> str:
-    """As `members_sql`, models by their _id; `since`: of those that can have a value on this day or later."""
-    if since is not None and board.measure not in DERIVATIVES:  # which count as long as nobody knows them to be gone
-        only = f"{only} AND {sql('seen_since', day=literal(str(since)))}"
-    return members_sql(board, only, entity="hub_id" if of_models(board) else None)
+    """As `members_sql`, models by their _id."""
+    return members_sql(board, only, entity="hub_id" if of_models(board) else None, since=since)
 
 
 def _near_top(board: Board) -> str:

@@ -58,7 +58,8 @@ def compared(db: Database, board: Board, sides: Iterable[Side], moved: Moved = N
     ends = dict(end for side in sides for end in (side.before, side.after))
     rows = {(side.before[1], side.after[1], side.entity) for side in sides}
     schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
-    members = sql("members_of_sides", members=moved.members or members_sql(board))
+    whose = moved.members or members_sql(board, since=min(ends, default=None))
+    members = sql("members_of_sides", members=whose)
     with db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")):
         if moved.counts is not None:
             yield sql("ends", counts=moved.counts, members=members)

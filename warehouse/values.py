@@ -83,16 +83,24 @@ def values_sql(board: Board, counts: str, members: str | None = None, *, packed:
 
 
 def members_sql(
-    board: Board, only: str = "true", entity: str | None = None, *, models: str = "models", shares: str = "shares"
+    board: Board,
+    only: str = "true",
+    entity: str | None = None,
+    *,
+    since: date | None = None,
+    models: str = "models",
+    shares: str = "shares",
 ) -> str:
     """The SELECT of (hub_id, entity, share): which models count for whom on a board, and by which part.
 
     A model has at most one row an entity; its shares sum to 1 less what no known family accounts for. `only` is one
-    more SQL condition over models, `entity` an expression over them in place of the board's own; `models` and `shares`
-    are relations in place of the warehouse's.
+    more SQL condition over models, `entity` an expression over them in place of the board's own; `since` leaves out who
+    can have no value on this day or later; `models` and `shares` are relations in place of the warehouse's.
     """
     condition = f"({board.where}\n) AND {only}" if board.where else only
     condition = f"{condition} AND {_population(board)}"
+    if since is not None and board.measure not in DERIVATIVES:  # which count as long as nobody knows them to be gone
+        condition = f"{condition} AND {sql('seen_since', day=literal(str(since)))}"
     if board.scope == "lineage":
         return sql(f"{board.entity}_members", condition=condition, models=models, shares=shares)
     derived = board.measure in DERIVATIVES
