@@ -59,15 +59,16 @@ def compared(db: Database, board: Board, sides: Iterable[Side], moved: Moved = N
     rows = {(side.before[1], side.after[1], side.entity) for side in sides}
     schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
     whose = moved.members or members_sql(board, since=min(ends, default=None))
-    members = sql("members_of_sides", members=whose)
     with db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")):
+        db.execute(sql("find_side_members", members=whose))
         if moved.counts is not None:
-            yield sql("ends", counts=moved.counts, members=members)
-            return
-        before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
-        among = sql("hub_ids", members=members)
-        with counted(db, board, before | ends, sorted(ends), among=among) as counts:
-            yield sql("ends", counts=counts, members=members)
+            yield sql("ends", counts=moved.counts)
+        else:
+            before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
+            among = sql("hub_ids", members=sql("side_members"))
+            with counted(db, board, before | ends, sorted(ends), among=among) as counts:
+                yield sql("ends", counts=counts)
+        db.execute(sql("forget_side_members"))
 
 
 def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Iterator[Panel | None]:

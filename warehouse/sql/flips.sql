@@ -102,9 +102,18 @@ WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned)
 GROUP BY board, entity, rival, s.day, passed_on
 HAVING count(*) FILTER (seen_on = passed_on) = 1 AND count(*) FILTER (seen_on < passed_on) > 0;
 
--- name: members_of_sides
--- Which models count for the entities compared.
-SELECT * FROM ({members}) WHERE entity IN (SELECT entity FROM sides)
+-- name: find_side_members
+-- Which models count for the entities compared: looked for once among millions, and asked for twice.
+CREATE OR REPLACE TEMP TABLE side_members AS
+SELECT hub_id, entity, share FROM ({members}) WHERE entity IN (SELECT entity FROM sides);
+
+-- name: side_members
+-- Those that were found.
+FROM side_members
+
+-- name: forget_side_members
+-- Forget them.
+DROP TABLE side_members;
 
 -- name: hub_ids
 -- The models of a selection of members.
@@ -122,7 +131,7 @@ SELECT s.before_id, s.after_id, s.entity, m.hub_id,
         ELSE 'listed'
     END AS part
 FROM sides AS s
-JOIN ({members}) AS m USING (entity)
+JOIN side_members AS m USING (entity)
 JOIN ({counts}) AS c ON c.hub_id = m.hub_id AND c.snapshot_id IN (s.before_id, s.after_id)
 JOIN snapshots AS h ON h.snapshot_id = s.before_id
 LEFT JOIN models AS k ON k.hub_id = m.hub_id

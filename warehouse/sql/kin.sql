@@ -82,13 +82,15 @@ FROM heirs WHERE model NOT IN (FROM affected);
 
 -- name: find_kindred
 -- The models affected with all their ancestors: every model that is, or ever was, called like what one of them declares.
--- And those not called in ASCII, which may be.
+-- And those not called in ASCII, which may be. Looked for, step by step, among those that anybody declares.
 CREATE OR REPLACE TEMP TABLE kindred AS
 WITH RECURSIVE
 answers AS MATERIALIZED (
-    SELECT rowid AS model, hash(lower(repo_id)) AS key FROM models
-    UNION ALL
-    SELECT rowid, hash(lower(unnest(former_names))) FROM models WHERE former_names IS NOT NULL),
+    FROM (
+        SELECT rowid AS model, hash(lower(repo_id)) AS key FROM models
+        UNION ALL
+        SELECT rowid, hash(lower(unnest(former_names))) FROM models WHERE former_names IS NOT NULL)
+    WHERE key IN (SELECT key FROM declared)),
 kindred AS (
     (
         SELECT model FROM affected

@@ -147,7 +147,14 @@ last_seen >= {day}::DATE
 WITH numbered AS {held} (SELECT name, hub_id FROM model_names WHERE {among})
 SELECT o.snapshot_id, n.hub_id, o.{measure}::DOUBLE AS value
 FROM recent_observations AS o JOIN numbered AS n USING (name)
-WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND o.{measure} IS NOT NULL
+WHERE o.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND o.{measure} IS NOT NULL {packed}
+
+-- name: count_packed
+-- How many of the snapshots to rank are in runs.
+SELECT count(*) FROM run_days WHERE snapshot_id IN (SELECT snapshot_id FROM days_to_rank);
+
+-- name: packed_counts
+-- The part of them that is in runs, of each from the first day wanted to the last.
 UNION ALL
 SELECT d.snapshot_id, r.hub_id, r.value
 FROM (
