@@ -102,7 +102,8 @@ def members_sql(
     condition = f"({board.where}\n) AND {only}" if board.where else only
     condition = f"{condition} AND {_population(board)}"
     if since is not None and board.measure not in DERIVATIVES:  # which count as long as nobody knows them to be gone
-        condition = f"{condition} AND {sql('seen_since', day=literal(str(since)))}"
+        seen = sql("seen_since", day=literal(str(since)))
+        condition = f"{condition} AND {seen}"
     if board.scope == "lineage":
         return sql(f"{board.entity}_members", condition=condition, models=models, shares=shares)
     derived = board.measure in DERIVATIVES
