@@ -61,6 +61,25 @@ def test_a_family_that_leaves_models_out_from_now_on_counts_so_at_once() -> None
             assert db.value("SELECT value FROM standings WHERE board = 'families' AND entity = 'Alpha'") == counted
 
 
+def test_two_families_that_were_taken_for_each_other_are_judged_again() -> None:
+    alpha, beta, *others = REGISTRY.families
+    mended = Registry(
+        [
+            alpha.model_copy(update={"publishers": beta.publishers}),
+            beta.model_copy(update={"publishers": alpha.publishers}),
+            *others,
+        ]
+    )
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        detect.run(db, BOARDS, [RULE], REGISTRY, now=moment(0))
+        known = db.rows("SELECT fingerprint FROM rule_states")
+        detect.run(db, BOARDS, [RULE], mended, now=moment(0))
+        leaders = "SELECT entity, value FROM standings WHERE board = 'families' AND rank <= 2 ORDER BY rank"
+        assert db.rows(leaders) == [("Beta", 90), ("Alpha", 50)]
+        assert db.rows("SELECT fingerprint FROM rule_states") != known
+
+
 def test_days_are_counted_once_however_many_rules_judge_them() -> None:
     with warehouse() as db:
         flipped(db)

@@ -106,6 +106,8 @@ def looks(*changes: dict[str, Shown]) -> list[tuple[dict[str, Shown], int]]:
 
 
 A, B = Shown("alpha/0", 40, (), "text-generation"), Shown("fan/1", 41, ("alpha/0",), "text-generation")
+HALF = B._replace(parents=("alpha/base", "who/knows"))
+"""Half of it is nobody's: when it and A are taken for each other, each has the other's share of Alpha."""
 
 
 @settings(
@@ -123,6 +125,7 @@ A, B = Shown("alpha/0", 40, (), "text-generation"), Shown("fan/1", 41, ("alpha/0
 )
 @example(looks({"b": B}, {"b": B._replace(tag="text-to-image")}, {"b": B._replace(name="beta/1")}), False)
 @example([({"a": A, "b": B}, 3), ({"b": B._replace(count=9)}, 3), ({"b": B._replace(parents=BASES)}, 0)], False)
+@example(looks({"a": A, "b": HALF}, {"a": HALF._replace(count=40), "b": A._replace(count=41)}), False)
 def test_days_that_are_over_have_what_ranking_them_again_gives(
     shared: Database, history: list[tuple[dict[str, Shown], int]], packed: bool
 ) -> None:

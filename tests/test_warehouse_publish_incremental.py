@@ -134,6 +134,15 @@ def test_standings_flips_alerts_and_last_seen_are_renewed(tmp_path: Path, rewrit
     assert [path.name.split(".")[1] for path in rewrites] == ["renewed", *["anew"] * 4]
 
 
+def test_two_who_exchanged_their_former_ranks_alone_have_them_in_the_copy(tmp_path: Path) -> None:
+    with warehouse(tmp_path / "w.duckdb") as db, hub() as local:
+        for number in range(2):
+            look(db, local, number, listed(9, 5))
+        both_alike(db, tmp_path)
+        look(db, local, 0, listed(5, 9), hour=12)
+        both_alike(db, tmp_path)
+
+
 def test_a_board_that_ranks_others_by_now_has_its_places_elsewhere_and_nowhere_else(tmp_path: Path) -> None:
     with warehouse(tmp_path / "w.duckdb") as db, hub() as local:
         look(db, local, 0, listed(9, 5), boards=BOARDS)

@@ -36,7 +36,7 @@ _FLIP: dict[str, type] = {
 }  # fmt: skip
 """What is stored of a flip, and of its panel."""
 
-_COUNTED = "bit_xor(hash(entity, round(value)))::VARCHAR"
+_COUNTED = "bit_xor(hash(hash(entity, round(value))))::VARCHAR"
 """What a board counted on a day, as a short text: another one for the same snapshot is another way of counting."""
 
 

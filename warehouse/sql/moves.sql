@@ -34,9 +34,9 @@ CREATE OR REPLACE TEMP TABLE moved_members AS
 WITH was AS MATERIALIZED ({was}), now AS MATERIALIZED ({now})
 SELECT hub_id, entity, sum(part) AS share, bool_or(part < 0) AS left_some, bit_xor(sign) AS sign
 FROM (
-    SELECT hub_id, entity, -share AS part, hash(hub_id, entity, share) AS sign FROM (FROM was EXCEPT FROM now)
+    SELECT hub_id, entity, -share AS part, hash(hash(hub_id, entity, share)) AS sign FROM (FROM was EXCEPT FROM now)
     UNION ALL
-    SELECT hub_id, entity, share, hash(hub_id, entity, share) FROM (FROM now EXCEPT FROM was))
+    SELECT hub_id, entity, share, hash(hash(hub_id, entity, share)) FROM (FROM now EXCEPT FROM was))
 GROUP BY hub_id, entity;
 
 -- name: moved_sign

@@ -50,9 +50,10 @@ GROUP BY w.entity HAVING count(*) = count(m.gone_on);
 SELECT max(first_seen), count(*), count(former_names) > 0, (SELECT count(*) FROM changed_models) FROM models;
 
 -- name: members_fingerprint
--- Which models, first seen up to a day, count for whom, as one number; whatever the order. And of which of them it is not
--- known when they were created: flips are judged by that.
-SELECT xor(bit_xor(hash(hub_id, {entity}, share)), coalesce(bit_xor(hash(hub_id)) FILTER (undated), 0))
+-- Which models, first seen up to a day, count for whom, as one number; whatever the order. Of hashes of hashes, for what a
+-- hash takes in last could be exchanged between two models without a trace. And of which of them it is not known when they
+-- were created: flips are judged by that.
+SELECT xor(bit_xor(hash(hash(hub_id, {entity}, share))), coalesce(bit_xor(hash(hub_id)) FILTER (undated), 0))
 FROM (SELECT *, hub_id IN (SELECT hub_id FROM models WHERE created_at IS NULL) AS undated FROM ({members}))
 WHERE {whose};
 
@@ -112,7 +113,7 @@ WHERE board = $board AND ($anew OR day >= $start AND snapshot_id NOT IN (SELECT 
 INSERT INTO rankings (board, day, snapshot_id, checksum)
 SELECT $board, d.day, d.snapshot_id, s.checksum
 FROM days_to_rank AS d LEFT JOIN (
-    SELECT day, bit_xor(hash(rank, {entity}, value, share, previous_rank)) AS checksum
+    SELECT day, bit_xor(hash(hash(rank, {entity}, value, share, previous_rank))) AS checksum
     FROM {standings} WHERE board = $board AND day IN (SELECT day FROM days_to_rank) GROUP BY day) AS s USING (day);
 
 -- name: whole_members
