@@ -32,8 +32,6 @@ class Made:
         self.under = {board: under for board, *under in db.rows(sql("boards_made_under"))}
         """Board -> its fingerprint, until when models were seen for it, which of them counted for whom, its meaning."""
         self.ranked = _days_by(db, "all_ranked_days")
-        self.packed = {snapshot_id for (snapshot_id,) in db.rows(sql("packed_snapshots"))}
-        """Snapshots whose counts are in runs."""
         self.moved: dict[str, Moved] = {}
         """Board -> who has another value on days that were ranked before, as others have not."""
 

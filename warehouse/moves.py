@@ -70,8 +70,8 @@ def forget(db: Database) -> None:
 def find(db: Database, board: Board, ranked: Ranked, members: str, chosen: Days) -> Moved | None:
     """Who has other models than when a board was ranked; None where the changes noted do not tell.
 
-    Until the next question working tables have what those models had, which are read once of all that is packed, and
-    what everybody gains or loses by it, for `added_values`.
+    Until the next question working tables have what those models had, so that it is read once, and what everybody gains
+    or loses by it, for `added_values`.
 
     Args:
         db: the warehouse.

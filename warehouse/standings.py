@@ -75,11 +75,10 @@ def _forget(db: Database, board: Board, start: date, *, anew: bool) -> None:
 def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> None:
     """Rank some days, oldest first; the day before the first of them stands already."""
     chosen = made.days_of(board)
-    packed = not made.packed.isdisjoint(chosen[day] for day in wanted)
     members = membership.members(board, since=wanted[0])
     # Growth is measured model by model: of millions that count for no family it need not be.
     with counted(db, board, chosen, wanted, among=sql("hub_ids", members=members)) as counts:
-        values = values_sql(board, counts, members, packed=packed)
+        values = values_sql(db, board, counts, members)
         ranked = sql("ranked", values=values, total="sum(v.value)", least=_least(board))
         if of_models(board):
             db.execute(sql("rank_places", ranked=ranked))
@@ -117,7 +116,7 @@ def _added_up_again(db: Database, board: Board, chosen: Days, days: Sequence[dat
     whose = sql("members_among", members=membership.members(board), entities=entities)
     with counted(db, board, chosen, days, among=sql("hub_ids", members=whose)) as counts:
         keys = {"board": literal(board.name), "entities": entities, "kept": str(places.KEPT)}
-        values = sql("shifted_values", values=values_sql(board, counts, whose), **keys)
+        values = sql("shifted_values", values=values_sql(db, board, counts, whose), **keys)
         yield sql("ranked", values=values, total="any_value(v.total)", least=_least(board))
 
 

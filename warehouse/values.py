@@ -51,8 +51,7 @@ def counted(
         else:
             few = {"held": "MATERIALIZED", "among": f"hub_id IN ({among})"}
             every = {"held": "NOT MATERIALIZED", "among": "true"}
-            # To look for names in runs takes as long as all the rest, and of the last day nothing is there.
-            packed = sql("packed_counts", measure=board.measure) if db.value(sql("count_packed")) else ""
+            packed = _in_runs(db, "packed_counts", board)
             yield sql("observed_counts", measure=board.measure, packed=packed, **(few if among else every))
 
 
@@ -66,22 +65,27 @@ def days_to_rank(db: Database, chosen: Days, wanted: Sequence[date]) -> Iterator
         yield
 
 
-def values_sql(board: Board, counts: str, members: str | None = None, *, packed: bool = True) -> str:
+def values_sql(db: Database, board: Board, counts: str, members: str | None = None) -> str:
     """The SELECT of (snapshot_id, entity, value) behind a board, from what `counted` gave, within its block.
 
     Args:
+        db: the warehouse, or a published file.
         board: which.
         counts: what models had.
         members: the SELECT of whom models count for, by default `members_sql`.
-        packed: whether some of the days wanted may be in runs; to ask there takes as long as all the rest.
     """
     members = members or members_sql(board)
     if board.series is not None:
         return counts
     if board.measure in SPANS or board.measure in DERIVATIVES:
         return sql("board_values_now", counts=counts, members=members)
-    in_runs = sql("packed_values", measure=board.measure) if packed else ""
-    return sql("observed_values", measure=board.measure, members=members, packed=in_runs)
+    packed = _in_runs(db, "packed_values", board)
+    return sql("observed_values", measure=board.measure, members=members, packed=packed)
+
+
+def _in_runs(db: Database, query: str, board: Board) -> str:
+    """The part of a query that asks runs: where none of the days wanted is in one it takes as long as all the rest."""
+    return sql(query, measure=board.measure) if db.value(sql("count_packed")) else ""
 
 
 def members_sql(

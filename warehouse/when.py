@@ -169,7 +169,7 @@ def _by_series(db: Database, names: _Names, one: str, other: str) -> Iterator[Da
 
 def _points(db: Database, board: Board, chosen: Days, ones: list[str], others: list[str]) -> Points:
     with counted(db, board, chosen, sorted(chosen)) as counts:
-        values = values_sql(board, counts)
+        values = values_sql(db, board, counts)
         rows = db.rows(sql("pair_by_day", values=values), {"ones": ones, "others": others})
     return [(day, a, b) for day, a, b in rows]
 

@@ -196,10 +196,6 @@ FROM (
 JOIN run_days AS d USING (run, position)
 WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank)
 
--- name: packed_snapshots
--- The snapshots whose counts are in runs.
-SELECT DISTINCT snapshot_id FROM run_days;
-
 -- name: derivatives_counts
 -- One for each model that was known and not yet gone on the days to rank.
 SELECT d.snapshot_id, m.hub_id, 1.0::DOUBLE AS value
