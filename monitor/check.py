@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -17,7 +18,7 @@ from monitor.config import Settings
 from monitor.wiring import build, wrong_conditions
 from warehouse import identity
 from warehouse.db import Database
-from warehouse.errors import LeadchangeError
+from warehouse.errors import LeadchangeError, WarehouseError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
 from warehouse.outbox import Outbox
@@ -36,29 +37,65 @@ class Findings:
     exit_code: int
 
 
-def problems(settings: Settings) -> Findings:
-    """Look at everything the configuration names: families, boards, rules, channels, the Hub."""
-    registry = settings.registry
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What was collected and told so far says."""
+
+    pasts: dict[str, str]
+    """Rule -> when it would last have told something."""
+    lines: list[str]
+    problems: list[str]
+
+
+def problems(settings: Settings, mistakes: Sequence[str] = (), unread: Collection[str] = ()) -> Findings:
+    """Look at everything the configuration names: families, boards, rules, channels, the Hub.
+
+    `mistakes` were found when it was read: what it describes is not in force then. What the keys `unread` are about is
+    not looked at.
+    """
+    stored, damage = (_Stored({}, [], []), "") if "warehouse.publish" in unread else _stored(settings)
     lines = [
         f"configuration: {settings.source or 'built-in defaults'}",
-        f"registry: {len(registry.families)} families, {len(registry.publishers)} publishers to poll",
+        f"registry: {len(settings.registry.families)} families, {len(settings.registry.publishers)} publishers to poll",
         *(f"board {board.name}: {board.definition}" for board in settings.boards),
-        *_rules(settings),
+        *("; ".join(filter(None, (_rule(rule), stored.pasts.get(rule.name)))) for rule in settings.rules),
         *check_tops.too_wide(settings),
-        *_seen(settings),
+        *stored.lines,
     ]
     wrong = [
+        *mistakes,
         *_wrong_conditions(settings),
         *_wrong_channels(settings),
-        *_refusing_channels(settings),
+        *stored.problems,
         *check_names.unknown_families(settings),
     ]
+    found, unreachable = ([], "") if "hub.endpoint" in unread else _of_the_hub(settings)
+    failures = {5: damage, 3: unreachable}
+    code = 2 if wrong else next((code for code, failure in failures.items() if failure), 0)
+    return Findings([] if mistakes else [*lines, *found], [*wrong, *filter(None, failures.values())], code)
+
+
+def _of_the_hub(settings: Settings) -> tuple[list[str], str]:
+    """What the Hub says, and why it cannot be read."""
+    lines = []
     try:
         lines.append(f"hub: {hub.reach(settings.hub, hub.read_token())}")
         lines += [_proposed(proposal) for proposal in _renamed_publishers(settings)]
     except hub.HubError as error:
-        return Findings(lines, [*wrong, f"hub: {error}"], 2 if wrong else 3)
-    return Findings(lines, wrong, 2 if wrong else 0)
+        return lines, f"hub: {error}"
+    return lines, ""
+
+
+def _stored(settings: Settings) -> tuple[_Stored, str]:
+    """What the published file says, nothing before the first collection; and why it cannot be read."""
+    nothing = _Stored({}, [], [])
+    if not settings.warehouse.publish.exists():
+        return nothing, ""
+    try:
+        with Database.open_published(settings.warehouse.publish) as db:
+            return _Stored(_pasts(db, settings), _seen(db, settings), _refusing_channels(db, settings)), ""
+    except WarehouseError as error:
+        return nothing, f"warehouse: {error}"
 
 
 def _proposed(proposal: Proposal) -> str:
@@ -66,14 +103,11 @@ def _proposed(proposal: Proposal) -> str:
     return f"registry: is {proposal.publisher} a publisher of {proposal.family}? {proposal.reason}; add it if so"
 
 
-def _seen(settings: Settings) -> list[str]:
-    """What was collected so far says about names and tops; nothing before the first collection."""
-    if not settings.warehouse.publish.exists():
-        return []
-    with Database.open_published(settings.warehouse.publish) as db:
-        proposed = [_proposed(proposal) for proposal in identity.proposals(db, settings.registry)]
-        named = [*check_names.of_rules(db, settings), *check_names.moved(db, settings)]
-        return [*named, *check_tops.too_wide_so_far(db, settings), *proposed]
+def _seen(db: Database, settings: Settings) -> list[str]:
+    """What was collected so far says about names and tops."""
+    proposed = [_proposed(proposal) for proposal in identity.proposals(db, settings.registry)]
+    named = [*check_names.of_rules(db, settings), *check_names.moved(db, settings)]
+    return [*named, *check_tops.too_wide_so_far(db, settings), *proposed]
 
 
 def _renamed_publishers(settings: Settings) -> list[Proposal]:
@@ -89,17 +123,17 @@ def _renamed_publishers(settings: Settings) -> list[Proposal]:
     ]
 
 
-def _rules(settings: Settings) -> list[str]:
-    """What each rule will do, and when it would last have done it."""
-    said = [f"rule {rule.name}: {in_words(rule)}" for rule in settings.rules]
-    if not settings.warehouse.publish.exists():
-        return said
-    with Database.open_published(settings.warehouse.publish) as db:
-        ledger = Ledger(db)
-        rules = naming.run(db, settings.rules, settings.boards, settings.registry)
-        kinds = {board.name: board.entity for board in settings.boards}
-        pasts = [_last_fired(ledger, rule, kinds.get(rule.board, "")) for rule in rules]
-        return [f"{line}; {past}" for line, past in zip(said, pasts, strict=True)]
+def _rule(rule: Rule) -> str:
+    """What a rule will do."""
+    return f"rule {rule.name}: {in_words(rule)}"
+
+
+def _pasts(db: Database, settings: Settings) -> dict[str, str]:
+    """When each rule would last have told something."""
+    ledger = Ledger(db)
+    rules = naming.run(db, settings.rules, settings.boards, settings.registry)
+    kinds = {board.name: board.entity for board in settings.boards}
+    return {rule.name: _last_fired(ledger, rule, kinds.get(rule.board, "")) for rule in rules}
 
 
 def _last_fired(ledger: Ledger, rule: Rule, ranks: str) -> str:
@@ -165,16 +199,13 @@ def _wrong_conditions(settings: Settings) -> list[str]:
         return wrong_conditions(db, settings.boards)
 
 
-def _refusing_channels(settings: Settings) -> list[str]:
+def _refusing_channels(db: Database, settings: Settings) -> list[str]:
     """Configured channels that refuse whatever they are sent."""
-    if not settings.warehouse.publish.exists():
-        return []
     names = {channel.name for channel in settings.channels}
-    with Database.open_published(settings.warehouse.publish) as db:
-        outbox = Outbox(db)
-        held = Counter(delivery.channel for delivery in outbox.open())
-        refusing = [health for health in outbox.refusing() if health.channel in names]
-        return [f"channel {refused_in_words(health, held[health.channel])}" for health in refusing]
+    outbox = Outbox(db)
+    held = Counter(delivery.channel for delivery in outbox.open())
+    refusing = [health for health in outbox.refusing() if health.channel in names]
+    return [f"channel {refused_in_words(health, held[health.channel])}" for health in refusing]
 
 
 def _wrong_channels(settings: Settings) -> list[str]:

@@ -130,10 +130,11 @@ _LINE = 4000
 def check() -> None:
     """Validate configuration, families, rules and channels, and reach the Hub; every problem in one run."""
     from alerts.text import plain  # noqa: PLC0415 see cli_common
+    from monitor import config  # noqa: PLC0415 see cli_common
     from monitor.check import problems  # noqa: PLC0415 it imports every channel's client
 
-    chosen = settings()
-    found = problems(chosen)
+    draft = config.read(Chosen.path)
+    found = problems(draft.settings, draft.mistakes, draft.unread)
     for line in found.lines:
         typer.echo(plain(line, _LINE))
     for problem in found.problems:

@@ -9,7 +9,7 @@ import os
 import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -144,6 +144,17 @@ class Settings:
         return _named("digest", name, self.digests)
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A configuration as far as it can be read, for who wants to know everything that is wrong with it."""
+
+    settings: Settings
+    mistakes: tuple[str, ...]
+    """One line each."""
+    unread: frozenset[str]
+    """Keys (`hub.endpoint`) of sections with mistakes that are not rightly written; they stand at their defaults."""
+
+
 SECTIONS: dict[str, type[BaseModel]] = {
     "hub": HubSettings,
     "warehouse": WarehouseSettings,
@@ -189,17 +200,27 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     Raises:
         ConfigError: every mistake, one line each.
     """
+    draft = read(path, environment)
+    if draft.mistakes:
+        raise ConfigError(draft.mistakes)
+    return draft.settings
+
+
+def read(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Draft:
+    """What `load` reads, with its mistakes beside it: entries with mistakes are left out, wrong keys of sections too.
+
+    Raises:
+        ConfigError: there is no such file, or it is no TOML.
+    """
     environment = os.environ if environment is None else environment
     source = find(path, environment)
-    tables = _read(source) if source else {}
+    tables = _tables(source) if source else {}
     reader = _Reader(source.name if source else "defaults", source.parent if source else Path())
     settings = _assemble(reader, tables, source, environment)
-    if reader.mistakes or settings is None:
-        raise ConfigError(reader.mistakes)
-    return settings
+    return Draft(settings, tuple(reader.mistakes), frozenset(reader.unread))
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _tables(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -220,13 +241,23 @@ class _Reader:
         self.name = name
         self.folder = folder
         self.mistakes: list[str] = []
+        self.unread: set[str] = set()
 
     def complain(self, where: str, what: str) -> None:
         self.mistakes.append(f"{self.name}: {where}{': ' if where else ''}{what}")
 
     def section(self, tables: Mapping[str, Any], name: str, model: type[Model]) -> Model:
-        """The section of this name; its defaults when it is missing or wrong."""
-        return self.parse(model, tables.get(name, {}), f"[{name}]") or model()
+        """The section of this name; what is missing or wrong in it has its default."""
+        table = tables.get(name, {})
+        return self.parse(model, table, f"[{name}]") or self.rest(model, table, name)
+
+    def rest(self, model: type[Model], table: object, name: str) -> Model:
+        """What is right in a section with mistakes. What is missing may be what is wrong: an `endpiont`, say."""
+        right = dict(table) if isinstance(table, dict) else {}
+        for key in _wrong_keys(model, right):
+            del right[key]
+        self.unread |= {f"{name}.{key}" for key in model.model_fields if key not in right}
+        return _anchored(model.model_validate(right), self.folder)
 
     def table_list(self, tables: Mapping[str, Any], name: str, model: type[Model]) -> list[Model]:
         """The `[[name]]` tables that could be read."""
@@ -260,6 +291,15 @@ class _Reader:
             return None
 
 
+def _wrong_keys(model: type[BaseModel], table: Mapping[str, Any]) -> set[str]:
+    """The keys of a section that cannot be read."""
+    try:
+        model.model_validate(table)
+    except ValidationError as error:
+        return {str(mistake["loc"][0]) for mistake in error.errors()}
+    return set()
+
+
 def _did_you_mean(kind: str) -> str:
     hint = nearest(kind, CHANNELS)
     return hint if "did you mean" in hint else ""
@@ -283,7 +323,7 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 def _assemble(
     reader: _Reader, tables: Mapping[str, Any], source: Path | None, environment: Mapping[str, str]
-) -> Settings | None:
+) -> Settings:
     """Every section read, then held against the others."""
     for key in tables.keys() - SECTIONS.keys() - LISTS.keys():
         reader.complain("", f"[{key}]: unknown section{nearest(key, [*SECTIONS, *LISTS])}")
@@ -311,7 +351,8 @@ def _assemble(
     _hold_schedule(reader, settings)
     if warehouse.path.resolve() == warehouse.publish.resolve():
         reader.complain("[warehouse]", "path and publish are one file: the published copy would replace the warehouse")
-    return settings
+    ranked = {board.name for board in settings.boards}
+    return replace(settings, rules=tuple(rule for rule in settings.rules if rule.board in ranked))
 
 
 def _with_endpoint(reader: _Reader, tables: Mapping[str, Any], environment: Mapping[str, str]) -> Mapping[str, Any]:
@@ -324,6 +365,7 @@ def _with_endpoint(reader: _Reader, tables: Mapping[str, Any], environment: Mapp
         HubSettings(endpoint=endpoint)
     except ValidationError as error:
         reader.mistakes += [f"HF_ENDPOINT: {_describe(mistake, HubSettings)}" for mistake in error.errors()]
+        reader.unread.add("hub.endpoint")
         return tables
     return {**tables, "hub": {**hub, "endpoint": endpoint}}
 

@@ -749,6 +749,45 @@ def test_check_finds_every_problem_in_one_run(run: Run, file: Path) -> None:
     assert "NOT_SET_ANYWHERE" in problems[1]
 
 
+def test_a_mistake_in_the_file_hides_no_other_problem(run: Run, file: Path) -> None:
+    unreachable(file)
+    file.write_text(
+        file.read_text().replace("[hub]", "[hub]\nquotashare = 1", 1)
+        + "\n[[rule]]\nname = 'lost'\nboard = 'familes'\n"
+        + "\n[[rule]]\nname = 'pair'\nboard = 'families'\nwhen = 'overtake'\nbetween = ['Alpa', 'Beta']\n"
+        + "\n[[channel]]\nname = 'desk'\ntype = 'slack'\nurl_env = 'NOT_SET_ANYWHERE'\n"
+    )
+    done = run("check", "--config", file)
+    assert done.code == 2
+    quota, board, desk, pair, hub_line = done.err.splitlines()
+    assert "did you mean 'quota_share'?" in quota
+    assert "[[rule]] 'lost': no board is called 'familes'" in board
+    assert "NOT_SET_ANYWHERE" in desk
+    assert pair == "rule pair: no family is called 'Alpa'; did you mean 'Alpha'?"
+    assert hub_line.startswith("hub: http://127.0.0.1:9 cannot be read")
+
+
+def test_where_the_endpoint_itself_is_wrong_no_other_hub_is_asked(run: Run, file: Path, local: LocalHub) -> None:
+    file.write_text(file.read_text().replace("http://", "ftp://", 1))
+    done = run("check", "--config", file)
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "[hub]: endpoint: must be http(s)://host" in done.err
+    assert not local.requests
+
+
+def test_a_damaged_copy_hides_no_other_problem_and_is_exit_5(run: Run, file: Path) -> None:
+    assert run("collect", "--config", file).code == 0
+    (file.parent / "adoption.duckdb").write_bytes(b"no database" * 1000)
+    done = run("check", "--config", file)
+    assert done.code == 5
+    assert "hub: " in done.out
+    assert "adoption.duckdb is damaged" in done.err
+    unreachable(file)
+    done = run("check", "--config", file)
+    assert done.code == 5
+    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["warehouse", "hub"]
+
+
 def test_check_with_nothing_wrong_but_the_hub_is_exit_3(run: Run, tmp_path: Path) -> None:
     file = configure(tmp_path, "http://127.0.0.1:9")
     done = run("check", "--config", file)
