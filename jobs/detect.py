@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from alerts import engine
-from alerts.contests import LEAD
+from alerts.contests import LEAD, LINE
 from alerts.engine import Event
 from alerts.message import title
 from alerts.names import spoken
@@ -202,7 +202,7 @@ def _settle_all(ledger: Ledger, judged: Sequence[_Judged], kinds: Mapping[str, s
 def _settle(book: Book, judged: _Judged) -> list[tell.Fresh]:
     """Hold what one rule says against what was said; the alerts that are news."""
     rule, past = judged.work.rule, judged.work.past
-    challengers = {key: slot.challenger for key, slot in judged.slots.items()}
+    challengers = {key: _about_to_be_told(rule, key, slot) for key, slot in judged.slots.items()}
     outcome = reconcile(replace(past, taken=book.taken[rule.name]), judged.events, challengers)
     book.forget(outcome.forgotten)
     fresh = [_take_back(book, rule, wrong) for wrong in outcome.wrong]
@@ -226,6 +226,13 @@ def _settle(book: Book, judged: _Judged) -> list[tell.Fresh]:
         if event.alert_id in outcome.new:
             fresh.append(tell.Fresh(alert, rule))
     return fresh
+
+
+def _about_to_be_told(rule: Rule, key: str, slot: engine.Slot) -> str | None:
+    """Of whom a slot is about to tell: the challenger, or who falls out of the top when the line below challenges."""
+    if rule.when != "leaves_top":
+        return slot.challenger
+    return key if slot.challenger == LINE else None
 
 
 def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, told: bool) -> Alert:

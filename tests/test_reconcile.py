@@ -556,3 +556,23 @@ def test_every_kind_of_rule_can_be_judged_again() -> None:
         assert len(race.desk.got[3].data["also"]) == 2
         race.on(2, A=100, B=110)
         assert sorted(kinds(race.desk)[4:]) == ["enters_top", "leaves_top", "milestone"]
+
+
+def test_who_is_about_to_leave_the_top_is_pending_until_that_is_told_or_over() -> None:
+    rule = Rule(name="out", board="totals", when="leaves_top", top=1, confirm=2, channels=("desk",))
+    with Race(rule) as race:
+        race.on(0, A=100, B=90)
+        race.on(1, A=80, B=90)
+        assert states(race) == [("A", "pending")]
+        race.on(2, A=100, B=90)
+        assert states(race) == []
+        race.on(3, A=80, B=90)
+        race.on(4, A=80, B=90)
+        assert states(race) == [("A", "firing")]
+        race.on(5, A=100, B=90)
+        assert states(race) == [("A", "firing"), ("B", "pending")]
+
+
+def states(race: Race) -> list[tuple[str, str]]:
+    """Of whom there are alerts, and how they stand."""
+    return race.db.rows("SELECT entity, state FROM alerts ORDER BY day, entity")
