@@ -83,7 +83,8 @@ def pair_key(one: str, other: str) -> str:
     return "\n".join(sorted((one, other)))
 
 
-def _first(standing: Standing, places: int) -> list[str]:
+def first_places(standing: Standing, places: int) -> list[str]:
+    """Who stands in the first places, best first."""
     return sorted(standing.values, key=lambda name: (-standing.values[name], name))[:places]
 
 
@@ -95,7 +96,7 @@ def _pairs(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Con
 def _watched_pairs(rule: Rule, standing: Standing) -> Iterable[tuple[str, str]]:
     if len(rule.between) == 2:
         return [(rule.between[0], rule.between[1])]
-    first = _first(standing, TOP)
+    first = first_places(standing, TOP)
     if rule.between:
         return [(rule.between[0], other) for other in first if other != rule.between[0] and rule.between[0] in first]
     return combinations(first, 2)
@@ -103,7 +104,7 @@ def _watched_pairs(rule: Rule, standing: Standing) -> Iterable[tuple[str, str]]:
 
 def _milestones(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
     """Each watched entity against each number; a key is `number, newline, entity`."""
-    watched = rule.between or tuple(_first(standing, TOP))
+    watched = rule.between or tuple(first_places(standing, TOP))
     keys = [f"{_exact(number)}\n{entity}" for number in rule.at for entity in watched]
     for key in dict.fromkeys([*known, *keys]):
         number, _, entity = key.partition("\n")
@@ -121,7 +122,7 @@ def _exact(number: float) -> str:
 
 def _lines(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
     """Each entity that is or was in the top against the line below it; the key is the entity."""
-    ranked = _first(standing, rule.top + 1)
+    ranked = first_places(standing, rule.top + 1)
     inside = set(ranked[: rule.top])
     if len(ranked) <= rule.top:
         return

@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import NamedTuple
 
 from alerts import engine
+from alerts.contests import first_places
 from alerts.engine import Event
 from alerts.rules import Rule
 from warehouse import worth
@@ -34,7 +35,7 @@ class Told:
     entity: str
     rival: str
     first_lead: date
-    """First day of the lead that was told, however small."""
+    """First day of the lead that was told, however small; of a stay in the top, out of it, or above a number."""
     day: date
     confirmed_day: date
     delay_days: int
@@ -43,7 +44,7 @@ class Told:
     held: bool
     """Not sent: the models do not bear it out, or it takes back what was not sent."""
     lost_after_days: int | None
-    """Days from the alert until the rival led again; None: not within the history."""
+    """Days from the alert until the rival led again, or what was told was over; None: not within the history."""
 
 
 class Outcome(NamedTuple):
@@ -64,14 +65,15 @@ def run(standings: Sequence[Standing], rules: Sequence[Rule], holds: Holds = lam
     """What the rules would have said about these standings (oldest first, any boards), in order."""
     state: engine.State = {}
     found: list[Told] = []
-    races = {rule.name for rule in rules if rule.is_race}
+    named = {rule.name: rule for rule in rules}
     said: dict[tuple[str, str], str] = {}
     for index, standing in enumerate(standings):
         state, events = engine.step(state, standing, rules)
         for event in events:
             if event.kind not in ("PENDING", "DROPPED"):
-                held = event.rule in races and _held(event, holds, said)
-                found.append(_told(event, standings, index, held=held))
+                rule = named[event.rule]
+                held = rule.is_race and _held(event, holds, said)
+                found.append(_told(event, rule, standings, index, held=held))
     return found
 
 
@@ -126,8 +128,8 @@ def measure(told: Sequence[Told], confirm: int, margin: float) -> Outcome:
     )
 
 
-def _told(event: Event, standings: Sequence[Standing], index: int, *, held: bool) -> Told:
-    first = _first_lead(event, standings, index)
+def _told(event: Event, rule: Rule, standings: Sequence[Standing], index: int, *, held: bool) -> Told:
+    first = _first_lead(event, rule, standings[: index + 1])
     return Told(
         rule=event.rule,
         event=event.kind,
@@ -139,31 +141,35 @@ def _told(event: Event, standings: Sequence[Standing], index: int, *, held: bool
         delay_days=(event.day - first).days,
         margin=event.margin,
         held=held,
-        lost_after_days=_lost_after(event, standings, index),
+        lost_after_days=_lost_after(event, rule, standings[index + 1 :]),
     )
 
 
-def _leads(event: Event, standing: Standing) -> bool | None:
-    """Whether the newcomer is ahead of its rival on this day; None where that cannot be seen."""
-    if standing.board != event.board or not {event.entity, event.rival} <= standing.values.keys():
+def _edge(event: Event, rule: Rule, standing: Standing) -> float | None:
+    """How far what was told is so on this day: below 0 it is not, at 0 it is a tie. None where that cannot be seen."""
+    values, entity = standing.values, event.entity
+    if standing.board != event.board or entity not in values.keys() | standing.gone:
         return None
-    return standing.values[event.entity] > standing.values[event.rival]
+    if rule.when in ("enters_top", "leaves_top"):
+        inside = entity in first_places(standing, rule.top)
+        return 1.0 if inside == (rule.when == "enters_top") else -1.0
+    if rule.when == "milestone":
+        return 1.0 if values.get(entity, 0.0) >= event.rival_value else -1.0
+    return values[entity] - values[event.rival] if {entity, event.rival} <= values.keys() else None
 
 
-def _first_lead(event: Event, standings: Sequence[Standing], index: int) -> date:
+def _first_lead(event: Event, rule: Rule, until: Sequence[Standing]) -> date:
     """First day of the uninterrupted lead that ends in this event."""
     first = event.since
-    for standing in reversed(standings[: index + 1]):
-        ahead = _leads(event, standing)
-        if ahead is False:
+    for standing in reversed(until):
+        edge = _edge(event, rule, standing)
+        if edge is not None and edge <= 0:
             break
-        first = standing.day if ahead else first
+        first = standing.day if edge is not None else first
     return first
 
 
-def _lost_after(event: Event, standings: Sequence[Standing], index: int) -> int | None:
-    """Days until the rival led again."""
-    for standing in standings[index + 1 :]:
-        if _leads(event, standing) is False and standing.values[event.rival] > standing.values[event.entity]:
-            return (standing.day - event.day).days
-    return None
+def _lost_after(event: Event, rule: Rule, after: Iterable[Standing]) -> int | None:
+    """Days until the rival led again, or what was told was over."""
+    edges = ((standing.day, _edge(event, rule, standing)) for standing in after)
+    return next(((day - event.day).days for day, edge in edges if edge is not None and edge < 0), None)

@@ -100,6 +100,27 @@ def test_a_lead_that_is_lost_is_counted_by_when() -> None:
     assert backtest.measure(told, 2, 0.05)[2:5] == (2, 1, 1)
 
 
+def test_of_the_top_it_counts_how_long_somebody_stays_in_it_or_out_of_it() -> None:
+    """C takes the place of B, who was always ahead of D; D is third when that is confirmed."""
+    values = [(9, 5, 4), (8, 9, 4), (4, 9, 5), (4, 9, 5), (9, 8, 5)]
+    history = [
+        Standing("b", date(2026, 1, 1 + n), n, {"A": 10, "B": b, "C": c, "D": d}) for n, (b, c, d) in enumerate(values)
+    ]
+    for when, entity in (("enters_top", "C"), ("leaves_top", "B")):
+        rule = Rule(name="r", board="b", when=when, top=2, confirm=2, margin=0)
+        (told, *_) = backtest.run(history, [rule])
+        assert (told.entity, told.first_lead, told.confirmed_day) == (entity, date(2026, 1, 2), date(2026, 1, 3))
+        assert (told.delay_days, told.lost_after_days) == (1, 2)
+
+
+def test_of_a_milestone_it_counts_from_the_day_on_which_it_was_passed() -> None:
+    rule = Rule(name="r", board="b", when="milestone", at=(10,), confirm=2, margin=0.05)
+    history = days(*((value, 1) for value in (9, 10.1, 11, 11, 12, 9)))
+    (told,) = backtest.run(history, [rule])
+    assert (told.first_lead, told.day, told.delay_days) == (date(2026, 1, 2), date(2026, 1, 3), 2)
+    assert told.lost_after_days == 2
+
+
 def test_what_is_held_and_what_takes_it_back_are_not_sent() -> None:
     history = days((10, 9), (10, 11), (10, 11), (10, 9), (10, 9), (10, 11), (10, 11))
     holds = iter([False, True, True])
