@@ -34,6 +34,8 @@ class Contest:
     """The contender that is no entity: a line or a milestone."""
     told: str | None = None
     """Whose victories are told; None: everybody's."""
+    ahead_at_a_tie: str | None = None
+    """Who a number is reached by; None: of equals who was ahead before stays ahead."""
     gone: frozenset[str] = frozenset()
     """Contenders that have left the Hub, and have nothing."""
 
@@ -44,8 +46,9 @@ class Contest:
     def leader(self, incumbent: str | None) -> str:
         """Who has most; ties keep the incumbent, then go by name."""
         most = max(self.values.values())
-        if incumbent is not None and self.values.get(incumbent) == most:
-            return incumbent
+        for name in (self.ahead_at_a_tie, incumbent):
+            if name is not None and self.values.get(name) == most:
+                return name
         return min(name for name, value in self.values.items() if value == most)
 
     def other(self, entity: str, incumbent: str) -> str:
@@ -111,7 +114,7 @@ def _milestones(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterato
         values = {number: float(number)}
         if entity in standing.values:
             values[entity] = standing.values[entity]
-        yield Contest(key, values, against=number, told=entity)
+        yield Contest(key, values, against=number, told=entity, ahead_at_a_tie=entity)
 
 
 def _exact(number: float) -> str:

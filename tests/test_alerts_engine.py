@@ -121,6 +121,12 @@ def test_a_margin_of_nothing_still_needs_a_lead() -> None:
     assert len(flips(fold(duel("al"), none)[1])) == 1
 
 
+def test_a_number_is_reached_by_who_has_exactly_that() -> None:
+    reached = rule(when="milestone", at=(1000,), confirm=2, margin=0)
+    _, events = fold([{"A": value} for value in (900, 1000, 1000, 1000)], reached)
+    assert [(event.day.day, event.since.day, event.rival) for event in flips(events)] == [(3, 2, "1000")]
+
+
 def test_values_of_nothing_are_ties() -> None:
     assert fold([{"A": 0, "B": 0}] * 5, rule(confirm=1, margin=0))[1] == []
 

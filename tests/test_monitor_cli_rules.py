@@ -71,6 +71,6 @@ def test_a_file_that_is_wrong_is_one_line_that_says_where(run: Run, content: str
 
 def test_milestones_that_differ_by_little_are_two_and_each_is_as_it_is_written(run: Run) -> None:
     rules = "rules: [{name: m, board: b, when: milestone, at: [12345678, 12345679], margin: 0, confirm: 1}]\n"
-    days = "tests:\n - {name: both, board: b, series: {A: 12345677 12345679 12345680}, expect: %s}\n"
+    days = "tests:\n - {name: both, board: b, series: {A: 12345677 12345678 12345679}, expect: %s}\n"
     expected = "[{at: 1, rule: m, to: A, from: 12345678}, {at: 2, rule: m, to: A, from: 12345679}]"
     assert run(rules + days % expected)[:2] == (0, "ok   mine.yaml: both\n")
