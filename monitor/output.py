@@ -119,7 +119,7 @@ def _csv_cell(value: object) -> object:
     value = for_json(value)
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") and not _HARMLESS.fullmatch(value):
         return "'" + value
-    return "" if value is None else json.dumps(value) if isinstance(value, dict | list) else value
+    return "" if value is None else json.dumps(value) if isinstance(value, dict | list | bool) else value
 
 
 _PROSE = frozenset({"verdict", "verdict_reason", "good_verdict", "title", "last_error", "reason", "definition"})

@@ -186,6 +186,11 @@ def test_a_board_shows_the_day_the_definition_and_how_ranks_moved(run: Run, told
     assert lines[4].split()[:4] == ["3", "=", "Gamma", "10"]
 
 
+def test_csv_says_true_and_false_as_duckdb_and_the_tables_of_the_dashboard_do(run: Run, told: Path) -> None:
+    done = run("sql", "SELECT true AS a, NULL::BOOLEAN AS b, false AS c", "--config", told, "--format", "csv")
+    assert done.out == "a,b,c\ntrue,,false\n"
+
+
 def test_csv_says_how_ranks_moved_as_the_table_does(run: Run, told: Path) -> None:
     sheet = csv.DictReader(io.StringIO(run("board", "families", "--config", told, "--format", "csv").out))
     assert [row["change"] for row in sheet] == ["+1", "-1", "="]
