@@ -28,6 +28,11 @@ def remember(secret: str) -> None:
     _known.update(part for part in [secret, *_parts(secret)] if len(part) >= _LEAST)
 
 
+def looks_secret(text: str) -> bool:
+    """Whether something in the text looks like a credential, known or not."""
+    return _SHAPES.search(text) is not None
+
+
 def masked(text: str) -> str:
     """The text without credentials: what overlaps is masked as one, so that no part of one leaves the rest behind."""
     parts, done = list[str](), 0

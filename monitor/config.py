@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alerts.channels import CHANNELS, ChannelSettings
 from alerts.channels.console import ConsoleSettings
-from alerts.channels.secrets import read_secret
+from alerts.channels.secrets import SecretFile, Variable, read_secret
 from alerts.rules import Rule
 from jobs.digest import Digest
 from jobs.hub_base import HubSettings
@@ -89,8 +89,8 @@ class WebSettings(_Section):
     hosts: tuple[str, ...] = Field(
         (), description="more names under which it is asked for, e.g. behind a proxy; `*`: any (see operations.md)"
     )
-    token_env: str | None = Field(None, description="variable holding a token that every request must carry")
-    token_file: Path | None = Field(None, description="file holding that token")
+    token_env: Variable | None = Field(None, description="variable holding a token that every request must carry")
+    token_file: SecretFile | None = Field(None, description="file holding that token")
 
     @property
     def token(self) -> str | None:

@@ -304,6 +304,25 @@ def test_a_configuration_with_a_secret_in_it_is_refused_without_repeating_it(wor
     assert "_env" in "".join(world.said)
 
 
+def test_a_secret_in_the_place_of_a_name_is_refused_without_repeating_it(world: World) -> None:
+    """As happens to who copies the URL into `url_env`."""
+    text = world.file.read_text()
+    places = {
+        'password_env = "SECRET_PASSWORD"': f'password_env = "{PASSWORD} "',
+        'token_env = "SECRET_BOT"': f'token_env = "{BOT_TOKEN}"',
+        'url_env = "SECRET_SLACK"': f'url_env = "https://hooks.slack.com/services/{SLACK_PATH}"',
+        'url_env  = "SECRET_SLACK"': f'url_file = "https://hooks.slack.com/services/{SLACK_PATH}"',
+    }
+    for written, pasted in places.items():
+        world.file.write_text(text.replace(written.replace("  ", " "), pasted))
+        assert world.run("check") == 2
+        assert world.run("deliver") == 2
+    said = "".join(world.said)
+    assert leaks(said) == []
+    assert said.count("names an environment variable; what is written is no such name") == 6
+    assert said.count("names a file; what is written is no such name") == 2
+
+
 def test_settings_and_channels_do_not_show_their_secrets_when_printed(world: World) -> None:
     from monitor import config
     from monitor.wiring import build_all

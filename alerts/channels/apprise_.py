@@ -14,14 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
 from pydantic import model_validator
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt
-from alerts.channels.secrets import SecretError, read_secret
+from alerts.channels.secrets import SecretError, SecretFile, Variable, read_secret
 from alerts.message import Message
 from alerts.text import slack_plain
 
@@ -35,8 +34,8 @@ class AppriseSettings(ChannelSettings):
     """
 
     type: Literal["apprise"] = "apprise"
-    url_env: str | None = None
-    url_file: Path | None = None
+    url_env: Variable | None = None
+    url_file: SecretFile | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> AppriseSettings:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from alerts.channels.base import ChannelSettings, is_loopback
+from alerts.channels.secrets import SecretFile, Variable
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 MailAddress = Annotated[
@@ -25,8 +26,8 @@ class MailSettings(ChannelSettings):
     host: str = Field(min_length=1)
     port: int | None = Field(default=None, ge=1, le=65535)
     username: str | None = Field(default=None, pattern=r"^[!-~]+$")
-    password_env: str | None = None
-    password_file: Path | None = None
+    password_env: Variable | None = None
+    password_file: SecretFile | None = None
     sender: MailAddress = Field(alias="from")
     to: tuple[MailAddress, ...] = Field(min_length=1)
     tls: Literal["starttls", "implicit", "none"] = "starttls"

@@ -6,15 +6,40 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from alerts.masking import remember
+from alerts.masking import looks_secret, remember
 from alerts.text import plain
 from warehouse.errors import LeadchangeError
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 _SECRET_PART = 6
 """Characters from which on a part of a secret URL is taken for a secret itself."""
+
+
+_NO_NAME = "what is written is no such name: a secret is never written here"
+
+
+def _names_a_variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name) or looks_secret(name):
+        raise ValueError(f"names an environment variable; {_NO_NAME}")
+    return name
+
+
+def _names_a_file(path: object) -> object:
+    if isinstance(path, str) and ("://" in path or looks_secret(path)):
+        raise ValueError(f"names a file; {_NO_NAME}")
+    return path
+
+
+Variable = Annotated[str, AfterValidator(_names_a_variable)]
+"""Where a secret is: the name of an environment variable. The secret itself in its place is refused, not repeated."""
+
+SecretFile = Annotated[Path, BeforeValidator(_names_a_file)]
+"""Where a secret is: the path of a file. The secret itself in its place is refused, not repeated."""
 
 
 class SecretError(LeadchangeError):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt, is_loopback
-from alerts.channels.secrets import SecretError, read_secret
+from alerts.channels.secrets import SecretError, SecretFile, Variable, read_secret
 from alerts.channels.slackwire import CLOSED, PAUSE, SILENT, failures, payload, plain_payload, seconds
 from alerts.message import Message
 from alerts.text import plain
@@ -22,8 +21,8 @@ class SlackSettings(ChannelSettings):
     """Keys of a `type = "slack"` channel: where the webhook's URL is kept, and a time limit in seconds."""
 
     type: Literal["slack"] = "slack"
-    url_env: str | None = None
-    url_file: Path | None = None
+    url_env: Variable | None = None
+    url_file: SecretFile | None = None
     timeout: float = Field(default=15, gt=0, le=120)
 
     @model_validator(mode="after")

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, time
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt
-from alerts.channels.secrets import read_secret
+from alerts.channels.secrets import SecretFile, Variable, read_secret
 from alerts.channels.slackwire import PAUSE, SlackError, checked_endpoint, payload, plain_payload
 from alerts.message import Message
 from alerts.text import slack_mrkdwn
@@ -34,8 +33,8 @@ class SlackBotSettings(ChannelSettings):
     """
 
     type: Literal["slack-bot"] = "slack-bot"
-    token_env: str | None = None
-    token_file: Path | None = None
+    token_env: Variable | None = None
+    token_file: SecretFile | None = None
     channel: str = Field(pattern=r"^[CGD][A-Z0-9]{5,}$", description="the channel's ID, such as C0123456789")
     endpoint: Annotated[str, AfterValidator(checked_endpoint)] = "https://slack.com/api/"
     timeout: float = Field(default=15, gt=0, le=30, description="seconds for each request to Slack")

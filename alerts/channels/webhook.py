@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pydantic import Field, SecretStr, model_validator
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt, retry_after
-from alerts.channels.secrets import read_secret, redacted
+from alerts.channels.secrets import SecretFile, Variable, read_secret, redacted
 from alerts.message import Message
 
 if TYPE_CHECKING:  # imported where a webhook is built: most configurations have none
@@ -27,10 +27,10 @@ class WebhookSettings(ChannelSettings):
     """Keys of a `type = "webhook"` channel: where the URL and the signing secret are kept, and how to reach it."""
 
     type: Literal["webhook"] = "webhook"
-    url_env: str | None = None
-    url_file: Path | None = None
-    secret_env: str | None = None
-    secret_file: Path | None = None
+    url_env: Variable | None = None
+    url_file: SecretFile | None = None
+    secret_env: Variable | None = None
+    secret_file: SecretFile | None = None
     allow_private: bool = False
     """Private and loopback addresses may be called too, and over http."""
     timeout: float = Field(default=15, gt=0, le=120)
