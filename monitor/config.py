@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from alerts.channels import CHANNELS, ChannelSettings
 from alerts.channels.console import ConsoleSettings
@@ -40,6 +40,14 @@ BOARDS = (
 RULES = (Rule(name="who-leads", board="families"),)
 """Rules in force where none is configured."""
 
+_IN_TOML = {
+    "tuple_type": 'write a list: ["...", "..."]',
+    "too_short": "at least one entry is needed",
+    "model_type": "write it as one table",
+    "path_type": "write a path, in quotes",
+}
+"""Kind of pydantic's error -> what to write; its own words are about Python."""
+
 _SECRETS = {"url": "url", "password": "password", "token": "token", "secret": "secret"}
 
 
@@ -57,11 +65,20 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
+def _names_a_file(path: Path) -> Path:
+    if not path.name:
+        raise ValueError("names no file")
+    return path
+
+
+FilePath = Annotated[Path, AfterValidator(_names_a_file)]
+
+
 class WarehouseSettings(_Section):
     """Where the data is."""
 
-    path: Path = Field(Path("leadchange-data/warehouse.duckdb"), description="the daemon's own file")
-    publish: Path = Field(Path("leadchange-data/adoption.duckdb"), description="the copy for everybody's SQL")
+    path: FilePath = Field(Path("leadchange-data/warehouse.duckdb"), description="the daemon's own file")
+    publish: FilePath = Field(Path("leadchange-data/adoption.duckdb"), description="the copy for everybody's SQL")
     keep_daily_days: int = Field(
         400, ge=31, description="days for which every snapshot's counts are kept, 31 at least; then weekly"
     )
@@ -79,7 +96,7 @@ class ScheduleSettings(_Section):
 class WebSettings(_Section):
     """Where the dashboard listens."""
 
-    host: str = Field("127.0.0.1", description="address to listen on")
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8765, ge=0, le=65535, description="port to listen on")
     public_url: str = Field(
         "",
@@ -286,9 +303,16 @@ class _Reader:
         try:
             return _anchored(model.model_validate(table), self.folder)
         except ValidationError as error:
-            for mistake in error.errors():
+            for mistake in _mistakes(error):
                 self.complain(where, _describe(mistake, model))
             return None
+
+
+def _mistakes(error: ValidationError) -> list[Mapping[str, Any]]:
+    """What is wrong with a table; a list of which an entry is wrong is not said to be too short besides."""
+    found = error.errors()
+    lists = {mistake["loc"][0] for mistake in found if len(mistake["loc"]) > 1}
+    return [one for one in found if not (one["type"] == "too_short" and one["loc"][0] in lists)]
 
 
 def _wrong_keys(model: type[BaseModel], table: Mapping[str, Any]) -> set[str]:
@@ -313,7 +337,7 @@ def _describe(mistake: Mapping[str, Any], model: type[BaseModel]) -> str:
         if secret is not None:
             return f"{key}: a secret is never written here: use {secret}_env or {secret}_file"
         return f"{key}: unknown key{nearest(key, _keys(model))}"
-    message = str(mistake["msg"]).removeprefix("Value error, ")
+    message = _IN_TOML.get(mistake["type"]) or str(mistake["msg"]).removeprefix("Value error, ")
     return f"{key}: {message[0].lower()}{message[1:]}" if key else message
 
 
