@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,16 @@ OneDayOption = Annotated[
     datetime | None,
     typer.Option("--day", formats=["%Y-%m-%d"], metavar="DAY", help="The day of files without a column of days."),
 ]
+
+
+class Totalled(StrEnum):
+    """What published totals may be of: what a board ranks."""
+
+    publisher = "publisher"
+    family = "family"
+    country = "country"
+    model = "model"
+
 
 _HELP = {
     "hub-stats": "Every day since July 2024: the daily revisions of the dataset cfahlgren1/hub-stats, read by range.",
@@ -221,7 +232,9 @@ def _bar(days: int) -> Iterator[Callable[[Snapshot], None]]:
 def series(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="With a header; see --columns.")],
     name: Annotated[str, typer.Option(help="A board reads it as measure = 'series:NAME'.")],
-    entity: Annotated[str, typer.Option(help="What the totals are of; for your own orientation.")] = "publisher",
+    entity: Annotated[
+        Totalled, typer.Option(help="What the totals are of; for your own orientation.")
+    ] = Totalled.publisher,
     columns: Annotated[
         str,
         typer.Option(
