@@ -242,6 +242,18 @@ def test_a_channel_that_cannot_be_built_is_said_and_costs_a_process_an_hour(
     assert begun == ["deliver", "deliver"]
 
 
+def test_a_port_that_is_taken_is_one_line_and_exit_2(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config.write_text(config.read_text() + f"\n[web]\nport = {port}\n")
+        with daemon(config, "run") as process:
+            assert process.wait(60) == 2
+            (line,) = (process.stderr.read() if process.stderr else "").splitlines()
+    assert line == (
+        f"the dashboard cannot listen on 127.0.0.1:{port}: is another one running? choose another [web] port"
+    )
+
+
 def resident_megabytes(pid: int) -> float:
     """What a process has in memory, the parts of its libraries that others use too included."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20

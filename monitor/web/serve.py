@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,6 +76,11 @@ def _leave(server: uvicorn.Server, thread: threading.Thread, published: Publishe
     thread.join(1)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether it is not that an address cannot be had: that is said once, as the reason to end."""
+    return not isinstance(record.msg, OSError)
+
+
 def _server(app: object, host: str, port: int) -> uvicorn.Server:
     config = uvicorn.Config(
         app,  # type: ignore[arg-type]  # any ASGI application
@@ -87,6 +93,7 @@ def _server(app: object, host: str, port: int) -> uvicorn.Server:
         lifespan="off",
         timeout_graceful_shutdown=STOP_SECONDS - 2,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     return uvicorn.Server(config)
 
 
