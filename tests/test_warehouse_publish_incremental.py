@@ -134,6 +134,21 @@ def test_standings_flips_alerts_and_last_seen_are_renewed(tmp_path: Path, rewrit
     assert [path.name.split(".")[1] for path in rewrites] == ["renewed", *["anew"] * 4]
 
 
+@pytest.mark.parametrize("numbered", [True, False])  # in warehouses of the first versions models had no number
+def test_the_day_on_which_a_model_was_last_seen_is_renewed_alone(tmp_path: Path, numbered: bool) -> None:
+    with warehouse(tmp_path / "w.duckdb") as db, hub() as local:
+        look(db, local, 0, listed(9, 5))
+        if not numbered:
+            db.execute("UPDATE models SET number = NULL WHERE publisher = 'gamma'")
+        both_alike(db, tmp_path)
+        look(db, local, 1, [model for model in listed(9, 5) if model.publisher != "gamma"])
+        for _ in range(2):  # the copy and the one before, with which the next publication begins
+            both_alike(db, tmp_path)
+        for last_seen in ("last_seen - 3", "last_seen + 4"):
+            db.execute(f"UPDATE models SET last_seen = {last_seen} WHERE publisher = 'gamma'")
+            both_alike(db, tmp_path)
+
+
 def test_two_who_exchanged_their_former_ranks_alone_have_them_in_the_copy(tmp_path: Path) -> None:
     with warehouse(tmp_path / "w.duckdb") as db, hub() as local:
         for number in range(2):

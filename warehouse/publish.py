@@ -292,6 +292,7 @@ def _bring_last_seen(db: Database) -> None:
     if newest is not None:
         db.execute(sql("set_last_seen"), {"day": newest})
         db.execute(sql("mend_last_seen"), {"day": newest})
+        db.execute(sql("mend_unnumbered_last_seen"))
 
 
 def _comments(db: Database) -> list[str]:

@@ -134,7 +134,10 @@ FROM sides AS s
 JOIN side_members AS m USING (entity)
 JOIN ({counts}) AS c ON c.hub_id = m.hub_id AND c.snapshot_id IN (s.before_id, s.after_id)
 JOIN snapshots AS h ON h.snapshot_id = s.before_id
-LEFT JOIN models AS k ON k.hub_id = m.hub_id
+LEFT JOIN (
+    SELECT hub_id, created_at FROM models
+    WHERE created_at >= (SELECT min(taken_at) FROM snapshots WHERE snapshot_id IN (SELECT before_id FROM sides))) AS k
+    ON k.hub_id = m.hub_id
 GROUP BY s.before_id, s.after_id, s.entity, m.hub_id
 
 -- name: panel

@@ -10,10 +10,12 @@ versions AS (
     SELECT hub_id, snapshot_id, publisher, lag(publisher) OVER (PARTITION BY hub_id ORDER BY snapshot_id) AS former
     FROM model_versions WHERE hub_id IN (FROM movers)
 ),
-left_for AS (FROM versions WHERE former <> publisher),
+left_for AS MATERIALIZED (FROM versions WHERE former <> publisher),
 steps AS (
     SELECT former, publisher AS present, count(DISTINCT hub_id) AS models, min(snapshot_id) AS first, max(snapshot_id) AS last
-    FROM left_for ANTI JOIN (SELECT publisher AS former FROM models WHERE gone_on IS NULL) USING (former)
+    FROM left_for ANTI JOIN (
+        SELECT publisher AS former FROM models
+        WHERE gone_on IS NULL AND publisher IN (SELECT former FROM left_for)) USING (former)
     GROUP BY ALL
 ),
 earlier AS (
