@@ -8,6 +8,7 @@ import typer
 
 from monitor.cli_common import FormatOption, reading
 from monitor.output import Format, print_rows
+from warehouse.errors import LeadchangeError
 
 if TYPE_CHECKING:  # polars, which the program's other commands can do without
     from warehouse.db import Database
@@ -23,11 +24,25 @@ def explain(
     from warehouse import explain as explaining  # noqa: PLC0415 polars
 
     with reading() as published:
-        found = explaining.of_flip(published.db, flip_id)
+        try:
+            found = explaining.of_flip(published.db, flip_id)
+        except explaining.NoFlipError as unknown:
+            raise _became_of(published.db, flip_id) or unknown from None
     if form is Format.table:
         _tell(found)
         return
     print_rows([*_part_rows(found), *_mover_rows(found)], list(_ROW), form)
+
+
+def _became_of(db: Database, flip_id: str) -> LeadchangeError | None:
+    """What became of a flip that somebody was told of."""
+    from monitor.web import lost  # noqa: PLC0415 DuckDB
+    from warehouse.browsing import Browsing  # noqa: PLC0415 DuckDB
+
+    gone = lost.became_of(Browsing(db), flip_id)
+    if gone is None or gone.instead is None:
+        return gone
+    return LeadchangeError(f"{gone} `leadchange explain {gone.instead}` explains it.")
 
 
 _ROW = ("kind", "name", "entity", "models", "before", "after", "change", "rival_change", "gap_change")

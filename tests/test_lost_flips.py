@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import spine
 from races import LEAD, Race
+from test_monitor_cli import outside
 from test_monitor_web import served
 from test_warehouse_identity import judged, renamed
 
@@ -102,6 +103,36 @@ def test_a_flip_between_two_who_are_called_otherwise_by_now_leads_to_the_one_und
     assert told != now
     assert page.status_code == 410
     assert f'href="/flips/{now}"' in page.text
+
+
+def explained(file: Path, flip_id: str) -> tuple[int, str]:
+    """How `leadchange explain` ends, and what it says."""
+    (file.parent / "leadchange.toml").write_text(f"[warehouse]\npublish = '{file.name}'\n")
+    done = outside("explain", flip_id, "--config", file.parent / "leadchange.toml")
+    return done.code, done.err
+
+
+def test_the_command_line_says_what_became_of_it_too(tmp_path: Path) -> None:
+    with Race() as race:
+        told = corrected(race)
+        file = published(race, tmp_path)
+    said = (
+        "“B takes the lead from A on totals” was told, as of 2 May 2026: 110 against 100. "
+        "It was corrected on 2 May 2026: later data for these days no longer bears it out.\n"
+    )
+    assert explained(file, told) == (2, said)
+    assert explained(file, "0123456789")[1].startswith("no flip has the id '0123456789'; ")
+
+
+def test_the_command_line_names_the_flip_that_late_data_moved(tmp_path: Path) -> None:
+    with Race(THREE) as race:
+        race.on(0, A=100, B=90)
+        for number in (2, 3, 4):
+            race.on(number, A=100, B=110)
+        told = flip_of(race)
+        race.on(1, A=100, B=110)
+        code, said = explained(published(race, tmp_path), told)
+        assert (code, said.split(". ")[-1]) == (2, f"`leadchange explain {flip_of(race)}` explains it.\n")
 
 
 @pytest.mark.parametrize("flip_id", ["0123456789", "nothing", "%27"])

@@ -81,15 +81,19 @@ class Explanation:
     """The largest, largest first; empty for a series."""
 
 
+class NoFlipError(LeadchangeError):
+    """No flip on record has this id."""
+
+
 def of_flip(db: Database, flip_id: str) -> Explanation:
     """Explain a flip of the warehouse or of a published file.
 
     Raises:
-        LeadchangeError: there is no such flip.
+        NoFlipError: there is none on record.
     """
     found = db.records(sql("flip_to_explain"), {"flip_id": flip_id})
     if not found:
-        raise LeadchangeError(f"no flip has the id {flip_id!r}; `leadchange flips` lists them")
+        raise NoFlipError(f"no flip has the id {flip_id!r}; `leadchange flips` lists them")
     flip = found[0]
     ends = _ends(db, flip).with_columns(sign=pl.when(pl.col("entity") == flip["entity"]).then(1.0).otherwise(-1.0))
     ends = ends.with_columns(gap_change=(pl.col("after") - pl.col("before")) * pl.col("sign"))

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 from monitor.output import named
 from monitor.web import formats, questions, schema, words
 from monitor.web.formats import Form
-from monitor.web.pages import address, known_board, known_flip, leader_of
+from monitor.web.lost import known_flip
+from monitor.web.pages import address, known_board, leader_of
 from monitor.web.security import HEAD_ONLY
 from monitor.web.site import Site
 from monitor.web.sqlpage import Desk

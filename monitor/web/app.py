@@ -18,8 +18,9 @@ from monitor.web import statics
 from monitor.web.api import Api
 from monitor.web.cache import PageCache
 from monitor.web.feeds import Feeds
+from monitor.web.lost import GoneError
 from monitor.web.operations import Operations
-from monitor.web.pages import GoneError, Pages
+from monitor.web.pages import Pages
 from monitor.web.published import Published
 from monitor.web.security import Guard
 from monitor.web.site import Site

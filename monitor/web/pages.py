@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -11,18 +10,17 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from monitor.web import races, words
+from monitor.web.lost import known_flip
 from monitor.web.site import Site
 from monitor.web.view import render
 from warehouse.browsing import Browsing, Filter
-from warehouse.errors import LeadchangeError, NotKnownError
+from warehouse.errors import NotKnownError
 
 Kind = Literal["lead_change", "overtake"]
 Theme = Literal["light", "dark"]
 Axis = Literal["linear", "log"]
 PAGE = 100
 """Flips on a page."""
-
-_FLIP_ID = re.compile("[0-9a-f]{10}")
 
 
 class Pages:
@@ -199,31 +197,6 @@ def known_board(site: Site, asked: str | None) -> str | None:
         return None
     leader_of(site.leaders(), asked)
     return asked
-
-
-class GoneError(LeadchangeError):
-    """A flip that somebody was told of is not on record any more; a link to it may be in an old message."""
-
-    def __init__(self, message: str, instead: str | None = None) -> None:
-        super().__init__(message)
-        self.instead = instead
-        """The flip that is on record in its place."""
-
-
-def known_flip(browsing: Browsing, flip_id: str) -> dict[str, Any]:
-    """The flip of this id.
-
-    Raises:
-        GoneError: it was told, and taken back or dated otherwise since.
-        LeadchangeError: there was none.
-    """
-    flip = browsing.flip(flip_id)
-    if flip is not None:
-        return flip
-    told = browsing.lost_flip(flip_id) if _FLIP_ID.fullmatch(flip_id) else None
-    if told is None or not (told["corrected_at"] or told["now_id"]):
-        raise LeadchangeError(f"no flip has the id {flip_id!r}; /flips lists them")
-    raise GoneError(words.taken_back(told), None if told["corrected_at"] else told["now_id"])
 
 
 def trouble(browsing: Browsing, chosen: dict[str, Any] | None) -> dict[str, Any] | None:
