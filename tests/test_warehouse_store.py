@@ -199,6 +199,17 @@ def test_a_model_that_comes_back_after_months_is_who_it_was() -> None:
         assert db.value("SELECT count(*) FROM model_versions") == 2, "nothing new was said of it"
 
 
+def test_after_months_without_a_look_who_is_as_ever_is_seen_beside_who_is_new() -> None:
+    known, new, *_ = listed(1, 1)
+    with warehouse() as db:
+        write(db, 0, [known])
+        write(db, 90, [known, new])
+        assert db.rows("SELECT first_seen, last_seen FROM models ORDER BY first_seen") == [
+            (day(0), day(90)),
+            (day(90), day(90)),
+        ]
+
+
 def test_an_older_backfill_fills_in_but_does_not_overwrite_what_is_newer() -> None:
     now = model("alpha-lab/new-name", 5, hub_id="m", license="mit", created_at=None)
     then = model("alpha-lab/old-name", 2, hub_id="m", license="gpl")
@@ -324,7 +335,7 @@ def test_the_moment_of_an_imported_day_is_its_utc_midnight() -> None:
 
 name = st.sampled_from(["alpha-lab/a", "alpha-lab/b", "gamma/c"])
 a_look = st.tuples(
-    st.integers(0, 4),
+    st.sampled_from([0, 1, 2, 29, 30, 31, 70]),
     st.dictionaries(
         st.sampled_from(["m1", "m2", "m3"]), st.tuples(name, st.sampled_from(["mit", None]), st.booleans()), min_size=1
     ),

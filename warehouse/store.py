@@ -107,7 +107,8 @@ def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> N
     if not isinstance(models, str) and not models.height:
         return
     with db.view_of("incoming", models):
-        db.execute(sql("find_described"), {"day": day})
+        lately = db.value(sql("lately"), {"day": day})
+        db.execute(sql("find_described"), {"lately": lately})
         every, again, late, known = db.rows(sql("count_described"), {"day": day})[0]
         if every:
             if known >= moves.LARGE and again + late:
@@ -115,7 +116,7 @@ def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> N
             steps = {"describe_again": again, "fill_gaps": late, "insert_models": every - again - late}
             _describe(db, snapshot_id, day, [step for step, concerned in steps.items() if concerned])
         # What is known is compared with the day it was seen last, so that day is noted after the descriptions.
-        db.execute(sql("note_seen"), {"day": day})
+        db.execute(sql("note_seen"), {"day": day, "lately": lately})
         db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
         db.execute(sql("forget_described"))
 

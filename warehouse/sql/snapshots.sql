@@ -25,10 +25,14 @@ LEFT JOIN (SELECT hub_id, number FROM models WHERE last_seen >= $day) AS m USING
 INSERT INTO listings (snapshot_id, publisher, listed, num_models, rejected, problem)
 SELECT $snapshot_id, publisher, listed, num_models, rejected, problem FROM incoming_listings;
 
+-- name: lately
+-- The day from which on models were seen lately: who was not seen since is not looked for, but described again when it is
+-- back. Most are gone for good, and in a year they are as many as a sixth of all.
+SELECT coalesce(max(last_seen), $day) - 28 FROM models WHERE last_seen <= $day;
+
 -- name: find_described
 -- Models whose description is not known to be the one last seen: new, changed, listed again, or of an older look. To
--- compare one number each spares comparing everything, which took longer than writing the counts. Those that were not seen
--- for weeks are not compared with: most are gone for good, and in a year they are as many as a sixth of all.
+-- compare one number each spares comparing everything, which took longer than writing the counts.
 CREATE OR REPLACE TEMP TABLE described AS
 SELECT *, NULL::INTEGER AS name
 FROM (
@@ -36,8 +40,7 @@ FROM (
         hash(repo_id, publisher, created_at, parameters, pipeline_tag, library, license, gated, disabled, parents) AS digest
     FROM incoming)
 ANTI JOIN (
-    SELECT hub_id, digest FROM models
-    WHERE last_seen >= (SELECT coalesce(max(last_seen), $day) - 28 FROM models WHERE last_seen <= $day))
+    SELECT hub_id, digest FROM models WHERE last_seen >= $lately)
 USING (hub_id, digest);
 
 -- name: count_described
@@ -79,6 +82,7 @@ UPDATE models SET
     repo_id = i.repo_id, publisher = i.publisher, created_at = coalesce(i.created_at, models.created_at),
     parameters = i.parameters, pipeline_tag = i.pipeline_tag, library = i.library, license = i.license, gated = i.gated,
     disabled = i.disabled, parents = i.parents, gone_on = NULL, digest = i.digest, number = i.name,
+    last_seen = $day,
     relation = CASE WHEN (i.repo_id, i.parents) IS NOT DISTINCT FROM (models.repo_id, models.parents) THEN relation END,
     former_names = CASE
         WHEN i.repo_id = models.repo_id THEN models.former_names
@@ -114,10 +118,10 @@ FROM described AS i WHERE NOT EXISTS (SELECT 1 FROM models AS m WHERE m.hub_id =
 DROP TABLE described;
 
 -- name: note_seen
--- Note the day on which models were seen. Not by a join, whose rows come in the order of the look: where models stand in
--- another, DuckDB takes twenty times as long over it.
+-- Note the day on which models were seen that were seen lately; of the others it was noted when they were described. Not
+-- by a join, whose rows come in the order of the look: where models stand in another, DuckDB takes twenty times as long.
 UPDATE models SET first_seen = least(first_seen, $day), last_seen = greatest(last_seen, $day)
-WHERE NOT ($day BETWEEN first_seen AND last_seen) AND hub_id IN (SELECT hub_id FROM incoming);
+WHERE last_seen >= $lately AND NOT ($day BETWEEN first_seen AND last_seen) AND hub_id IN (SELECT hub_id FROM incoming);
 
 -- name: note_gone
 -- Date the end of models that a complete look at their publisher no longer shows; should one come back, that is to be seen.
