@@ -556,6 +556,12 @@ def test_sql_that_writes_or_looks_elsewhere_is_refused(run: Run, told: Path, que
     assert sorted(told.parent.rglob("*")) == before
 
 
+def test_a_pivot_runs_when_its_columns_are_named_and_says_so_when_they_are_not(run: Run, told: Path) -> None:
+    pivot = "PIVOT standings ON rank {} USING sum(value) GROUP BY board"
+    one_line(run("sql", pivot.format(""), "--config", told), 2, "PIVOT must name its columns here: ON column IN (")
+    assert run("sql", pivot.format("IN (1)"), "--config", told, "--format", "csv").out.startswith("board,1\n")
+
+
 def test_before_anything_is_collected_reading_says_what_to_do(run: Run, file: Path) -> None:
     for command in (["board"], ["flips"], ["alerts"], ["deliveries"], ["sql", "SELECT 1"]):
         one_line(run(*command, "--config", file), 5, "does not exist yet: run `leadchange collect` first")

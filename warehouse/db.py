@@ -299,6 +299,9 @@ class Database:
         if len(statements) != 1:
             raise QueryRefusedError(f"one statement at a time, not {len(statements)}")
         kind = _kind(statements[0])
+        if kind == "MULTI":
+            # Where its columns are not named, DuckDB first makes a type of what it finds.
+            raise QueryRefusedError("PIVOT must name its columns here: ON column IN ('...', '...')")
         if kind not in READING_STATEMENTS:
             raise QueryRefusedError(f"{kind} is refused: this file is read-only, only SELECT and its kin run here")
 
