@@ -43,13 +43,14 @@ class Contest:
         """What a contender has; nothing when it has left."""
         return self.values.get(name, 0.0)
 
-    def leader(self, incumbent: str | None) -> str:
-        """Who has most; ties keep the incumbent, then go by name."""
+    def leader(self, incumbent: str | None) -> str | None:
+        """Who has most; ties keep the incumbent. None where others share the first place: nobody leads then."""
         most = max(self.values.values())
         for name in (self.ahead_at_a_tie, incumbent):
             if name is not None and self.values.get(name) == most:
                 return name
-        return min(name for name, value in self.values.items() if value == most)
+        first = [name for name, value in self.values.items() if value == most]
+        return first[0] if len(first) == 1 else None
 
     def other(self, entity: str, incumbent: str) -> str:
         """Whom an event about `entity` is measured against: the incumbent, or who comes next when that is itself."""

@@ -14,9 +14,9 @@ pair, an entity against the line below the top places, an entity against a miles
     any      --the leader changes again and again-->  flapping: FLIPs are not told               CONTESTED
     flapping --calm again, the incumbent leads-->                                                SETTLED (a line: FLIP)
 
-Days count once: a standing of a day that was judged already changes nothing. Ties keep the incumbent. Who leads is an
-attribute, never part of a slot's key; `epoch` counts a slot's confirmed incumbents, so that A to B to A is two events
-and the same snapshot read twice is none.
+Days count once: a standing of a day that was judged already changes nothing. Ties keep the incumbent; where others are
+first together nobody leads. Who leads is an attribute, never part of a slot's key; `epoch` counts a slot's confirmed
+incumbents, so that A to B to A is two events and the same snapshot read twice is none.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _contest(
             return slot, []
     if standing.day <= slot.last_day or contest.is_frozen(slot.incumbent, slot.challenger):
         return slot, []
-    seen = _observed(slot, contest.leader(slot.ahead), standing.day)
+    seen = _observed(slot, contest.leader(slot.ahead) or slot.ahead, standing.day)
     if seen.ahead == seen.incumbent and seen.challenger is None and "1" not in seen.recent and not seen.flapping:
         return seen, []  # nothing has happened for long, as on most days of most slots
     after, events = _advance(seen, contest, standing, rule)
@@ -148,7 +148,7 @@ def _muted(slot: Slot, events: list[Event]) -> tuple[Slot, list[Event]]:
 
 
 def _first_sight(contest: Contest, day: date, *, newcomer: bool) -> Slot | None:
-    """The first standing ever seen decides who holds a slot, and never alerts.
+    """The first standing ever seen in which somebody leads decides who holds a slot, and never alerts.
 
     A contest against a line starts below it when the rule was already watching: who turns up above has crossed it.
     """
@@ -156,11 +156,11 @@ def _first_sight(contest: Contest, day: date, *, newcomer: bool) -> Slot | None:
         return Slot(incumbent=contest.against, last_day=date.min, ahead=contest.against)
     if len(contest.values) < contest.least:
         return None
-    leader = contest.leader(None)
-    return Slot(incumbent=leader, last_day=day, ahead=leader)
+    leader = contest.leader(None) or contest.against
+    return Slot(incumbent=leader, last_day=day, ahead=leader) if leader else None
 
 
-def _observed(slot: Slot, leader: str, day: date) -> Slot:
+def _observed(slot: Slot, leader: str | None, day: date) -> Slot:
     """The slot with this day counted into its recent changes."""
     changed = leader != slot.ahead
     recent = (slot.recent + ("1" if changed else "0"))[-WINDOW:]
@@ -170,8 +170,10 @@ def _observed(slot: Slot, leader: str, day: date) -> Slot:
 
 def _advance(slot: Slot, contest: Contest, standing: Standing, rule: Rule) -> tuple[Slot, list[Event]]:
     leader = contest.leader(slot.incumbent)
+    if leader is None or leader == slot.incumbent:
+        return _drop(slot, contest, standing, rule)
     lead = margin_between(contest.value(leader), contest.value(slot.incumbent))
-    if leader == slot.incumbent or lead < rule.margin / 2 or (lead < rule.margin and leader != slot.challenger):
+    if lead < rule.margin / 2 or (lead < rule.margin and leader != slot.challenger):
         return _drop(slot, contest, standing, rule)
     return _challenge(slot, leader, lead, contest, standing, rule)
 

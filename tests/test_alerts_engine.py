@@ -177,6 +177,9 @@ def test_a_pair_is_frozen_while_one_of_it_is_missing_and_others_go_on() -> None:
 
 # Properties, for any sequence of standings
 
+IN_ORDER = {"A": 4.0, "B": 3.0, "C": 2.0, "D": 1.0}
+"""A day after which every slot is known."""
+
 small = st.integers(0, 12).map(float)
 a_day = st.fixed_dictionaries(dict.fromkeys(ENTITIES, small))
 gappy_day = st.dictionaries(st.sampled_from(ENTITIES), small)
@@ -204,6 +207,7 @@ def test_replaying_the_same_standings_changes_nothing(days: list[Day], by: Rule)
 @forall
 @given(any_days, any_rule, st.integers(0, 24))
 def test_a_late_look_at_a_day_already_judged_changes_nothing(days: list[Day], by: Rule, number: int) -> None:
+    days = [IN_ORDER, *days]
     state, _ = fold(days, by)
     again, events = step(state, on(min(number, len(days) - 1), {"A": 1, "B": 9, "C": 0, "D": 0}), [by])
     assert events == []
@@ -285,12 +289,18 @@ def test_a_to_b_to_a_to_b_is_three_alerts_with_three_names() -> None:
     assert len({event.alert_id for event in told}) == 3
 
 
+def alone(day: Day) -> str | None:
+    """Who is first, and nobody else."""
+    first = [name for name in day if day[name] == max(day.values())]
+    return first[0] if len(first) == 1 else None
+
+
 def led(days: Sequence[Day], incumbent: str, margin: float) -> str | None:
     """Who alone led the incumbent by the margin on every one of these days: the definition, written naively."""
-    leaders = {min(day, key=lambda name: (-day[name], name != incumbent, name)) for day in days}
-    if len(leaders) != 1 or leaders == {incumbent}:
+    leaders = {alone(day) for day in days}
+    leader = leaders.pop()
+    if leaders or leader is None or leader == incumbent:
         return None
-    (leader,) = leaders
     return leader if all(day[leader] - day[incumbent] >= margin * day[leader] - 1e-9 for day in days) else None
 
 
@@ -298,9 +308,9 @@ def led(days: Sequence[Day], incumbent: str, margin: float) -> str | None:
 @given(any_days, lead_rule)
 def test_who_holds_the_lead_follows_from_the_definition(days: list[Day], by: Rule) -> None:
     """Held against a second implementation: looking back over the last `confirm` days, every day anew."""
-    incumbent, since = min(days[0], key=lambda name: (-days[0][name], name)), 1
-    state, _ = fold(days[:1], by)
-    for number, values in enumerate(days[1:], start=1):
+    incumbent, since = next(((name, n) for n, day in enumerate(days, 1) if (name := alone(day))), ("", len(days)))
+    state, _ = fold(days[:since], by)
+    for number, values in enumerate(days[since:], start=since):
         state, _ = step(state, on(number, values), [by])
         window = days[since : number + 1][-by.confirm :]
         successor = led(window, incumbent, by.margin) if len(window) == by.confirm else None
@@ -316,13 +326,36 @@ def test_ties_keep_the_incumbent(days: list[tuple[float, list[float]]], by: Rule
     tied = [{"A": max(a, *others), **dict(zip("BCD", others, strict=True))} for a, others in days]
     state, events = fold(tied, by)
     assert [event for event in events if event.rival == "A" or event.entity == "A"] == []
-    if by.when == "lead_change":
+    if by.when == "lead_change" and any(alone(day) for day in tied):
         assert lead(state).incumbent == "A"
+
+
+@forall
+@given(st.permutations(ENTITIES), any_days, any_rule)
+def test_what_somebody_is_called_decides_nothing(names: list[str], days: list[Day], by: Rule) -> None:
+    called = dict(zip(ENTITIES, names, strict=True))
+    _, events = fold(days, by)
+    _, others = fold([{called[name]: day[name] for name in day} for day in days], by)
+    told = [(event.entity, event.rival, event.since, event.day) for event in flips(events)]
+    assert sorted((called[one], called[other], *when) for one, other, *when in told) == sorted(
+        (event.entity, event.rival, event.since, event.day) for event in flips(others)
+    )
+
+
+def test_where_two_are_first_together_nobody_leads_yet() -> None:
+    """Neither on the first day, of which no flip would tell, nor when both have passed the leader."""
+    at_once = rule(confirm=1, margin=0)
+    assert flips(fold([{"A": 10, "B": 10}, {"A": 10, "B": 12}, {"A": 10, "B": 12}], at_once)[1]) == []
+    both = [{"A": 10, "B": 5, "C": 5}, {"A": 10, "B": 12, "C": 12}, {"A": 10, "B": 12, "C": 13}]
+    assert [(event.entity, event.rival, event.day) for event in flips(fold(both, at_once)[1])] == [
+        ("C", "A", on(2, {}).day)
+    ]
 
 
 @forall
 @given(any_days, lead_rule, a_day)
 def test_a_missing_contender_freezes_the_slot(days: list[Day], by: Rule, values: Day) -> None:
+    days = [IN_ORDER, *days]
     state, _ = fold(days, by)
     slot = lead(state)
     for missing in (slot.incumbent, slot.challenger):
