@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli_common import FormatOption, reading, say, settings
-from monitor.output import Format, named, print_rows
+from monitor.output import Format, named, print_answer, print_rows
 
 
 def sql(
@@ -25,7 +25,7 @@ def sql(
     with reading(chosen) as published:
         published.db.refuse_writing(query)
         columns, rows = named(*published.db.ask(query))
-    print_rows(rows, columns, form, empty="no rows")
+    print_answer(columns, rows, form)
 
 
 def _prompt(published: Path, form: Format) -> None:

@@ -67,6 +67,14 @@ def print_rows(
         print_table(rows, columns)
 
 
+def print_answer(columns: Sequence[str], rows: Sequence[Row], form: Format) -> None:
+    """Print what somebody's own query answered: columns as they are called, values as they are."""
+    if form is Format.table and rows:
+        print_table(rows, columns, exact=True)
+    else:
+        print_rows(rows, columns, form, empty="no rows")
+
+
 def for_json(value: object) -> object:
     """A cell as JSON knows it: whole numbers without a fraction, no number where there is none, dates in ISO form."""
     if isinstance(value, float | Decimal):
@@ -132,23 +140,24 @@ _NARROW = 30
 _UNLIMITED = 10_000
 
 
-def print_table(rows: Sequence[Row], columns: Sequence[str]) -> None:
+def print_table(rows: Sequence[Row], columns: Sequence[str], *, exact: bool = False) -> None:
     """Print rows as a table that fits the terminal, or with whole rows where that cannot be without cutting words."""
-    console, shown = wide_console(), table(rows, columns)
+    console, shown = wide_console(), table(rows, columns, exact=exact)
     measured = console.measure(shown, options=console.options.update_width(_UNLIMITED))
     if measured.minimum > console.width:
         console.width = measured.maximum
     console.print(shown)
 
 
-def table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
-    """Rows as a table for a terminal."""
+def table(rows: Sequence[Row], columns: Sequence[str], *, exact: bool = False) -> Table:
+    """Rows as a table for a terminal; `exact`: for who asks in SQL, otherwise worded for people."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
+    drawn: list[list[Text]] = []
     for name in columns:
         values = [row.get(name) for row in rows]
-        cells = [_cell(name, value) for value in values]
-        header = _header(name, values)
-        width = max(cell.cell_len for cell in (Text(header), *cells))
+        cells = [_exact(value) if exact else _cell(name, value) for value in values]
+        header = Text(plain(name, _CELL) if exact else _header(name, values))
+        width = max(cell.cell_len for cell in (header, *cells))
         shown.add_column(
             header,
             justify="right" if all(isinstance(value, int | float | Decimal | None) for value in values) else "left",
@@ -156,8 +165,9 @@ def table(rows: Sequence[Row], columns: Sequence[str]) -> Table:
             min_width=min(width, _NARROW) if name in _PROSE else width,
             overflow="fold",
         )
-    for row in rows:
-        shown.add_row(*(_cell(name, row.get(name)) for name in columns))
+        drawn.append(cells)
+    for row_cells in zip(*drawn, strict=True):
+        shown.add_row(*row_cells)
     return shown
 
 
@@ -175,6 +185,15 @@ def _cell(name: str, value: object) -> Text:
     if isinstance(value, int | float | Decimal):
         return Text(number(name, value))
     return Text(plain(moment(value), _CELL))
+
+
+def _exact(value: object) -> Text:
+    """A cell as DuckDB shows it."""
+    if value is None:
+        return Text("NULL", style="dim")
+    if isinstance(value, bool):
+        return Text("true" if value else "false")
+    return Text(plain(value.isoformat(sep=" ") if isinstance(value, datetime) else str(value), _CELL))
 
 
 def number(name: str, value: float | Decimal) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 
 from monitor.cli_common import say
-from monitor.output import Format, named, print_rows
+from monitor.output import Format, named, print_answer
 from warehouse.browsing import Browsing
 from warehouse.errors import QueryRefusedError
 
@@ -86,7 +86,7 @@ def _answered(browsing: Browsing, line: str, form: Format) -> bool:
         for query in browsing.db.statements_in(line):
             browsing.db.refuse_writing(query)
             columns, rows = named(*browsing.db.ask(query))
-            print_rows(rows, columns, form, empty="no rows")
+            print_answer(columns, rows, form)
     except QueryRefusedError as error:
         say(str(error))
         return False

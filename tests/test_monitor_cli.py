@@ -556,6 +556,18 @@ def test_sql_that_writes_or_looks_elsewhere_is_refused(run: Run, told: Path, que
     assert sorted(told.parent.rglob("*")) == before
 
 
+def test_a_table_of_somebodys_own_query_shows_names_and_values_as_they_are(run: Run, told: Path) -> None:
+    query = """
+        SELECT 259179439.5 AS value, 0.00012 AS margin, 1234567.891 AS mean_value, 12345678 AS n, true AS panel_holds,
+            NULL AS share, TIMESTAMPTZ '2026-05-01 10:30:15Z' AS taken_at, 1 AS "[red]"
+    """
+    names, values = run("sql", query, "--config", told).out.splitlines()
+    assert names.split() == ["value", "margin", "mean_value", "n", "panel_holds", "share", "taken_at", "[red]"]
+    assert values.split() == [
+        "259179439.5", "0.00012", "1234567.891", "12345678", "true", "NULL", "2026-05-01", "10:30:15+00:00", "1",
+    ]  # fmt: skip
+
+
 def test_a_pivot_runs_when_its_columns_are_named_and_says_so_when_they_are_not(run: Run, told: Path) -> None:
     pivot = "PIVOT standings ON rank {} USING sum(value) GROUP BY board"
     one_line(run("sql", pivot.format(""), "--config", told), 2, "PIVOT must name its columns here: ON column IN (")
