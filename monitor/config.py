@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from alerts.channels import CHANNELS, ChannelSettings
+from alerts.channels import CHANNELS, OFFERED, ChannelSettings
 from alerts.channels.console import ConsoleSettings
 from alerts.channels.secrets import SecretFile, Variable, read_secret
 from alerts.rules import Rule
@@ -292,7 +292,7 @@ class _Reader:
         if name == "channel" and isinstance(entry, dict):
             kind = entry.get("type")
             if kind not in CHANNELS:
-                self.complain(where, f"type {kind!r} is none of {', '.join(CHANNELS)}{_did_you_mean(str(kind))}")
+                self.complain(where, _no_type(kind))
                 return None
             channel = self.parse(CHANNELS[kind][0], entry, where)
             return channel if isinstance(channel, model) else None
@@ -324,9 +324,12 @@ def _wrong_keys(model: type[BaseModel], table: Mapping[str, Any]) -> set[str]:
     return set()
 
 
-def _did_you_mean(kind: str) -> str:
-    hint = nearest(kind, CHANNELS)
-    return hint if "did you mean" in hint else ""
+def _no_type(kind: object) -> str:
+    """Why a channel's type is none; None: it has none."""
+    if kind is None:
+        return f"type: field required: {', '.join(OFFERED)}"
+    hint = nearest(str(kind), OFFERED)
+    return f"type {kind!r} is none of {', '.join(OFFERED)}{hint if 'did you mean' in hint else ''}"
 
 
 def _describe(mistake: Mapping[str, Any], model: type[BaseModel]) -> str:

@@ -19,7 +19,7 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from alerts.channels import CHANNELS
+from alerts.channels import CHANNELS, OFFERED
 from monitor.cli import app
 from monitor.config import LISTS, SECTIONS
 
@@ -72,9 +72,6 @@ _WORDS = {
 }
 """Section -> what those of its keys mean of which their models do not say it."""
 
-_UNTOLD = frozenset({"memory"})
-"""Types of channels that are doubles, for tests."""
-
 
 def pages() -> dict[str, str]:
     """File name -> content of every page written from the program."""
@@ -126,7 +123,7 @@ def _channels() -> list[str]:
     """A table for each type of channel."""
     parts = []
     for kind, (model, _) in CHANNELS.items():
-        if kind not in _UNTOLD:
+        if kind in OFFERED:
             parts += [f'### `type = "{kind}"`', _first_sentence(model), _table(model, "channel")]
     return parts
 

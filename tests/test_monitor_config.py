@@ -125,6 +125,14 @@ BOARD = "[[board]]\nname = 'b'\nentity = 'family'\n"
         (RULE + "confrim = 2\n", "[[rule]] 'r': confrim: unknown key; did you mean 'confirm'?"),
         (RULE + "channels = ['consle']\n", "'r': no channel is called 'consle'; did you mean 'console'?"),
         ("[[channel]]\nname = 'c'\ntype = 'slak'\n", "did you mean 'slack'?"),
+        (
+            "[[channel]]\nname = 'c'\n",
+            "'c': type: field required: console, slack, slack-bot, email, webhook, apprise, folder",
+        ),
+        (
+            "[[channel]]\nname = 'c'\ntype = 'memry'\n",
+            "'memry' is none of console, slack, slack-bot, email, webhook, ap",
+        ),
         (BOARD + "measure = 'downlods'\n", "no measure is called 'downlods'"),
         ("[rule]\nname = 'r'\n", "[[rule]]: write it with double brackets, [[rule]]: there may be several"),
         (BOARD + BOARD, "[[board]] 'b': written 2 times"),

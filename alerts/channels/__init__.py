@@ -31,4 +31,7 @@ CHANNELS: dict[str, tuple[type[ChannelSettings], Callable[[Any], Channel]]] = {
 }
 """`type` in the configuration -> the model of its keys, and what builds the channel from them."""
 
-__all__ = ["CHANNELS", "Channel", "ChannelError", "ChannelSettings", "Receipt", "Reconciling"]
+OFFERED = tuple(kind for kind in CHANNELS if kind != "memory")
+"""The types that reach somebody: the other is a double, for tests."""
+
+__all__ = ["CHANNELS", "OFFERED", "Channel", "ChannelError", "ChannelSettings", "Receipt", "Reconciling"]
