@@ -89,18 +89,17 @@ def demo(
         "leadchange-demo"
     ),
     serve: Annotated[bool, typer.Option("--serve", help="Open the dashboard on it afterwards.")] = False,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")] = 8765,
 ) -> None:
     """The main job, offline, on recorded real history: collect, rank, detect, deliver."""
     from monitor.demo import story  # noqa: PLC0415 the recordings and the local Hub are for this command alone
 
     last = story.run(directory)
     if serve:
-        from monitor.config import WebSettings  # noqa: PLC0415 see cli_common
         from monitor.web.serve import serve as serve_published  # noqa: PLC0415 the web stack
 
-        web = WebSettings()
-        say(f"dashboard at http://{web.host}:{web.port}, until Ctrl-C")
-        serve_published(directory / "adoption.duckdb", web.host, web.port, now=lambda: last)
+        say(f"dashboard at http://127.0.0.1:{port}, until Ctrl-C")
+        serve_published(directory / "adoption.duckdb", "127.0.0.1", port, now=lambda: last)
 
 
 @app.command()

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shlex
+import socket
 import subprocess
 import sys
 import tomllib
@@ -20,6 +21,8 @@ import duckdb
 import pytest
 
 from monitor import cli
+from monitor.clock import utc_now
+from monitor.demo import story
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "monitor" / "demo" / "data"
@@ -88,6 +91,19 @@ def test_it_ends_by_naming_the_file_and_two_queries_that_work(demo: Demo, capsys
         capsys.readouterr()
         assert cli.run([*command, "--format", "json"]) == 0
         assert json.loads(capsys.readouterr().out)
+
+
+def test_served_on_a_port_that_is_taken_it_says_so_and_another_can_be_named(
+    demo: Demo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "run", lambda _: utc_now())  # it has run
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.run(["demo", "--dir", str(demo.folder), "--serve", "--port", str(port)]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"dashboard at http://127.0.0.1:{port}, until Ctrl-C",
+        f"the dashboard cannot listen on 127.0.0.1:{port}: is another one running? choose another port",
+    ]
 
 
 def test_the_story_of_the_monthly_totals_is_told_both_ways(demo: Demo) -> None:

@@ -249,9 +249,7 @@ def test_a_port_that_is_taken_is_one_line_and_exit_2(config: Path) -> None:
         with daemon(config, "run") as process:
             assert process.wait(60) == 2
             (line,) = (process.stderr.read() if process.stderr else "").splitlines()
-    assert line == (
-        f"the dashboard cannot listen on 127.0.0.1:{port}: is another one running? choose another [web] port"
-    )
+    assert line == f"the dashboard cannot listen on 127.0.0.1:{port}: is another one running? choose another port"
 
 
 def resident_megabytes(pid: int) -> float:

@@ -117,4 +117,4 @@ def _address(server: uvicorn.Server, thread: threading.Thread, host: str, port: 
 
 
 def _taken(host: str, port: int) -> str:
-    return f"the dashboard cannot listen on {host}:{port}: is another one running? choose another [web] port"
+    return f"the dashboard cannot listen on {host}:{port}: is another one running? choose another port"
