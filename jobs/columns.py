@@ -20,6 +20,9 @@ _DAY = rf"^(?<day>\d{{4}}-\d{{2}}-\d{{2}})(?:[T ](?<time>\d{{2}}:\d{{2}})[\d:.]*
 _LONGEST_NAME = 200
 _REPO_ID = rf"^[^/\s]{{1,{_LONGEST_NAME}}}/[^/\s]{{1,{_LONGEST_NAME}}}$"
 _BASE_MODEL = r"^base_model:(?:(quantized|finetune|adapter|merge):)?([^:]+)$"
+_WRITTEN_TAG = r"[^\[\]'\",\s]+"
+"""A tag in a cell of a CSV file, however lists are written there: `a,b`, `["a", "b"]`, `['a', 'b']`."""
+
 _PARENTS = MODEL_SCHEMA["parents"]
 
 
@@ -109,6 +112,8 @@ def _as_gate(values: pl.Series) -> pl.Series:
 
 def _described(read: pl.DataFrame) -> tuple[pl.Series | None, pl.Series | None]:
     """Licence and parents of every row, from the tags, as `jobs.hub_rows` reads them one by one."""
+    if "tags" in read.columns and read["tags"].dtype == pl.String:
+        read = read.with_columns(pl.col("tags").str.extract_all(_WRITTEN_TAG))
     if "tags" not in read.columns or not isinstance(read["tags"].dtype, pl.List):
         return None, _based(read)
     every = read.select(pl.int_range(pl.len()).alias("row"), "tags").explode("tags")

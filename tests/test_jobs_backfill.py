@@ -788,6 +788,19 @@ def test_what_others_hold_only_now_and_then_is_null(db: Database, tmp_path: Path
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("around", ["{}, {}", "['{}', '{}']", '["{}", "{}"]', "[{}, {}]", "{},{}"])
+def test_tags_are_read_from_a_cell_however_lists_are_written_there(db: Database, tmp_path: Path, around: str) -> None:
+    file = tmp_path / "mine.csv"
+    rows = {"a/base": "", "b/small": around.format("license:mit", "base_model:quantized:a/base")}
+    table = pl.DataFrame({"id": list(rows), "date": "2025-01-01", "downloads": 5, "tags": list(rows.values())})
+    table.write_csv(file)
+    with own(file, csv=True) as parts:
+        keep(db, parts)
+    assert db.rows("SELECT repo_id, license, relation, root_repo_id FROM models ORDER BY repo_id") == [
+        ("a/base", None, "own", "a/base"), ("b/small", "mit", "quantized", "a/base"),
+    ]  # fmt: skip
+
+
 def test_families_only_holds_for_files_too(db: Database, tmp_path: Path) -> None:
     file = tmp_path / "mine.parquet"
     history().write_parquet(file)
