@@ -22,15 +22,18 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from alerts import engine
 from alerts.rules import Rule
-from warehouse.errors import LeadchangeError
+from warehouse.errors import LeadchangeError, nearest
 from warehouse.records import Standing, Verdict
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 _MARKS: dict[str, Verdict] = {"?": "partial", "!": "suspect"}
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -88,6 +91,14 @@ class RuleTestFile(BaseModel):
     tests: tuple[RuleTest, ...]
 
 
+_KEYS = frozenset(
+    field.alias or name
+    for part in (RuleTestFile, RuleTest, Expected, Rule)
+    for name, field in part.model_fields.items()
+)
+"""What can stand in a file, wherever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one test: `missing` was expected and did not come, `unexpected` came and was not expected."""
@@ -120,11 +131,17 @@ def parse(text: str, name: str) -> RuleTestFile:
     except yaml.YAMLError as error:
         raise RuleTestError(f"{name}: no valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        lines = [
-            f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
-        ]
-        raise RuleTestError("\n".join(lines)) from None
+        raise RuleTestError("\n".join(f"{name}: {_mistake(one)}" for one in error.errors())) from None
     return file
+
+
+def _mistake(one: ErrorDetails) -> str:
+    """One of pydantic's errors, for people."""
+    where = ".".join(map(str, one["loc"]))
+    if one["type"] == "extra_forbidden":
+        return f"{where}: unknown key{nearest(str(one['loc'][-1]), _KEYS)}"
+    message = one["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[0].lower()}{message[1:]}"
 
 
 def run(test: RuleTest, rules: Sequence[Rule]) -> Outcome:

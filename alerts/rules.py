@@ -7,6 +7,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
+from warehouse.spelling import Name
+
 When = Literal["lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble"]
 
 TOP = 10
@@ -18,7 +20,7 @@ class Rule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    name: str = Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$", description="name of the rule")
+    name: Name = Field(description="name of the rule")
     board: str = Field(description="name of the board it watches")
     when: When = Field(
         default="lead_change",

@@ -13,6 +13,7 @@ from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox
 from warehouse.queries import sql
 from warehouse.records import Alert, Standing
+from warehouse.spelling import Name
 
 KIND = "digest"
 
@@ -25,7 +26,7 @@ class Digest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    name: str = Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$", description="name of the digest")
+    name: Name = Field(description="name of the digest")
     cron: str = Field(default="0 7 * * 1", description="when it comes, UTC; Mondays at 7 by default")
     channels: tuple[str, ...] = Field(default=("console",), description="names of the channels to tell")
     boards: tuple[str, ...] = Field(default=(), description="names of the boards to show; empty: all")

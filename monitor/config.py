@@ -26,6 +26,7 @@ from jobs.schedule import problem_with
 from warehouse.boards import Board
 from warehouse.errors import LeadchangeError, NotKnownError, nearest
 from warehouse.registry import Family, Registry, bundled, merge
+from warehouse.spelling import spelled
 
 DEFAULT_NAME = "leadchange.toml"
 
@@ -43,6 +44,7 @@ RULES = (Rule(name="who-leads", board="families"),)
 _IN_TOML = {
     "tuple_type": 'write a list: ["...", "..."]',
     "too_short": "at least one entry is needed",
+    "string_too_short": "must not be empty",
     "model_type": "write it as one table",
     "path_type": "write a path, in quotes",
 }
@@ -93,16 +95,15 @@ class ScheduleSettings(_Section):
     prune: str = Field("15 3 * * *", description="pack the counts of days that are over, give up what is not kept")
 
 
+_Address = Annotated[str, spelled(r"(https?://[^\s/]+[^\s]*)?", "begin with https:// or http://, and have no spaces")]
+
+
 class WebSettings(_Section):
     """Where the dashboard listens."""
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8765, ge=0, le=65535, description="port to listen on")
-    public_url: str = Field(
-        "",
-        pattern=r"^$|^https?://[^\s/]+[^\s]*$",
-        description="address under which others reach it, for links in messages",
-    )
+    public_url: _Address = Field("", description="address under which others reach it, for links in messages")
     hosts: tuple[str, ...] = Field(
         (), description="more names under which it is asked for, e.g. behind a proxy; `*`: any (see operations.md)"
     )

@@ -53,9 +53,13 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
     "no YAML": ("tests: [", "mine.yaml: no valid YAML: "),
     "twice": (PASSES.replace("rules: [", "rules: [{name: r, board: b}, "), "mine.yaml: rule 'r' is written twice"),
     "garbage": (PASSES.replace("2 2", "2 x"), "mine.yaml: told: series A: cannot read 'x'; write "),
-    "no event": (PASSES.replace("to: B", "to: B, event: flip"), "mine.yaml: tests.0.expect.0.event: Input should be "),
+    "no event": (PASSES.replace("to: B", "to: B, event: flip"), "mine.yaml: tests.0.expect.0.event: input should be "),
+    "misspelt": (
+        PASSES.replace("to: B", "to: B, evnt: FLIP"),
+        "tests.0.expect.0.evnt: unknown key; did you mean 'event'?",
+    ),
     "no moment": (PASSES.replace("at: 1, ", ""), "mine.yaml: tests.0.expect.0: give either `at` "),
-    "far away": (PASSES.replace("at: 1", "at: 99999999"), "mine.yaml: tests.0.expect.0.at: Input should be less "),
+    "far away": (PASSES.replace("at: 1", "at: 99999999"), "mine.yaml: tests.0.expect.0.at: input should be less "),
     "the end of time": (PASSES.replace("board: b, s", "board: b, start: 9999-12-31, s"), "mine.yaml: tests.0.start: "),
     "too long": (PASSES.replace("1 3", "1x99999 3"), "mine.yaml: told: 100,001 days are too many; at most 100,000"),
 }

@@ -114,6 +114,7 @@ def test_relative_paths_of_every_kind_are_relative_to_the_file(tmp_path: Path, m
 
 RULE = "[[rule]]\nname = 'r'\nboard = 'families'\n"
 BOARD = "[[board]]\nname = 'b'\nentity = 'family'\n"
+MAIL = "[[channel]]\nname = 'm'\ntype = 'email'\nhost = 'localhost'\nto = ['a@example.org']\n"
 
 
 @pytest.mark.parametrize(
@@ -141,13 +142,30 @@ BOARD = "[[board]]\nname = 'b'\nentity = 'family'\n"
             "[hub]\nendpoint = 'ftp://example.org'\n",
             "endpoint: must be http(s)://host, without user, query or fragment",
         ),
-        ('[[family]]\nname = "A\\nB"\ncountry = "DE"\npublishers = ["a"]\n', "[[family]] 'A\\nB': name: string should"),
+        (
+            '[[family]]\nname = "A\\nB"\ncountry = "DE"\npublishers = ["a"]\n',
+            "[[family]] 'A\\nB': name: must be one line",
+        ),
         ("hub = 3\n", "[hub]: write it as one table"),
         ("[registry]\nonly = 'Qwen'\n", '[registry]: only: write a list: ["...", "..."]'),
         ("[[family]]\nname = 'A'\ncountry = 'DE'\npublishers = []\n", "publishers: at least one entry is needed"),
-        ("[[family]]\nname = 'A'\ncountry = 'DE'\npublishers = ['a/b']\n", "publishers.0: string should match"),
+        ("[[family]]\nname = 'A'\ncountry = 'DE'\npublishers = ['a/b']\n", "publishers.0: must be what stands before"),
+        (
+            "[[family]]\nname = 'A'\ncountry = 'Germany'\npublishers = ['a']\n",
+            "country: must be two capital letters of ISO 3166, such as CN",
+        ),
+        (BOARD.replace("'b'", "'my board'"), "'my board': name: must have letters, digits, _, - and . only"),
+        (RULE.replace("'r'", "''"), "name: must not be empty"),
+        (MAIL + "from = 'Desk <desk@example.org>'\n", "from: must be a mail address alone, such as desk@example.org"),
+        (MAIL + "from = 'desk@example.org'\nusername = 'a b'\n", "username: must have ASCII characters only, and no"),
+        (
+            MAIL + "from = 'desk@example.org'\nunsubscribe_url = 'http://a'\n",
+            "unsubscribe_url: must begin with https://",
+        ),
+        ("[[channel]]\nname = 's'\ntype = 'slack-bot'\ntoken_env = 'T'\nchannel = '#a'\n", "such as C0123456789"),
+        ("[web]\npublic_url = 'example.org'\n", "[web]: public_url: must begin with https:// or http://, and have no"),
         ("[warehouse]\npublish = ''\n", "[warehouse]: publish: names no file"),
-        ("[web]\nhost = ''\n", "[web]: host: string should have at least 1 character"),
+        ("[web]\nhost = ''\n", "[web]: host: must not be empty"),
         (RULE + "when = 'milestone'\nat = [1, nan]\n", "[[rule]] 'r': at.1: input should be a finite number"),
         ("[schedule]\ncollect = '0 0 30 2 *'\n", "[schedule] collect: '0 0 30 2 *' names a day that never comes"),
         ("[[digest]]\nname = 'd'\ncron = '0 0 31 4 *'\n", "[[digest]] 'd' cron: '0 0 31 4 *' names a day that never"),

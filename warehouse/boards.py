@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from warehouse import curated
+from warehouse.spelling import Name
 
 Entity = Literal["family", "publisher", "country", "model"]
 Scope = Literal["own", "lineage", "curated"]
@@ -63,7 +64,7 @@ class Board(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
-    name: str = Field(min_length=1, max_length=80, pattern=r"^[\w.-]+$", description="name of the board")
+    name: Name = Field(description="name of the board")
     entity: Entity = Field(description="what is ranked: family, publisher, country or model")
     measure: str = Field(default="downloads_30d", description="by what: " + ", ".join(MEASURES) + " or series:NAME")
     scope: Scope = Field(

@@ -24,10 +24,19 @@ from typing import Annotated, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from warehouse.errors import NotKnownError
+from warehouse.spelling import spelled
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Namespace = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^/\s]+$")]
-Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    spelled(r"[^\x00-\x1f\x7f]*", "be one line of plain text"),
+]
+Namespace = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    spelled(r"[^/\s]+", "be what stands before the / in names on the Hub, such as Qwen"),
+]
+Country = Annotated[str, spelled("[A-Z]{2}", "be two capital letters of ISO 3166, such as CN")]
 
 GENERIC = frozenset({"ai", "group", "initiative", "institute", "lab", "labs", "laboratory", "research", "technologies"})
 """Words of a vendor's name that say nothing about who it is."""

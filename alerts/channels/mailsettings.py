@@ -9,14 +9,20 @@ from pydantic import Field, StringConstraints, model_validator
 
 from alerts.channels.base import ChannelSettings, is_loopback
 from alerts.channels.secrets import SecretFile, Variable
+from warehouse.spelling import spelled
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 MailAddress = Annotated[
-    str, StringConstraints(pattern=rf"^{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$", max_length=254)
+    str,
+    StringConstraints(max_length=254),
+    spelled(
+        rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", "be a mail address alone, such as desk@example.org"
+    ),
 ]
 """A bare address, `desk@example.org`: no name before it, no angle brackets."""
 
-_URL = r"^https://[!-;=?-~]{1,500}$"
+_Login = Annotated[str, spelled("[!-~]+", "have ASCII characters only, and no spaces")]
+_Url = Annotated[str, spelled("https://[!-;=?-~]{1,500}", "begin with https://, and have no spaces")]
 
 
 class MailSettings(ChannelSettings):
@@ -25,7 +31,7 @@ class MailSettings(ChannelSettings):
     type: Literal["email"] = "email"
     host: str = Field(min_length=1)
     port: int | None = Field(default=None, ge=1, le=65535)
-    username: str | None = Field(default=None, pattern=r"^[!-~]+$")
+    username: _Login | None = None
     password_env: Variable | None = None
     password_file: SecretFile | None = None
     sender: MailAddress = Field(alias="from")
@@ -35,7 +41,7 @@ class MailSettings(ChannelSettings):
     """Seconds for each answer of the server."""
     ca_file: Path | None = None
     """A PEM file to trust, not the system's."""
-    unsubscribe_url: str | None = Field(default=None, pattern=_URL)
+    unsubscribe_url: _Url | None = None
     """Where a POST ends the subscription, as RFC 8058 has it; without one a mail to the sender asks for that."""
 
     @property

@@ -17,6 +17,7 @@ from alerts.channels.secrets import SecretFile, Variable, read_secret
 from alerts.channels.slackwire import PAUSE, SlackError, checked_endpoint, payload, plain_payload
 from alerts.message import Message
 from alerts.text import slack_mrkdwn
+from warehouse.spelling import spelled
 
 EVENT = "leadchange_alert"
 """The type of the metadata that every message carries; its payload names the alert."""
@@ -35,7 +36,9 @@ class SlackBotSettings(ChannelSettings):
     type: Literal["slack-bot"] = "slack-bot"
     token_env: Variable | None = None
     token_file: SecretFile | None = None
-    channel: str = Field(pattern=r"^[CGD][A-Z0-9]{5,}$", description="the channel's ID, such as C0123456789")
+    channel: Annotated[str, spelled("[CGD][A-Z0-9]{5,}", "be the channel's ID, such as C0123456789")] = Field(
+        description="the channel's ID, such as C0123456789"
+    )
     endpoint: Annotated[str, AfterValidator(checked_endpoint)] = "https://slack.com/api/"
     timeout: float = Field(default=15, gt=0, le=30, description="seconds for each request to Slack")
 
