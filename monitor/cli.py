@@ -210,6 +210,7 @@ def board(
         found = published.standing(which.name, at=as_day(at), top=top)
         trend = published.trend(which.name, [row["entity"] for row in found], at=as_day(at))
         days = [] if found else published.days(which.name)
+        ranked_on = None if found else published.ranked_on(which.name)
         ranked = published.definitions()
     rows = [row | {"change": _rank_change(row), "trend": sparkline(trend[row["entity"]])} for row in found]
     if form is Format.table and rows:
@@ -221,17 +222,21 @@ def board(
         ["rank", "change", "entity", "value", "share", "trend"],
         form,
         every=[*found.columns, "change", "trend"],
-        empty=_no_standing(which, as_day(at), days, ranked),
+        empty=_no_standing(which, as_day(at), days, ranked, ranked_on),
     )
 
 
-def _no_standing(which: Board, at: date | None, days: Sequence[date], ranked: Collection[str]) -> str:
-    """Why there is nothing to show of a board; its days, newest first, and the boards that are ranked."""
+def _no_standing(
+    which: Board, at: date | None, days: Sequence[date], ranked: Collection[str], ranked_on: date | None
+) -> str:
+    """Why a board shows nothing: its days, newest first; the boards that are ranked; the last day it was."""
     name = which.name
     if not days and which.series is not None:
         return f"{name} has no standing yet: `leadchange backfill series FILE.csv --name {which.series}` imports one"
     if ranked and name not in ranked:
         return f"{name} was not ranked yet: `leadchange detect` does that"
+    if not days and ranked_on is not None:
+        return f"nobody stands on {name}: when it was ranked for {ranked_on}, no count was known of what it ranks"
     if not days:
         return f"{name} has no standing yet: collect a complete snapshot first"
     return f"{name} has no standing on {at} nor before; its days are {days[-1]} to {days[0]}"

@@ -222,6 +222,13 @@ def test_a_board_that_was_not_ranked_yet_says_who_ranks_it(run: Run, told: Path,
     assert run("board", "new", "--config", other).out == "new was not ranked yet: `leadchange detect` does that\n"
 
 
+def test_a_board_that_nothing_can_stand_on_says_so_after_it_was_ranked(run: Run, told: Path) -> None:
+    told.write_text(f'{told.read_text()}\n[[board]]\nname = "derived"\nentity = "family"\nmeasure = "derivatives"\n')
+    assert run("detect", "--config", told).code == 0
+    said = "nobody stands on derived: when it was ranked for 2026-05-02, no count was known of what it ranks\n"
+    assert run("board", "derived", "--config", told).out == said
+
+
 def test_a_board_of_a_series_that_was_not_imported_says_how_it_is(run: Run, told: Path, tmp_path: Path) -> None:
     other = tmp_path / "leadchange.toml"
     board = '[[board]]\nname = "totals"\nentity = "publisher"\nmeasure = "series:mine"\n'

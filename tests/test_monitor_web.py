@@ -200,6 +200,19 @@ def test_a_day_before_the_first_is_answered_with_the_days_that_there_are(site: h
     assert "no standing yet" not in text
 
 
+def test_a_board_that_nothing_can_stand_on_says_so_and_one_without_a_look_what_it_waits_for(tmp_path: Path) -> None:
+    derived = Board(name="derived", entity="family", measure="derivatives")
+    imported = Board(name="imported", entity="publisher", measure="series:totals")
+    said = {
+        "derived": "Nobody stands on this board: when it was ranked for 5 May 2026, no count was known",
+        "imported": "This board has no standing yet: no complete snapshot of its source is known.",
+    }
+    with served(small(World(tmp_path, (derived, imported))).publish()) as client:
+        for board, why in said.items():
+            for path in (f"/board/{board}", f"/?board={board}"):
+                assert why in client.get(path).text
+
+
 def test_what_is_wrong_with_an_address_is_said_with_its_part(site: httpx.Client) -> None:
     answer = site.get("/board/families?top=0")
 

@@ -26,6 +26,11 @@ class Reading:
         """The days of a board, newest first."""
         return [day for (day,) in self.db.rows(sql("board_days"), {"board": board})]
 
+    def ranked_on(self, board: str) -> date | None:
+        """The last day a board was ranked for, also when nothing could stand on it; None when it never was."""
+        found: date | None = self.db.value(sql("board_ranked_on"), {"board": board})
+        return found
+
     def trend(self, board: str, entities: Sequence[str], *, at: date | None = None) -> dict[str, list[float]]:
         """Entity -> its values on the board's days up to `at`, oldest first."""
         keys = {"board": board, "entities": list(entities), "at": at or date.max}

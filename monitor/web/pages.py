@@ -60,6 +60,7 @@ class Pages:
                 chosen=chosen,
                 statement=words.standing_in_words(chosen) if chosen else "",
                 unit=words.unit,
+                no_standing=words.no_standing,
                 picture=races.picture(race) if race else "",
                 trouble=trouble(browsing, chosen),
                 alerts=browsing.newest_alerts(8),
@@ -87,6 +88,7 @@ class Pages:
                 shown=rows[0]["day"] if rows else None,
                 top=top,
                 unit=words.unit,
+                no_standing=words.no_standing,
                 statement=words.standing_in_words(chosen),
                 pictures={
                     kind: races.picture(races.of(self.site.published, chosen, kind), kind) for kind in races.PLACES

@@ -81,6 +81,14 @@ def citation(flip: Row, version: str, address: str) -> str:
     )
 
 
+def no_standing(leader: Row) -> str:
+    """Why nobody leads a board."""
+    if leader["ranked_on"] is None:
+        return "This board has no standing yet: no complete snapshot of its source is known."
+    ranked_on = day_in_words(leader["ranked_on"])
+    return f"Nobody stands on this board: when it was ranked for {ranked_on}, no count was known of what it ranks."
+
+
 def standing_in_words(leader: Row) -> str:
     """Who leads a board, by how much and since when, as one sentence."""
     if leader["leader"] is None:

@@ -1,5 +1,6 @@
 -- name: board_leaders
--- Who leads each board on its last day, by how much, and since which day without a break.
+-- Who leads each board on its last day, by how much, and since which day without a break; and for which day it was ranked
+-- last, if only to find that nothing can stand on it.
 WITH tops AS MATERIALIZED (
     SELECT board, day, snapshot_id, rank, entity, value, share FROM standings WHERE rank <= 2
 ),
@@ -26,13 +27,14 @@ led AS (
 SELECT
     b.board, b.entity AS kind, b.measure, b.scope, b.definition, b.fingerprint, l.day, l.entity AS leader, l.value, l.share,
     rival.entity AS runner_up, rival.value AS runner_up_value, (l.value - rival.value) / nullif(l.value, 0) AS margin,
-    led.since, led.days_led, r.lost IS NULL AS since_first_day, l.snapshot_id, sn.source, sn.taken_at
+    led.since, led.days_led, r.lost IS NULL AS since_first_day, l.snapshot_id, sn.source, sn.taken_at, k.ranked_on
 FROM boards AS b
 LEFT JOIN leaders AS l USING (board)
 LEFT JOIN placed AS rival ON rival.board = b.board AND rival.place = 2
 LEFT JOIN reigns AS r ON r.board = b.board
 LEFT JOIN led ON led.board = b.board
 LEFT JOIN snapshots AS sn ON sn.snapshot_id = l.snapshot_id
+LEFT JOIN (SELECT board, max(day) AS ranked_on FROM rankings GROUP BY board) AS k ON k.board = b.board
 ORDER BY b.rowid;
 
 -- name: last_looks

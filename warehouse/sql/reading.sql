@@ -1,3 +1,7 @@
+-- name: board_ranked_on
+-- The last day a board was ranked for, if only to find that nothing can stand on it.
+SELECT max(day) FROM rankings WHERE board = $board;
+
 -- name: board_on_day
 -- A board's standing on the last day up to one.
 SELECT s.rank, s.entity, s.value, s.share, s.previous_rank, s.day, s.snapshot_id
