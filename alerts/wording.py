@@ -38,7 +38,7 @@ _KICKERS = {
 }
 
 
-def title(kind: str, entity: str, rival: str, board: str, *, number: float | None = None) -> str:
+def title(kind: str, entity: str, rival: str, board: str, *, number: float | None = None, pair: bool = False) -> str:
     """The headline of an alert: one line, at most `TITLE_LIMIT` code points, without control characters.
 
     Args:
@@ -48,9 +48,10 @@ def title(kind: str, entity: str, rival: str, board: str, *, number: float | Non
         board: where.
         number: lead changes (contested, settled), alerts held (mass_change), days (source_trouble), the milestone, or
             how many the top is (enters_top, leaves_top); None where it is not known.
+        pair: contested, settled: whether it is about the order of these two, not about the lead.
     """
     who, whom, where = plain(entity, NAME), plain(rival, NAME), plain(board, BOARD)
-    known = _HEADLINES.get(kind)
+    known = (_PAIR_HEADLINES if pair else {}).get(kind) or _HEADLINES.get(kind)
     made = known(who, whom, where, number) if known else f"{who}: {plain(kind, 30)} on {where}"
     return plain(capital(made), TITLE_LIMIT)
 
@@ -102,6 +103,12 @@ _HEADLINES: dict[str, Callable[[str, str, str, float | None], str]] = {
     ),
 }  # fmt: skip
 
+_PAIR_HEADLINES: dict[str, Callable[[str, str, str, float | None], str]] = {
+    "contested": lambda who, whom, at, n: f"{who} and {whom} keep passing each other on {at}: {_times(n, 'change')}",
+    "settled": lambda who, whom, at, n: f"{who} stays ahead of {whom} on {at} after {_times(n, 'change')}",
+}
+"""Where it is about the order of two, whoever leads the board."""
+
 _LEDES: dict[str, Callable[[Alert], str]] = {
     "lead_change": lambda a: f"{a.entity} now leads {a.board}. {a.rival or 'Nobody'} led before.",
     "overtake": lambda a: f"{a.entity} is now ahead of {a.rival or 'its rival'} on {a.board}.",
@@ -113,10 +120,10 @@ _LEDES: dict[str, Callable[[Alert], str]] = {
         f" No lead change is reported on {a.board or 'any board'} until the data can be trusted again."
     ),
     "contested": lambda a: (
-        f"{_both(a.entity, a.rival)} keep passing each other: {_times(a.changes or None, 'lead change')} so far."
+        f"{_both(a.entity, a.rival)} keep passing each other: {_times(a.changes or None, _change(a))} so far."
         " Further ones are counted, not told, until one of them stays ahead."
     ),
-    "settled": lambda a: f"{a.entity} has stayed ahead. From now on every lead change is told again.",
+    "settled": lambda a: f"{a.entity} has stayed ahead. From now on every {_change(a)} is told again.",
     "correction": lambda a: (
         f"What was said about {_both(a.entity, a.rival)} on {a.board} turned out wrong{_because(a)}"
     ),
@@ -128,6 +135,10 @@ _LEDES: dict[str, Callable[[Alert], str]] = {
 }
 
 
+def _change(alert: Alert) -> str:
+    return "change" if alert.pair else "lead change"
+
+
 def _because(alert: Alert) -> str:
     """The reason as the end of a sentence."""
     return f": {alert.why.rstrip('.')}." if alert.why else "."
@@ -137,7 +148,7 @@ def headline(alert: Alert) -> str:
     """The headline of an alert as it stands: the one it was stored with, or a truer one that is known by now."""
     kind, number = _kind(alert), _number(alert)
     stored = "" if number is not None or kind != alert.kind else alert.title
-    made = stored or title(kind, alert.entity, alert.rival, alert.board, number=number)
+    made = stored or title(kind, alert.entity, alert.rival, alert.board, number=number, pair=alert.pair)
     return plain(f"Reverted: {made}" if _is_undone(alert) else made, TITLE_LIMIT)
 
 
@@ -152,7 +163,7 @@ def _number(alert: Alert) -> float | None:
 
 
 def _is_undone(alert: Alert) -> bool:
-    return alert.state == "reverted" and _kind(alert) not in _REPAIRS
+    return alert.state == "reverted" and _kind(alert) not in _REPAIRS and alert.kind != "contested"
 
 
 def lede(alert: Alert) -> str:
@@ -204,7 +215,7 @@ def numbers(alert: Alert) -> Facts:
 
 
 def _confirmed(alert: Alert) -> str:
-    if alert.kind in _REASON_SAID:
+    if alert.kind in _REASON_SAID | _COUNTED:
         return ""
     if alert.confirmed_day is None:
         return "not yet"

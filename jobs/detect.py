@@ -258,7 +258,7 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
         state="pending" if pending else "held" if held else "firing",
         day=event.since,
         confirmed_day=None if pending else event.day,
-        title=title(kind, *names, rule.board, number=_number(kind, event, rule)),
+        title=title(kind, *names, rule.board, number=_number(kind, event, rule), pair=rule.when == "overtake"),
         value=event.value,
         rival_value=event.rival_value,
         margin=event.margin,
@@ -268,6 +268,7 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
         why=held or why,
         confirm=rule.confirm,
         changes=event.changes,
+        pair=rule.when == "overtake" and event.kind in _KINDS,
         thread_of=_thread(event, story),
         entity_kind=ranks,
     )

@@ -148,7 +148,8 @@ def _last_fired(ledger: Ledger, rule: Rule, ranks: str) -> str:
         return f"{over} it would have told nothing" if standings else "no day is stored yet"
     kind = {"CONTESTED": "contested", "SETTLED": "settled"}.get(sent[-1].event, rule.when)
     names = (spoken(ranks, sent[-1].entity), spoken(ranks, sent[-1].rival))
-    last = title(kind, *names, rule.board, number=rule.top if kind in ("enters_top", "leaves_top") else None)
+    number = rule.top if kind in ("enters_top", "leaves_top") else None
+    last = title(kind, *names, rule.board, number=number, pair=rule.when == "overtake")
     often = "once" if len(sent) == 1 else f"{len(sent)} times"
     return f"{over} it would have told {often}, last on {sent[-1].confirmed_day}: {last}"
 

@@ -117,6 +117,25 @@ def test_a_contest_tells_how_often_and_what_happens_now() -> None:
     assert "every lead change is told again" in settled.text
 
 
+def test_a_contest_of_two_is_not_taken_for_one_about_the_lead() -> None:
+    made = sent(kind="contested", pair=True, changes=6, title="")
+    assert made.title == "Qwen and Llama keep passing each other on families: 6 changes"
+    settled = sent(kind="settled", pair=True, changes=6, title="")
+    assert settled.title == "Qwen stays ahead of Llama on families after 6 changes"
+    assert "lead" not in (made.text + settled.text).replace("who-leads", "")
+
+
+def test_a_contest_that_is_settled_when_it_is_told_is_not_taken_back() -> None:
+    made = sent(kind="contested", state="reverted", changes=6, title="")
+    assert made.title == "families is contested: 6 lead changes"
+    assert "no longer holds" not in made.text
+
+
+@pytest.mark.parametrize("kind", ["contested", "settled"])
+def test_a_contest_claims_no_days_in_a_row(kind: str) -> None:
+    assert "in a row" not in sent(kind=kind, changes=6, title="").text
+
+
 def test_a_correction_says_what_was_wrong_and_why() -> None:
     made = sent(kind="correction", title="", why="later data no longer bears it out.", thread_of="abc")
     assert made.title == "Correction: what was said about Qwen and Llama on families"

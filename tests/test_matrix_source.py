@@ -383,6 +383,19 @@ def test_a19_a_contest_that_is_settled_is_said_once_and_the_next_contest_is_anot
         assert race.db.value("SELECT count(*) FROM alerts WHERE state = 'firing' AND kind = 'contested'") == 0
 
 
+def test_a_contest_behind_the_leader_does_not_call_anybody_leader() -> None:
+    pair = LEAD.model_copy(update={"when": "overtake", "between": ("A", "B")})
+    with Race(pair) as race:
+        swings = [(number, 5 if number % 2 and number < 20 else -5) for number in range(60)]
+        race.arrive_all([row for n, s in swings for row in ((n, "A", 100), (n, "B", 100 + s), (n, "first", 900))])
+        race.judge(60)
+        race.tell(60)
+        contested, settled = (message.text for message in race.desk.got[-2:])
+        assert contested.startswith("A and B keep passing each other on totals: 6 changes")
+        assert settled.startswith("A stays ahead of B on totals after 20 changes")
+        assert "lead" not in (contested + settled).replace(f"Rule       {pair.name}", "")
+
+
 def test_a_mark_that_is_reached_while_it_was_contested_is_told_when_it_holds() -> None:
     mark = Rule(name="mark", board="totals", when="milestone", at=(100,), between=("A",), confirm=1, channels=("desk",))
     with Race(mark) as race:

@@ -140,7 +140,9 @@ class Alert:
     confirm: int = 1
     """How many complete days the rule asked for."""
     changes: int = 0
-    """For contested and settled: how often the lead changed while it was contested."""
+    """For contested and settled: how often the lead, or the order of the two, changed while it was contested."""
+    pair: bool = False
+    """For contested and settled: it is about the order of these two, not about the lead."""
     thread_of: str = ""
     """The alert that this one continues (a revert, a correction, a settlement); empty for a story of its own."""
     entity_kind: str = ""

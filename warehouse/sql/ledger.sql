@@ -212,8 +212,8 @@ SELECT family, country FROM families WHERE list_contains($entities, family);
 -- name: alert_by_id
 -- An alert with its board's definition.
 SELECT a.alert_id, a.rule, a.board, a.kind, a.entity, a.rival, a.state, a.day, a.confirmed_day, a.title, a.value, a.rival_value,
-    a.margin, coalesce(b.definition, '') AS definition, a.snapshot_id, a.quality, a.why, a.confirm, a.changes, a.thread_of,
-    coalesce(b.entity, '') AS entity_kind
+    a.margin, coalesce(b.definition, '') AS definition, a.snapshot_id, a.quality, a.why, a.confirm, a.changes,
+    a.kind IN ('contested', 'settled') AND a.slot <> 'lead' AS pair, a.thread_of, coalesce(b.entity, '') AS entity_kind
 FROM alerts AS a LEFT JOIN boards AS b USING (board)
 WHERE a.alert_id = $alert_id;
 
