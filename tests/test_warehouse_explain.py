@@ -71,6 +71,15 @@ def test_the_five_largest_movers_are_named_whoever_they_speak_for(db: Database) 
     ]
 
 
+def test_what_a_model_had_while_it_was_not_listed_is_not_known(db: Database) -> None:
+    look(db, 0, BEFORE, OWN)
+    look(db, 1, AFTER, OWN)
+    (found,) = explained(db)
+
+    ends = {mover.repo_id: (mover.before, mover.after) for mover in found.movers}
+    assert (ends["beta/old"], ends["alpha/leaves"], ends["beta/b"]) == ((None, 25), (10, None), (60, 90))
+
+
 def test_an_alert_has_it_in_one_line(db: Database) -> None:
     look(db, 0, [model("alpha/a", 2_000_000), model("beta/b", 1_500_000)], OWN)
     look(db, 1, [model("alpha/a", 2_000_000), model("beta/b", 2_700_000), model("beta/new", 900, created=1)], OWN)

@@ -54,8 +54,9 @@ class Mover:
     repo_id: str
     entity: str
     part: str
-    before: float
-    after: float
+    before: float | None
+    """What it had; None where that is not known, as of a model that was not listed then."""
+    after: float | None
     gap_change: float
     """Positive: in favour of the newcomer, whoever's model it is."""
 
@@ -96,7 +97,9 @@ def of_flip(db: Database, flip_id: str) -> Explanation:
         raise NoFlipError(f"no flip has the id {flip_id!r}; `leadchange flips` lists them")
     flip = found[0]
     ends = _ends(db, flip).with_columns(sign=pl.when(pl.col("entity") == flip["entity"]).then(1.0).otherwise(-1.0))
-    ends = ends.with_columns(gap_change=(pl.col("after") - pl.col("before")) * pl.col("sign"))
+    # A board counts nothing for a model of which nothing is known.
+    ends = ends.with_columns(change=pl.col("after").fill_null(0) - pl.col("before").fill_null(0))
+    ends = ends.with_columns(gap_change=pl.col("change") * pl.col("sign"))
     return Explanation(
         flip_id=flip_id,
         gap_before=_total(ends["before"] * ends["sign"]),
@@ -132,9 +135,9 @@ def _parts(ends: pl.DataFrame) -> Iterator[Part]:
     for key, name in PARTS.items():
         part = ends.filter(pl.col("part") == key)
         if part.height:
-            change = part["after"] - part["before"]
             newcomers = part["sign"] > 0
-            yield Part(name, part.height, _total(change.filter(newcomers)), _total(change.filter(~newcomers)))
+            changes = (_total(part["change"].filter(side)) for side in (newcomers, ~newcomers))
+            yield Part(name, part.height, *changes)
 
 
 def _movers(ends: pl.DataFrame) -> Iterator[Mover]:

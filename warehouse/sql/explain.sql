@@ -7,8 +7,8 @@ FROM flips AS f JOIN boards AS b USING (board)
 WHERE f.flip_id = $flip_id;
 
 -- name: ends_by_name
--- What every model of the entities compared had at both ends, with its name.
-SELECT e.entity, m.repo_id, e.part, coalesce(e.before, 0) AS before, coalesce(e.after, 0) AS after
+-- What every model of the entities compared had at both ends, with its name; NULL where that is not known.
+SELECT e.entity, m.repo_id, e.part, e.before, e.after
 FROM ({ends}) AS e JOIN models AS m USING (hub_id)
 
 -- name: series_ends
