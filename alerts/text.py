@@ -20,6 +20,9 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _EMOJI_OR_SCHEME = re.compile(r":(?=//|[\w+'-]+:)")
 
+_TINY = 0.00001
+"""A share below this would be shown as nothing."""
+
 
 def plain(text: str, limit: int = 200) -> str:
     """One line of at most `limit` code points, without control, bidi, invisible or surrogate characters."""
@@ -84,15 +87,17 @@ def versus(value: float, rival_value: float) -> str:
     """Two counts side by side, with as many digits as it takes to see which is larger: `32.6M vs 32.0M`."""
     for digits in (1, 2, 3):
         left, right = humanise(value, digits), humanise(rival_value, digits)
-        if left != right:
-            break
-    return f"{left} vs {right}"
+        if left != right or value == rival_value:
+            return f"{left} vs {right}"
+    return f"{value:,.0f} vs {rival_value:,.0f}" if abs(value) >= 1000 else f"{value:g} vs {rival_value:g}"
 
 
 def percent(share: float) -> str:
     """A share of 1 for people: 0.018 -> `1.8%`, with more digits where it is tiny."""
     if not math.isfinite(share):
         return "unknown"
+    if 0 < abs(share) < _TINY:
+        return f"under {_TINY:.3%}"
     return f"{share * 100:.{1 if abs(share) >= 0.001 or share == 0 else 3}f}%"
 
 

@@ -115,13 +115,17 @@ def test_counts_are_for_people(value: float, shown: str) -> None:
 def test_two_close_counts_get_the_digits_that_tell_them_apart() -> None:
     assert text.versus(32_640_000, 32_041_000) == "32.6M vs 32.0M"
     assert text.versus(32_640_000, 32_610_000) == "32.64M vs 32.61M"
+    assert text.versus(259_179_439, 259_179_400) == "259,179,439 vs 259,179,400"
+    assert text.versus(0.121, 0.122) == "0.121 vs 0.122"
     assert text.versus(5, 5) == "5 vs 5"
+    assert text.versus(259_179_439, 259_179_439) == "259.2M vs 259.2M"
 
 
 def test_a_percentage_shows_even_a_tiny_lead() -> None:
-    assert [text.percent(share) for share in (0.0184, 0.00042, 0, float("nan"))] == [
+    assert [text.percent(share) for share in (0.0184, 0.00042, 1.5e-7, 0, float("nan"))] == [
         "1.8%",
         "0.042%",
+        "under 0.001%",
         "0.0%",
         "unknown",
     ]
