@@ -110,6 +110,20 @@ def test_a_board_shows_its_standing_on_a_day(site: httpx.Client) -> None:
     assert re.findall(r"<option selected>(\d+)", text) == ["2"]
 
 
+def test_a_country_has_its_article_where_a_page_speaks_of_it(tmp_path: Path) -> None:
+    families = [
+        Family(name=name, country=at, publishers=(name,)) for name, at in (("alpha-lab", "GB"), ("beta-ai", "US"))
+    ]
+    world = small(World(tmp_path, (Board(name="countries", entity="country"),), Registry(families)))
+    with served(world.publish()) as client:
+        overview, board = client.get("/").text, client.get("/board/countries").text
+    assert "<title>The United States leads countries" in overview
+    assert "<h1><bdi>The United States</bdi> leads</h1>" in overview
+    assert "ahead of <bdi>the United Kingdom</bdi> by" in overview
+    assert "The United States leads countries with 52" in board
+    assert "The United Kingdom follows with 38" in board
+
+
 def test_a_family_shows_what_descends_from_it(site: httpx.Client) -> None:
     text = site.get("/family/Alpha").text
 

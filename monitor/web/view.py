@@ -12,8 +12,9 @@ import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from alerts.names import entity_name
+from alerts.names import entity_name, spoken
 from alerts.text import humanise, percent, plain
+from alerts.wording import capital
 from monitor.output import number
 from monitor.web import statics, svg
 from monitor.web.site import Site
@@ -38,6 +39,7 @@ def templates(site: Site) -> jinja2.Environment:
         "exact": exact,
         "percent": share,
         "name": lambda text, limit=60: plain(str(text), limit),
+        "capital": capital,
         "day": day_in_words,
         "moment": moment,
         "cell": cell,
@@ -47,6 +49,7 @@ def templates(site: Site) -> jinja2.Environment:
         "static": statics.url,
         "entity_url": entity_url,
         "entity_name": entity_name,
+        "spoken": spoken,
         "fate": fate,
         "bar": svg.bar,
         "spark": svg.spark,

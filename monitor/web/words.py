@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from alerts.message import title
-from alerts.names import entity_name, spoken
+from alerts.names import spoken
 from alerts.text import humanise, percent, plain, versus
+from alerts.wording import capital
 from monitor.web.view import day_in_words
 
 Row = Mapping[str, Any]
@@ -93,14 +94,14 @@ def standing_in_words(leader: Row) -> str:
     """Who leads a board, by how much and since when, as one sentence."""
     if leader["leader"] is None:
         return f"{leader['board']} has no standing yet."
-    who = entity_name(leader["kind"], leader["leader"])
+    who = capital(spoken(leader["kind"], leader["leader"]))
     since = f", first since {day_in_words(leader['since'])}{' or longer' if leader['since_first_day'] else ''}"
     text = (
         f"{who} leads {plain(leader['board'], 40)} with {humanise(leader['value'])} {unit(leader['measure'])}{since}."
     )
     if leader["runner_up"] is None or leader["margin"] is None:
         return text
-    rival = entity_name(leader["kind"], leader["runner_up"])
+    rival = capital(spoken(leader["kind"], leader["runner_up"]))
     return f"{text} {rival} follows with {humanise(leader['runner_up_value'])}, {percent(leader['margin'])} less."
 
 
