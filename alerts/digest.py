@@ -148,10 +148,17 @@ def _lede(shown: Sequence[tuple[BoardWeek, list[Place]]]) -> str:
     boards: dict[str, list[str]] = {}
     for week, ranked in shown[:4]:
         if ranked:
-            who = plain(spoken(week.entity, ranked[0].entity), NAME)
-            boards.setdefault(who, []).append(plain(week.now.board, BOARD))
-    leaders = [f"{who} leads {' and '.join(where)}" for who, where in boards.items()]
+            boards.setdefault(_first(week, ranked), []).append(plain(week.now.board, BOARD))
+    leaders = [f"{who} {' and '.join(where)}" for who, where in boards.items()]
     return capital(f"{', '.join(leaders)}.") if leaders else "No board was ranked in these days."
+
+
+def _first(week: BoardWeek, ranked: Sequence[Place]) -> str:
+    """`Qwen leads`; of equals nobody is taken for the leader by name."""
+    names = [plain(spoken(week.entity, place.entity), NAME) for place in ranked if place.rank == 1]
+    if len(names) == 1:
+        return f"{names[0]} leads"
+    return f"{' and '.join(names[:2])}{' and others' * (len(names) > 2)} together lead"
 
 
 def _table(week: BoardWeek, ranked: Sequence[Place]) -> Section:

@@ -158,3 +158,17 @@ def test_data_is_for_programs() -> None:
         "rank": 1, "entity": "Qwen", "value": 32.6e6, "change": pytest.approx(0.0516, abs=1e-3), "rank_before": 2,
     }  # fmt: skip
     assert data["trouble"] == [{"day": "2026-08-17", "reason": "partial: google listed 812 of 1,140"}]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"A": 2, "B": 1}, "A leads totals."),
+        ({"B": 2, "A": 2, "C": 1}, "A and B together lead totals."),
+        ({"C": 2, "B": 2, "A": 2}, "A and B and others together lead totals."),
+    ],
+)
+def test_of_equals_a_digest_takes_nobody_for_the_leader(values: dict[str, float], said: str) -> None:
+    week = BoardWeek(Standing("totals", date(2026, 8, 21), 1, values))
+    made = digest([week], [], [], [], datetime(2026, 8, 21, tzinfo=UTC))
+    assert said in made.text

@@ -19,6 +19,7 @@ import httpx
 import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
+from spine import model
 from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, small, suspect, unread
 
 from jobs import digest
@@ -108,6 +109,21 @@ def test_a_board_shows_its_standing_on_a_day(site: httpx.Client) -> None:
     names = re.findall(r'<th scope="row"><a href="/family/(\w+)">', text)
     assert names == ["Alpha", "Beta"]
     assert re.findall(r"<option selected>(\d+)", text) == ["2"]
+
+
+def test_of_equals_who_was_first_before_still_leads(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number, alpha in enumerate((30, 50)):
+        world.look(number, [model("alpha-lab/alpha-1", alpha), model("beta-ai/beta-1", 50)])
+    world.rank()
+    with served(world.publish()) as client:
+        board = client.get("/board/families").text
+        (row,) = client.get("/api/boards").json()
+    assert (row["leader"], row["days_led"], row["since_first_day"]) == ("Beta", 2, True)
+    assert (
+        "Beta leads families with 50 downloads in 30 days, first since 1 May 2026 or longer. Alpha has as many."
+        in board
+    )
 
 
 def test_a_country_has_its_article_where_a_page_speaks_of_it(tmp_path: Path) -> None:

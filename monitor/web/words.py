@@ -102,6 +102,8 @@ def standing_in_words(leader: Row) -> str:
     if leader["runner_up"] is None or leader["margin"] is None:
         return text
     rival = capital(spoken(leader["kind"], leader["runner_up"]))
+    if leader["margin"] == 0:
+        return f"{text} {rival} has as many."
     return f"{text} {rival} follows with {humanise(leader['runner_up_value'])}, {percent(leader['margin'])} less."
 
 

@@ -1,38 +1,35 @@
 -- name: board_leaders
 -- Who leads each board on its last day, by how much, and since which day without a break; and for which day it was ranked
--- last, if only to find that nothing can stand on it.
+-- last, if only to find that nothing can stand on it. Of equals who has been first for longer leads, as the flips have it.
 WITH tops AS MATERIALIZED (
     SELECT board, day, snapshot_id, rank, entity, value, share FROM standings WHERE rank <= 2
 ),
-last AS (
-    SELECT board, max(day) AS day FROM tops GROUP BY board
-),
-placed AS (
-    SELECT t.*, row_number() OVER (PARTITION BY board ORDER BY t.rank, t.entity) AS place FROM tops AS t JOIN last USING (board, day)
-),
-leaders AS (
-    SELECT * FROM placed WHERE place = 1
+days AS (
+    SELECT board, day, row_number() OVER (PARTITION BY board ORDER BY day DESC) AS place
+    FROM (SELECT DISTINCT board, day FROM tops)
 ),
 firsts AS (
-    SELECT board, day, list(entity ORDER BY entity) AS names FROM tops WHERE rank = 1 GROUP BY board, day
-),
-reigns AS (
-    SELECT l.board, min(f.day) AS first_day, max(f.day) FILTER (WHERE NOT list_contains(f.names, l.entity)) AS lost
-    FROM leaders AS l JOIN firsts AS f USING (board) GROUP BY l.board
+    SELECT t.board, t.entity, t.day, d.place,
+        row_number() OVER (PARTITION BY t.board, t.entity ORDER BY t.day DESC) AS nth
+    FROM tops AS t JOIN days AS d USING (board, day) WHERE t.rank = 1
 ),
 led AS (
-    SELECT r.board, min(f.day) AS since, count(*) AS days_led
-    FROM reigns AS r JOIN firsts AS f ON f.board = r.board AND (r.lost IS NULL OR f.day > r.lost) GROUP BY r.board
+    SELECT board, entity, min(day) AS since, count(*) AS days_led FROM firsts WHERE place = nth GROUP BY board, entity
+),
+placed AS (
+    SELECT t.*, led.since, led.days_led,
+        row_number() OVER (PARTITION BY t.board ORDER BY t.rank, led.since, t.entity) AS place
+    FROM tops AS t JOIN days AS d ON d.board = t.board AND d.day = t.day AND d.place = 1
+    LEFT JOIN led ON led.board = t.board AND led.entity = t.entity
 )
 SELECT
     b.board, b.entity AS kind, b.measure, b.scope, b.definition, b.fingerprint, l.day, l.entity AS leader, l.value, l.share,
     rival.entity AS runner_up, rival.value AS runner_up_value, (l.value - rival.value) / nullif(l.value, 0) AS margin,
-    led.since, led.days_led, r.lost IS NULL AS since_first_day, l.snapshot_id, sn.source, sn.taken_at, k.ranked_on
+    l.since, l.days_led, coalesce(l.since = o.day, true) AS since_first_day, l.snapshot_id, sn.source, sn.taken_at, k.ranked_on
 FROM boards AS b
-LEFT JOIN leaders AS l USING (board)
+LEFT JOIN placed AS l ON l.board = b.board AND l.place = 1
 LEFT JOIN placed AS rival ON rival.board = b.board AND rival.place = 2
-LEFT JOIN reigns AS r ON r.board = b.board
-LEFT JOIN led ON led.board = b.board
+LEFT JOIN (SELECT board, min(day) AS day FROM days GROUP BY board) AS o ON o.board = b.board
 LEFT JOIN snapshots AS sn ON sn.snapshot_id = l.snapshot_id
 LEFT JOIN (SELECT board, max(day) AS ranked_on FROM rankings GROUP BY board) AS k ON k.board = b.board
 ORDER BY b.rowid;
