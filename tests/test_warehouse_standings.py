@@ -204,6 +204,36 @@ def test_a_deleted_model_leaves_with_a_date_and_comes_back_without(db: Database)
     assert gone() is None
 
 
+def table(db: Database, number: int, models: list[HubModel], *boards: Board, source: str = "hub-stats") -> None:
+    """A day of a table that shows everything."""
+    with db.transaction():
+        snapshot_id = store.next_snapshot_id(db, moment(number, 4))
+        head = Snapshot(snapshot_id, source, moment(number, 4), day(number), "complete", "", len(models))
+        store.write_snapshot(db, head, store.model_frame(models), revision="a test")
+        rank.run(db, boards, FANS, seen=True)
+
+
+def test_history_that_comes_late_dates_no_end_later_than_the_first_look_without_a_model(db: Database) -> None:
+    def gone() -> dict[str, object]:
+        return dict(db.rows("SELECT repo_id, gone_on FROM models WHERE gone_on IS NOT NULL"))
+
+    stays, deleted, unknown = (model(f"alpha/{name}", 1) for name in "abc")
+    look(db, 0, [stays, deleted])
+    look(db, 7, [stays])
+    look(db, 14, [stays])
+    table(db, 5, [stays, deleted, unknown])
+    assert gone() == {"alpha/b": day(7), "alpha/c": day(7)}
+    table(db, 9, [stays, unknown])
+    assert gone() == {"alpha/b": day(7), "alpha/c": day(14)}, "who was there after all is gone with the next look"
+    look(db, 21, [stays, deleted])
+    assert gone() == {"alpha/c": day(14)}
+
+    somebodys = model("somebody/d", 1)
+    table(db, 16, [stays], source="census")
+    table(db, 15, [stays, somebodys, model("somebody/new", 1, created=15)])
+    assert gone() == {"alpha/c": day(14), "somebody/d": day(16)}, "a census is late with what was created just now"
+
+
 def test_counts_that_are_not_known_leave_an_entity_without_a_value(db: Database) -> None:
     look(db, 0, [model("alpha/a", None), model("beta/b", 0)], OWN)
 

@@ -117,6 +117,8 @@ def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> N
             _describe(db, snapshot_id, day, [step for step, concerned in steps.items() if concerned])
         # What is known is compared with the day it was seen last, so that day is noted after the descriptions.
         db.execute(sql("note_seen"), {"day": day, "lately": lately})
+        if every and db.value(sql("looked_later"), {"day": day}):
+            db.execute(sql("note_gone_by_then"), {"day": day})
         db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
         db.execute(sql("forget_described"))
 

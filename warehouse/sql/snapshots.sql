@@ -129,6 +129,34 @@ UPDATE models SET gone_on = $day, digest = NULL
 WHERE gone_on IS NULL AND last_seen < $day
     AND lower(publisher) IN (SELECT lower(publisher) FROM incoming_listings WHERE problem IS NULL);
 
+-- name: looked_later
+-- Whether a complete look of our own shows a later day, so that it may be known already who is gone.
+SELECT count(*) > 0 FROM snapshots WHERE source IN ('hub', 'census') AND verdict = 'complete' AND day > $day;
+
+-- name: note_gone_by_then
+-- Of the models described by a look that comes late, date the end of those that a complete look at their publisher, or a
+-- census, no longer showed on a day after they were seen last.
+UPDATE models SET gone_on = e.day, digest = NULL
+FROM (
+    WITH shown AS (
+        SELECT hub_id, lower(publisher) AS publisher, created_at, last_seen
+        FROM models WHERE gone_on IS NULL AND hub_id IN (SELECT hub_id FROM described)),
+    later AS (SELECT snapshot_id, source, day FROM snapshots WHERE verdict = 'complete' AND day > $day)
+    SELECT hub_id, min(day) AS day
+    FROM (
+        SELECT m.hub_id, l.day
+        FROM shown AS m
+        JOIN (
+            SELECT day, lower(publisher) AS publisher
+            FROM listings JOIN later USING (snapshot_id) WHERE problem IS NULL) AS l
+            ON l.publisher = m.publisher AND l.day > m.last_seen
+        UNION ALL
+        SELECT m.hub_id, l.day
+        FROM shown AS m JOIN later AS l ON l.day > m.last_seen AND coalesce(m.created_at < l.day - INTERVAL 2 DAY, true)
+        WHERE l.source = 'census')
+    GROUP BY hub_id) AS e
+WHERE models.hub_id = e.hub_id;
+
 -- name: models_to_attribute
 -- What decides a model's own family: its name; by its place in the table, in the order of creation, and whether one of
 -- some publishers, in lower case, published it.
