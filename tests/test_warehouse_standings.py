@@ -234,6 +234,21 @@ def test_history_that_comes_late_dates_no_end_later_than_the_first_look_without_
     assert gone() == {"alpha/c": day(14), "somebody/d": day(16)}, "a census is late with what was created just now"
 
 
+def test_derivatives_that_were_there_after_all_count_on_the_days_that_stand(db: Database) -> None:
+    roots = Board(name="roots", entity="model", measure="derivatives")
+    tune, late = WORLD[3], model("fan/late", 3, parents=["beta/base"], created=1)
+    everything = [one for one in WORLD if one is not tune]
+    for number, models in enumerate((WORLD, everything, everything, WORLD)):
+        look(db, number, models, CHILDREN, roots, registry=FANS)
+    assert standing(db, "children", 1) == standing(db, "children", 3) == {"Alpha": 2, "Gamma": 1}, "it was back"
+
+    look(db, 4, [*WORLD, late], CHILDREN, roots, registry=FANS)
+    assert standing(db, "roots", 2) == {"alpha/base": 2, "gamma/base": 1}
+    table(db, 2, [late], CHILDREN, roots)
+    assert standing(db, "roots", 2) == {"alpha/base": 2, "beta/base": 1, "gamma/base": 1}, "it was seen earlier"
+    assert standing(db, "children", 2) == {"Alpha": 2, "Beta": 1, "Gamma": 1}
+
+
 def test_counts_that_are_not_known_leave_an_entity_without_a_value(db: Database) -> None:
     look(db, 0, [model("alpha/a", None), model("beta/b", 0)], OWN)
 

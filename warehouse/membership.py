@@ -24,7 +24,7 @@ def moved(db: Database, board: Board, made: Made) -> Moved | None:
     Of a deep board only moves near the top count.
     """
     _, seen_until, was, _ = made.under[board.name]
-    present = members_until(made, board, seen_until)
+    present = members_until(made, board, seen_until, made.ranked[board.name])
     if present != was:
         if present is None or was is None or not made.changed or of_models(board):
             return None
@@ -39,18 +39,22 @@ def moved(db: Database, board: Board, made: Made) -> Moved | None:
     return Moved(frozenset(entity for both in ends for entity in both), sorted(made.ranked[board.name]))
 
 
-def members_until(made: Made, board: Board, until: date | None) -> str | None:
+def members_until(made: Made, board: Board, until: date | None, days: Days) -> str | None:
     """Fingerprint of which models, first seen up to a day, count for whom; None where that is told by `follow`.
 
-    Where derivatives are counted for more entities than are kept, it is of those near the top on the board's last day.
+    Derivatives count from the day on which they were first seen, whatever look showed them: of them it is of all that
+    were seen by the last of the `days` ranked. Where more entities have some than are kept, of those near the top.
     """
+    derived = board.measure in DERIVATIVES
+    until = max(days, default=None) if derived else until
     deep = _is_deep(made, board, until)
-    if board.series is not None or (deep and board.measure not in DERIVATIVES):
+    if board.series is not None or (deep and not derived):
         return None
     whose = sql("stands_near_top", near_top=_near_top(board)) if deep else "true"
     entity = "''" if of_models(board) else "entity"  # its own, whatever it is called
     members = members_sql(board, "first_seen <= $until")
-    found = made.db.value(sql("members_fingerprint", members=members, whose=whose, entity=entity), {"until": until})
+    query = "derivatives_fingerprint" if derived else "members_fingerprint"
+    found = made.db.value(sql(query, members=members, whose=whose, entity=entity), {"until": until})
     return None if found is None else str(found)
 
 

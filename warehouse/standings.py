@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import date
 
 from warehouse import membership, places
-from warehouse.boards import SPANS, Board
+from warehouse.boards import DERIVATIVES, SPANS, Board
 from warehouse.db import Database
 from warehouse.flips import TOP
 from warehouse.made import Made
@@ -56,8 +56,8 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
         step = _days_at_once(board, made.models)
         for first in range(0, len(wanted), step):
             _rank(db, board, made, wanted[first : first + step])
-    # Last, for what stands on a deep board decides who matters.
-    if not declared or (start is not None and may_be_deep(board)):
+    # Last, for what stands on a deep board decides who matters, and its last day which derivatives were counted.
+    if not declared or (start is not None and (may_be_deep(board) or board.measure in DERIVATIVES)):
         told = _declare(made, board, fingerprint)
         if chosen and told is None and may_be_deep(board):
             membership.follow(db, board, chosen)
@@ -178,7 +178,7 @@ def _first_difference(have: Days, want: Days) -> date | None:
 
 def _declare(made: Made, board: Board, fingerprint: str) -> str | None:
     """Write what a board's standings were made under; which models count for whom, where that is told by one number."""
-    members = membership.members_until(made, board, made.seen_until)
+    members = membership.members_until(made, board, made.seen_until, made.days_of(board))
     if board.name in made.under:
         made.db.execute(sql("delete_board"), {"board": board.name})
     made.db.execute(

@@ -57,6 +57,13 @@ SELECT xor(bit_xor(hash(hash(hub_id, {entity}, share))), coalesce(bit_xor(hash(h
 FROM (SELECT *, hub_id IN (SELECT hub_id FROM models WHERE created_at IS NULL) AS undated FROM ({members}))
 WHERE {whose};
 
+-- name: derivatives_fingerprint
+-- The same where models are counted, not their counters: with the days from which and until which they are. Who is gone
+-- since changes no day that stands.
+SELECT bit_xor(hash(hash(hub_id, {entity}, share, first_seen, created_at::DATE, CASE WHEN gone_on <= $until THEN gone_on END)))
+FROM ({members}) JOIN (SELECT hub_id, first_seen, created_at, gone_on FROM models) USING (hub_id)
+WHERE {whose};
+
 -- name: delete_board
 -- Forget a definition before it is written anew.
 DELETE FROM boards WHERE board = $board;
