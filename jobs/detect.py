@@ -239,7 +239,7 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
     kind = _KINDS.get(event.kind, rule.when)
     pending = event.kind == "PENDING"
     pair = (rule.board, event.entity, event.rival, event.since)
-    why, holds = book.worth.get(pair, UNKNOWN)
+    why, holds = book.worth.get(pair, UNKNOWN) if rule.is_race else UNKNOWN  # another rule may watch the same two
     # What is yet to be written anew may stand there as it was before.
     known = rule.is_race and not pending
     story = book.story(rule.name, event.slot, event.day, without=unwritten) if known else []

@@ -265,6 +265,18 @@ def test_a_flip_that_exists_only_because_the_list_grew_is_held() -> None:
         assert flip["verdict"].startswith("list growth")
 
 
+def test_who_enters_the_top_is_told_whatever_another_rule_asks_of_the_same_two() -> None:
+    """The line of the top lies between them: that one is ahead of the other by list growth is not what is told."""
+    top = Rule(name="top", board="families", when="enters_top", top=1, confirm=1, channels=("desk",))
+    found = [model(f"beta-ai/old-{number}", 10) for number in range(40)]
+    for rules, states in (((top,), {"top": "firing"}), ((RULE, top), {"top": "firing", "who-leads": "held"})):
+        with warehouse() as db, hub() as local:
+            look(db, local, 0, listed(90, 50))
+            look(db, local, 1, [*listed(90, 50), *found])
+            judge(db, 1, *rules)
+            assert {rule: state for rule, state, _ in alerts(db)} == states
+
+
 def test_a_flip_that_new_models_brought_is_told_as_a_launch() -> None:
     with warehouse() as db, hub() as local:
         look(db, local, 0, listed(90, 50))
