@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from warehouse import compact
+from warehouse.boards import SPANS
 from warehouse.db import Database
 from warehouse.queries import sql
 
@@ -42,7 +43,8 @@ def run(db: Database, *, now: datetime, keep_daily_days: int = KEEP_DAILY_DAYS) 
     packed = compact.close_days(db, today)
     kept = min(keep_daily_days, today.toordinal() - 1)  # who writes more means for ever
     before = datetime.combine(today - timedelta(days=kept), time())
-    thin = [int(row[0]) for row in db.rows(sql("snapshots_to_thin"), {"before": before})]
+    with db.rows_as("spans", sorted(SPANS.items()), {"measure": str, "span": int}):
+        thin = [int(row[0]) for row in db.rows(sql("snapshots_to_thin"), {"before": before})]
     merged = compact.merge_spans(db, today, thin, now=now)
     if packed or merged:
         db.checkpoint()

@@ -6,9 +6,10 @@ import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_hub import day, look, model, series
+from small_hub import day, look, model, moment, series
 from spine import warehouse
 
+from jobs import prune
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
@@ -18,6 +19,7 @@ from warehouse.records import HubModel
 OWN = Board(name="own", entity="family")
 LINEAGE = Board(name="lineage", entity="family", scope="lineage")
 WEEK = Board(name="week", entity="family", measure="downloads_7d")
+MONTH = Board(name="month", entity="family", measure="downloads_28d")
 
 
 @pytest.fixture
@@ -138,6 +140,43 @@ def test_of_a_series_only_the_totals_are_known(db: Database) -> None:
     assert [(part.name, part.gap_change) for part in found.parts] == [("as published", 2)]
     assert found.movers == ()
     assert one_line(found) == "gap +2 since 2026-01-01: +2 as published"
+
+
+@pytest.mark.parametrize(("missed", "around"), [((), {12, 13}), ((12, 13), {11, 14})])
+def test_the_looks_around_the_start_of_the_week_that_flipped_are_kept(
+    db: Database, missed: tuple[int, ...], around: set[int]
+) -> None:
+    beta = 1000
+    for number in range(30):
+        beta += 3 if number < 18 else 10
+        if number not in missed:
+            look(db, number, [model("alpha/a", 1000 + 5 * number), model("beta/b", beta)], WEEK)
+    before = explained(db, "week")
+    prune.run(db, now=moment(400), keep_daily_days=10)
+    kept = {(row[0] - day(0)).days for row in db.rows("SELECT DISTINCT day FROM observations")}
+
+    assert [(found.previous_day, found.day) for found in before] == [(day(19), day(20))]
+    assert {19, 20, *around} <= kept
+    assert explained(db, "week") == before
+
+
+A_DAY = st.one_of(st.none(), st.tuples(*[st.integers(0, 9)] * 3))
+"""What was added to three counters on a day; None: nobody looked."""
+
+
+@settings(max_examples=examples(25, usual=3), deadline=None)
+@given(st.lists(A_DAY, min_size=15, max_size=50))
+def test_why_growth_flipped_is_said_as_ever_when_old_days_are_given_up(days: list[tuple[int, ...] | None]) -> None:
+    counts = [100, 100, 100]
+    with warehouse() as db:
+        for number, added in enumerate(days):
+            if added is not None:
+                counts = [count + more for count, more in zip(counts, added, strict=True)]
+                names = ("alpha/a", "beta/b", "beta/c")
+                look(db, number, [model(*one) for one in zip(names, counts, strict=True)], WEEK, MONTH)
+        before = [*explained(db, "week"), *explained(db, "month")]
+        prune.run(db, now=moment(400), keep_daily_days=10)
+        assert [*explained(db, "week"), *explained(db, "month")] == before
 
 
 def test_an_unknown_flip_is_said_to_be_unknown(db: Database) -> None:

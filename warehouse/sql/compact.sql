@@ -110,14 +110,20 @@ INSERT INTO thinned (snapshot_id, thinned_at) SELECT unnest($snapshots::BIGINT[]
 
 -- name: snapshots_to_thin
 -- Snapshots of weeks that were over before a day: all but the last complete one of a source and week, and those at either
--- end of a flip or behind an alert.
+-- end of a flip or behind an alert. Where growth over one of the `spans` was told of, also the looks around its start, between
+-- which the counter stood then.
 WITH old AS (
     SELECT s.snapshot_id, s.day, s.verdict = 'complete' AND s.snapshot_id = max(s.snapshot_id) FILTER (WHERE s.verdict = 'complete')
         OVER (PARTITION BY s.source, date_trunc('week', s.day)) AS speaks
     FROM snapshots AS s
     WHERE date_trunc('week', s.day) + INTERVAL 7 DAY <= $before AND s.snapshot_id IN (SELECT snapshot_id FROM run_days)),
+ends AS (
+    SELECT board, day, snapshot_id FROM flips
+    UNION SELECT r.board, r.day, r.snapshot_id FROM flips AS f JOIN rankings AS r ON r.board = f.board AND r.day = f.previous_day
+    UNION SELECT a.board, s.day, snapshot_id FROM alerts AS a JOIN snapshots AS s USING (snapshot_id)),
+starts AS (SELECT e.board, e.day - p.span::INTEGER AS day FROM ends AS e JOIN boards USING (board) JOIN spans AS p USING (measure)),
 told AS (
-    SELECT snapshot_id FROM flips
-    UNION SELECT r.snapshot_id FROM flips AS f JOIN rankings AS r ON r.board = f.board AND r.day = f.previous_day
-    UNION SELECT snapshot_id FROM alerts)
+    SELECT snapshot_id FROM ends
+    UNION SELECT r.snapshot_id FROM starts AS s ASOF JOIN rankings AS r ON r.board = s.board AND r.day <= s.day
+    UNION SELECT r.snapshot_id FROM starts AS s ASOF JOIN rankings AS r ON r.board = s.board AND r.day >= s.day)
 SELECT snapshot_id FROM old WHERE NOT coalesce(speaks, false) AND snapshot_id NOT IN (SELECT snapshot_id FROM told) ORDER BY snapshot_id;
