@@ -12,7 +12,7 @@ from typing import Any
 from alerts.forms import Content, Section, safe_link
 from alerts.message import NAMESPACE, SUMMARY_LIMIT, Message, bullets, clean, data_of, from_content
 from alerts.names import entity_name, in_words, spoken
-from alerts.text import humanise, plain
+from alerts.text import amount, humanise, plain
 from alerts.wording import BOARD, NAME, capital, day_of, headline
 from warehouse.records import Alert, Standing
 
@@ -137,9 +137,9 @@ def _headline(newest: Sequence[Alert], today: date, days: int, *, ranked: bool) 
     """What came of these days; where nothing could be `ranked`, nobody knows whether a lead changed."""
     leads = sum(alert.kind == "lead_change" and alert.state == "firing" for alert in newest)
     nothing = "no lead changed" if ranked else "no board was ranked"
-    said = f"{leads} lead change{'s' * (leads > 1)}" if leads else nothing
+    said = amount(leads, "lead change") if leads else nothing
     others = len(newest) - leads
-    more = f", {others} other alert{'s' * (others > 1)}" if others else ""
+    more = f", {amount(others, 'other alert')}" if others else ""
     return f"{'Week' if days == 7 else f'{days} days'} to {today}: {said}{more}"
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from alerts.forms import CHART_CID, TITLE_LIMIT, Content, Section, dress, safe_link
 from alerts.names import in_words
-from alerts.text import plain
+from alerts.text import amount, plain
 from alerts.wording import BOARD, NAME, bullet, day_of, facts, headline, kicker, lede, short_id, title, tone
 from warehouse.records import Alert
 
@@ -151,7 +151,7 @@ def summary(
         raise ValueError("a summary needs at least one alert")
     newest = sorted(map(clean, alerts), key=lambda alert: (day_of(alert), alert.alert_id), reverse=True)
     first, last = day_of(newest[-1]), day_of(newest[0])
-    count = f"{len(newest)} alert{'s' * (len(newest) > 1)}"
+    count = amount(len(newest), "alert")
     when = str(first) if first == last else f"{first} to {last}"
     content = Content(
         headline=f"{_WHILE[occasion]}{count}, {when}",

@@ -83,6 +83,11 @@ def humanise(value: float, digits: int = 1) -> str:
     return f"{value / 1000:,.{digits}f}T"
 
 
+def amount(count: int, noun: str) -> str:
+    """`1 day`, `1,095 days`; `noun` is in the singular."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def versus(value: float, rival_value: float) -> str:
     """Two counts side by side, with as many digits as it takes to see which is larger: `32.6M vs 32.0M`."""
     for digits in (1, 2, 3):

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from alerts.message import SILENCE_OVER, title
+from alerts.text import amount
 from alerts.wording import day_of
 from warehouse.db import Database
 from warehouse.ledger import Ledger
@@ -69,7 +70,7 @@ def still_to_tell(db: Database, delivery: Delivery, *, now: datetime) -> bool:
 def teller(kind: str, alerts: Sequence[Alert], now: datetime) -> Alert:
     """What stands for them in the outbox, and tells them."""
     key = " ".join([kind, now.isoformat(), *sorted(alert.alert_id for alert in alerts)])
-    said = f"{len(alerts)} alert{'s' * (len(alerts) > 1)}"
+    said = amount(len(alerts), "alert")
     return Alert(
         alert_id=f"{kind[:3]}-{hashlib.sha256(key.encode()).hexdigest()[:8]}",
         rule="",

@@ -27,6 +27,7 @@ from typing import Literal
 
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
 from alerts.message import TELLERS, Message, compose, summary
+from alerts.text import amount
 from jobs import afterwards
 from jobs.turns import LONGEST_WAIT, Batch, due_at, holds_up, queues
 from warehouse.db import Database
@@ -301,7 +302,7 @@ def told_by(db: Database, delivery: Delivery) -> list[Alert]:
 
 def in_words(health: ChannelHealth, held: int) -> str:
     """A channel that refuses everything, and how to mend that, in one line for people (pure)."""
-    waiting = f"{held} message{'s' * (held > 1)} held" if held else "what comes next is held"
+    waiting = f"{amount(held, 'message')} held" if held else "what comes next is held"
     return (
         f"{health.channel}: refuses whatever it is sent since {health.refused_since:%Y-%m-%d %H:%M} UTC "
         f"({health.last_error}), {waiting}: mend it, then `leadchange send-test {health.channel}`"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from alerts.text import amount
 from jobs.backfill import Report
 from jobs.backfill_plan import Plan
 from warehouse.records import Snapshot
@@ -19,9 +20,10 @@ def announcement(plan: Plan) -> list[str]:
     """What a run is going to read, and how long that takes."""
     days = plan.days
     if not days:
-        return [f"{plan.name}: {plan.held} days are here already, nothing more to read"]
+        return [f"{plan.name}: {amount(plan.held, 'day')} already here, nothing more to read"]
     most = "at most " if any(part.many for part in plan.parts) else ""
-    lines = [f"{plan.name}: {most}{len(days)} days from {days[0]} to {days[-1]}; {plan.held} are here already"]
+    wanted = f"{most}{amount(len(days), 'day')} from {days[0]} to {days[-1]}"
+    lines = [f"{plan.name}: {wanted}; {plan.held} are here already"]
     if plan.bytes is None:
         return [*lines, "  how much that is cannot be told: its first and last file cannot be read"]
     size = f"{_size(plan.bytes)} in about {plan.requests:,} requests, " if plan.bytes else ""
@@ -32,13 +34,14 @@ def announcement(plan: Plan) -> list[str]:
 def findings(report: Report) -> list[str]:
     """What a run found, in words."""
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(report.verdicts.items()))
-    lines = [f"{report.name}: {len(report.written)} days written{f' ({verdicts})' if verdicts else ''}"]
+    lines = [f"{report.name}: {amount(len(report.written), 'day')} written{f' ({verdicts})' if verdicts else ''}"]
     if report.covered:
-        lines.append(f"  here now   {len(report.covered)} days from {report.covered[0]} to {report.covered[-1]}")
-        missing = sum((last - first).days + 1 for first, last in report.gaps)
+        here = amount(len(report.covered), "day")
+        lines.append(f"  here now   {here} from {report.covered[0]} to {report.covered[-1]}")
+        missing = amount(sum((last - first).days + 1 for first, last in report.gaps), "day")
         shown = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in report.gaps[:_MOST_GAPS])
         more = f", and {len(report.gaps) - _MOST_GAPS} more" if len(report.gaps) > _MOST_GAPS else ""
-        lines.append(f"  gaps       {f'{missing} days: {shown}{more}' if report.gaps else 'none'}")
+        lines.append(f"  gaps       {f'{missing}: {shown}{more}' if report.gaps else 'none'}")
     lines += [f"  {snapshot.day} {snapshot.verdict}: {snapshot.verdict_reason}" for snapshot in _worth_saying(report)]
     if report.bytes:
         lines.append(

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from alerts.names import spoken
 from alerts.rules import Rule
-from alerts.text import humanise
+from alerts.text import amount, humanise
 from alerts.wording import title
 from jobs import backtest, hub, naming
 from jobs.deliver import in_words as refused_in_words
@@ -143,7 +143,7 @@ def _last_fired(ledger: Ledger, rule: Rule, ranks: str) -> str:
     standings = ledger.standings_since(rule.board, date.min, rule.between)
     told = backtest.run(standings, [rule], backtest.borne_out(ledger))
     sent = [alert for alert in told if not alert.held]
-    over = f"over {len(standings)} stored days"
+    over = f"over {amount(len(standings), 'stored day')}"
     if not sent:
         return f"{over} it would have told nothing" if standings else "no day is stored yet"
     kind = {"CONTESTED": "contested", "SETTLED": "settled"}.get(sent[-1].event, rule.when)

@@ -170,13 +170,15 @@ def collect(
 @app.command()
 def detect() -> None:
     """Evaluate the rules on snapshots not yet evaluated."""
+    from alerts.text import amount  # noqa: PLC0415 see cli_common
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
 
     with open_app(settings()) as application:
         summary = application.detect()
     for title in summary.fired:
         typer.echo(title)
-    say(f"{summary.days} days judged, {len(summary.fired)} alerts queued, {summary.pending} pending")
+    judged, queued = amount(summary.days, "day"), amount(len(summary.fired), "alert")
+    say(f"{judged} judged, {queued} queued, {summary.pending} pending")
 
 
 @app.command()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alerts.text import terminal
+from alerts.text import amount, terminal
 from monitor.cli_common import FormatOption, SinceOption, as_day, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
@@ -252,7 +252,8 @@ def series(
     values = read_series(file, columns, latest=month_end)
     with open_app(settings()) as application:
         summary = application.backfill_series(name, values, revision=file.name)
-    say(f"{summary.days} days of {entity} totals written to series:{name}, {summary.ranked.flips} flips found")
+    written, found = amount(summary.days, "day"), amount(summary.ranked.flips, "flip")
+    say(f"{written} of {entity} totals written to series:{name}, {found} found")
 
 
 def _named(name: str) -> None:

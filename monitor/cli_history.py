@@ -158,11 +158,13 @@ _DATED = (
 
 def _in_words(dated: Dated) -> dict[str, str | None]:
     """The days of a table's row as ranges: after the one day, by the other at the latest."""
+    from alerts.text import amount  # noqa: PLC0415 see cli_common
+
     crossing = dated.crossing
     return {
         "first_led": _range(crossing.first),
         "leads_for_good": _range(crossing.for_good),
-        "seen": f"{crossing.days} days, {crossing.since} to {crossing.until}",
+        "seen": f"{amount(crossing.days, 'day')}, {crossing.since} to {crossing.until}",
     }
 
 

@@ -129,12 +129,12 @@ def test_collect_detect_and_deliver_tell_a_lead_change(run: Run, file: Path, loc
     assert (first.code, first.err) == (0, "")
     (row,) = json.loads(first.out)
     assert (row["day"], row["verdict"], row["models"], row["requests"]) == ("2026-05-01", "complete", 3, 6)
-    assert run("detect", "--config", file).err == "1 days judged, 0 alerts queued, 0 pending\n"
+    assert run("detect", "--config", file).err == "1 day judged, 0 alerts queued, 0 pending\n"
     local.show(listed(90, 150))
     run("collect", "--config", file, "--day", "2026-05-02")
     detected = run("detect", "--config", file)
     assert detected == Done(
-        0, "Beta takes the lead from Alpha on families\n", "1 days judged, 1 alerts queued, 0 pending\n"
+        0, "Beta takes the lead from Alpha on families\n", "1 day judged, 1 alert queued, 0 pending\n"
     )
     delivered = run("deliver", "--config", file)
     assert delivered == Done(0, "", "1 sent, 0 failed, 0 refused for good, 0 waiting\n")
@@ -854,7 +854,7 @@ def test_a_series_is_imported_once_and_ranked(run: Run, file: Path, tmp_path: Pa
     sheet = tmp_path / "totals.csv"
     sheet.write_text("month,who,downloads\n2026-01,A,10\n2026-01,B,5\n2026-02,A,10\n2026-02,B,15\n")
     command = ["backfill", "series", sheet, "--name", "totals", "--columns", "month,who,downloads", "--config", file]
-    assert run(*command).err.startswith("2 days of publisher totals written to series:totals, 1 flips found")
+    assert run(*command).err.startswith("2 days of publisher totals written to series:totals, 1 flip found")
     assert run(*command).err.startswith("0 days")
     rows = json.loads(run("board", "monthly", "--config", file, "--format", "json").out)
     places = [(row["day"], row["entity"], row["value"]) for row in rows]
@@ -868,7 +868,7 @@ def test_totals_are_of_what_a_board_can_rank(run: Run, file: Path, tmp_path: Pat
     (tmp_path / "totals.csv").write_text("day,entity,value\n2026-01-01,A,1\n")
     command = ["backfill", "series", tmp_path / "totals.csv", "--name", "totals", "--config", file, "--entity"]
     one_line(run(*command, "publsher"), 2, "'--entity': 'publsher' is not one of 'publisher', 'family'")
-    assert run(*command, "family").err.startswith("1 days of family totals")
+    assert run(*command, "family").err.startswith("1 day of family totals")
 
 
 def test_when_says_how_sure_the_source_of_a_series_is(run: Run, file: Path, tmp_path: Path) -> None:

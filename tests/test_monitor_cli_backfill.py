@@ -73,7 +73,7 @@ def test_history_on_the_first_day(tmp_path: Path, capsys: pytest.CaptureFixture[
         assert [(flip["entity"], flip["rival"]) for flip in leads] == [("Beta", "Alpha")]
         assert leadchange(config, "backfill", "hub-stats") == 0
         told = capsys.readouterr()
-        assert told.err == "hub-stats: 5 days are here already, nothing more to read\n"
+        assert told.err == "hub-stats: 5 days already here, nothing more to read\n"
         assert "hub-stats: 0 days written\n" in told.out
 
 
@@ -219,9 +219,7 @@ def test_files_of_ones_own_by_their_columns(tmp_path: Path, capsys: pytest.Captu
     more = ["--likes-column", "hearts", "--day", "2025-01-01", "--name", "ours"]
     assert leadchange(config, "backfill", "csv", str(tmp_path / "mine.csv"), *columns, *more) == 0
     told = capsys.readouterr()
-    assert told.err.startswith(
-        "ours: 1 days from 2025-01-01 to 2025-01-01; 0 are here already\n  about 200 rows: 1 s\n"
-    )
+    assert told.err.startswith("ours: 1 day from 2025-01-01 to 2025-01-01; 0 are here already\n  about 200 rows: 1 s\n")
     with Database.open(warehouse_of(tmp_path)) as db:
         found = db.frame(
             "SELECT repo_id, downloads_30d, downloads_all_time, hub_id, likes FROM observations ORDER BY hub_id"

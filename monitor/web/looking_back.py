@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from alerts.text import plain
+from alerts.text import amount, plain
 from monitor.web.view import day_in_words
 from warehouse import explain, when
 from warehouse.browsing import Browsing
@@ -46,7 +46,7 @@ def _row(dated: when.Dated) -> dict[str, Any]:
         "good": _range(crossing.for_good, "does not lead now"),
         "good_sure": crossing.for_good.verdict if crossing.for_good else "",
         "changes": crossing.changes,
-        "seen": f"{crossing.days} days, {day_in_words(crossing.since)} to {day_in_words(crossing.until)}",
+        "seen": f"{amount(crossing.days, 'day')}, {day_in_words(crossing.since)} to {day_in_words(crossing.until)}",
     }
 
 
