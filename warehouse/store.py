@@ -107,7 +107,7 @@ def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> N
     if not isinstance(models, str) and not models.height:
         return
     with db.view_of("incoming", models):
-        lately = db.value(sql("lately"), {"day": day})
+        lately, others_later = db.rows(sql("lately"), {"day": day})[0]
         db.execute(sql("find_described"), {"lately": lately})
         every, again, late, known = db.rows(sql("count_described"), {"day": day})[0]
         if every:
@@ -117,7 +117,7 @@ def write_models(db: Database, snapshot_id: int, day: date, models: Models) -> N
             _describe(db, snapshot_id, day, [step for step, concerned in steps.items() if concerned])
         # What is known is compared with the day it was seen last, so that day is noted after the descriptions.
         db.execute(sql("note_seen"), {"day": day, "lately": lately})
-        if every and db.value(sql("looked_later"), {"day": day}):
+        if every and others_later and db.value(sql("looked_later"), {"day": day}):
             db.execute(sql("note_gone_by_then"), {"day": day})
         db.execute(sql("insert_observations"), {"snapshot_id": snapshot_id, "day": day})
         db.execute(sql("forget_described"))

@@ -27,8 +27,8 @@ SELECT $snapshot_id, publisher, listed, num_models, rejected, problem FROM incom
 
 -- name: lately
 -- The day from which on models were seen lately: who was not seen since is not looked for, but described again when it is
--- back. Most are gone for good, and in a year they are as many as a sixth of all.
-SELECT coalesce(max(last_seen), $day) - 28 FROM models WHERE last_seen <= $day;
+-- back. Most are gone for good, and in a year they are as many as a sixth of all. And whether any was seen on a later day.
+SELECT coalesce(max(last_seen) FILTER (last_seen <= $day), $day) - 28, coalesce(max(last_seen) > $day, false) FROM models;
 
 -- name: find_described
 -- Models whose description is not known to be the one last seen: new, changed, listed again, or of an older look. To
