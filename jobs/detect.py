@@ -313,7 +313,7 @@ def _take_back(book: Book, rule: Rule, wrong: KnownAlert) -> tell.Fresh:
 
 def _watch_sources(ledger: Ledger, rules: Iterable[Rule], now: datetime) -> list[tell.Fresh]:
     """The rules that want to know when no complete snapshot comes."""
-    last = ledger.last_ranked_days()
+    last = ledger.last_ranked_days(now.date())
     watching = [rule for rule in rules if rule.when == "source_trouble"]
     return [item for rule in watching for item in _watch_source(ledger, rule, last.get(rule.board), now)]
 

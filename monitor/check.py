@@ -15,6 +15,7 @@ from jobs import backtest, hub, naming
 from jobs.deliver import in_words as refused_in_words
 from monitor import check_names, check_tops
 from monitor.config import Settings
+from monitor.health import Look, ahead
 from monitor.wiring import build, wrong_conditions
 from warehouse import identity
 from warehouse.db import Database
@@ -22,6 +23,7 @@ from warehouse.errors import LeadchangeError, WarehouseError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
 from warehouse.outbox import Outbox
+from warehouse.reading import Reading
 from warehouse.registry import Proposal
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -47,13 +49,15 @@ class _Stored:
     problems: list[str]
 
 
-def problems(settings: Settings, mistakes: Sequence[str] = (), unread: Collection[str] = ()) -> Findings:
+def problems(
+    settings: Settings, mistakes: Sequence[str] = (), unread: Collection[str] = (), *, now: datetime
+) -> Findings:
     """Look at everything the configuration names: families, boards, rules, channels, the Hub.
 
     `mistakes` were found when it was read: what it describes is not in force then. What the keys `unread` are about is
     not looked at.
     """
-    stored, damage = (_Stored({}, [], []), "") if "warehouse.publish" in unread else _stored(settings)
+    stored, damage = (_Stored({}, [], []), "") if "warehouse.publish" in unread else _stored(settings, now)
     lines = [
         f"configuration: {settings.source or 'built-in defaults'}",
         f"registry: {len(settings.registry.families)} families, {len(settings.registry.publishers)} publishers to poll",
@@ -86,14 +90,16 @@ def _of_the_hub(settings: Settings) -> tuple[list[str], str]:
     return lines, ""
 
 
-def _stored(settings: Settings) -> tuple[_Stored, str]:
+def _stored(settings: Settings, now: datetime) -> tuple[_Stored, str]:
     """What the published file says, nothing before the first collection; and why it cannot be read."""
     nothing = _Stored({}, [], [])
     if not settings.warehouse.publish.exists():
         return nothing, ""
     try:
         with Database.open_published(settings.warehouse.publish) as db:
-            return _Stored(_pasts(db, settings), _seen(db, settings), _refusing_channels(db, settings)), ""
+            looks = [Look(*look) for look in Reading(db).own_looks()]
+            wrong = [*ahead(looks, now), *_refusing_channels(db, settings)]
+            return _Stored(_pasts(db, settings), _seen(db, settings), wrong), ""
     except WarehouseError as error:
         return nothing, f"warehouse: {error}"
 

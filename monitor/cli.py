@@ -133,7 +133,7 @@ def check() -> None:
     from monitor.check import problems  # noqa: PLC0415 it imports every channel's client
 
     draft = config.read(Chosen.path)
-    found = problems(draft.settings, draft.mistakes, draft.unread)
+    found = problems(draft.settings, draft.mistakes, draft.unread, now=utc_now())
     for line in found.lines:
         typer.echo(plain(line, _LINE))
     for problem in found.problems:

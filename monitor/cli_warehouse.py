@@ -57,7 +57,24 @@ def census() -> None:
     raise typer.Exit(3 if snapshot.verdict in ("partial", "failed") else 0)
 
 
+def set_aside(
+    snapshot_id: Annotated[int, typer.Argument(metavar="SNAPSHOT_ID", help="As the table `snapshots` has it.")],
+    why: Annotated[str, typer.Option("--reason", help="Why; it stands with the snapshot.")] = "the clock was wrong",
+) -> None:
+    """Judge by a snapshot no longer: one that a wrong clock has dated, or of which you know better.
+
+    What it saw is kept, under the verdict `suspect`. Boards are ranked again without it, and what was told
+    because of it is corrected with the next delivery.
+    """
+    from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+
+    with open_app(settings()) as application:
+        day = application.set_aside(snapshot_id, why)
+    say(f"snapshot {snapshot_id} of {day} is set aside")
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
     app.command()(census)
     app.command()(prune)
+    app.command("set-aside")(set_aside)

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import NamedTuple
+
+from alerts.text import plain
+from warehouse.reading import WRONG_CLOCK
 
 STALE = timedelta(hours=50)
 """Two daily collections and two hours: a complete snapshot older than this is stale."""
 
-WRONG_CLOCK = timedelta(hours=2)
-"""A complete snapshot that is further ahead than this says nothing about how fresh the data is."""
-
 STUCK_DELIVERY = timedelta(hours=6)
 """A message that waits longer than this is stuck."""
+
+
+class Look(NamedTuple):
+    """One look of our own at the Hub."""
+
+    snapshot_id: int
+    source: str
+    """`hub`, the families; or `census`, everything."""
+    taken_at: datetime
+    verdict: str = "complete"
+    reason: str | None = None
+    """Why it is not judged by; None when it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +35,8 @@ class Facts:
     """What is known about the monitor at a moment."""
 
     now: datetime
-    last_complete: datetime | None
-    """When the last complete snapshot was taken."""
-    unfit: str = ""
-    """Why the last look at the Hub is not judged by; empty when it is."""
+    looks: Sequence[Look]
+    """Newest first."""
     oldest_open_delivery: datetime | None = None
     """When the oldest message that is not delivered was queued."""
     refusing: Mapping[str, datetime] = field(default_factory=dict)
@@ -44,19 +56,18 @@ class Health:
     ok: bool
     reasons: tuple[str, ...]
     last_complete: datetime | None
+    """When the families were last seen completely: neither a census nor imported history hides that polling fails."""
+    notes: tuple[str, ...] = ()
+    """What somebody should mend though all is well."""
 
 
 def judge(facts: Facts) -> Health:
     """Stale data, stuck messages, channels that refuse everything and hung jobs are each a reason to be red."""
-    reasons: list[str] = []
-    if facts.last_complete is None:
-        reasons.append("no complete snapshot yet")
-    elif facts.last_complete - facts.now > WRONG_CLOCK:
-        reasons.append(f"the last complete snapshot is of {facts.last_complete:%Y-%m-%d}: the clock was wrong, or is")
-    elif facts.now - facts.last_complete > STALE:
-        reasons.append(f"the last complete snapshot is {_age(facts.now - facts.last_complete)} old")
-    if reasons and facts.unfit:
-        reasons.append(facts.unfit)
+    looks = [look for look in facts.looks if look.source == "hub" and look.taken_at - facts.now <= WRONG_CLOCK]
+    last_complete = next((look.taken_at for look in looks if look.verdict == "complete"), None)
+    reasons = _stale(last_complete, facts.now)
+    if reasons and looks and looks[0].verdict != "complete":
+        reasons.append(_unfit(looks[0]))
     if facts.oldest_open_delivery is not None and facts.now - facts.oldest_open_delivery > STUCK_DELIVERY:
         reasons.append(f"a message has been waiting since {facts.oldest_open_delivery:%Y-%m-%d %H:%M} UTC")
     for channel, since in facts.refusing.items():
@@ -65,7 +76,31 @@ def judge(facts: Facts) -> Health:
         if seconds > facts.deadline_seconds.get(job, float("inf")):
             reasons.append(f"{job} has been running for {seconds:.0f} s and should have ended")
     reasons += facts.ended.values()
-    return Health(not reasons, tuple(reasons), facts.last_complete)
+    return Health(not reasons, tuple(reasons), last_complete, tuple(ahead(facts.looks, facts.now)))
+
+
+def ahead(looks: Sequence[Look], now: datetime) -> list[str]:
+    """A line on each complete look that a wrong clock has dated ahead: until its day it would be every board's last."""
+    found = takewhile(lambda look: look.taken_at - now > WRONG_CLOCK, looks)
+    return [
+        f"snapshot {look.snapshot_id} is of {look.taken_at:%Y-%m-%d}, which is still to come: the clock was wrong, "
+        f"or is; if it was, `leadchange set-aside {look.snapshot_id}` takes the snapshot out"
+        for look in found
+        if look.verdict == "complete"
+    ]
+
+
+def _stale(last_complete: datetime | None, now: datetime) -> list[str]:
+    """Why the data is not fresh; nothing when it is."""
+    if last_complete is None:
+        return ["no complete snapshot yet"]
+    age = now - last_complete
+    return [f"the last complete snapshot is {_age(age)} old"] if age > STALE else []
+
+
+def _unfit(look: Look) -> str:
+    """Why a look is not judged by, in one line."""
+    return f"the look of {look.taken_at:%Y-%m-%d %H:%M} UTC is {look.verdict}: {plain(look.reason or '', 300)}"
 
 
 def _age(age: timedelta) -> str:

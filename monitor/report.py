@@ -37,10 +37,10 @@ def page(published: Path, now: datetime) -> str:
                 style=Markup(style),  # noqa: S704 our own file
                 now=now,
                 health=site.file_health(),
-                boards=[_board(site.published, browsing, leader) for leader in browsing.leaders()],
+                boards=[_board(site, browsing, leader) for leader in browsing.leaders()],
                 alerts=browsing.newest_alerts(30),
                 flips=browsing.notable_flips(20),
-                looks=browsing.looks(),
+                looks=browsing.looks(now),
             )
         )
 
@@ -59,8 +59,8 @@ def write(published: Path, out: Path, now: datetime) -> None:
         raise LeadchangeError(f"cannot write {out}: {error.strerror}") from None
 
 
-def _board(published: Published, browsing: Browsing, leader: dict[str, Any]) -> dict[str, Any]:
-    race = races.of(published, leader, "race")
+def _board(site: Site, browsing: Browsing, leader: dict[str, Any]) -> dict[str, Any]:
+    race = races.of(site, leader, "race")
     return leader | {
         "statement": words.standing_in_words(leader),
         "picture": races.picture(race),

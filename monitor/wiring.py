@@ -80,6 +80,14 @@ class App:
             self.publish()
         return summary
 
+    def set_aside(self, snapshot_id: int, why: str) -> date:
+        """Judge by a snapshot no longer, judge again what followed from it, and publish; the day it was of."""
+        from jobs import aside  # noqa: PLC0415 see TYPE_CHECKING above
+
+        day = aside.run(self.db, snapshot_id, why, now=self.now())
+        self.detect()
+        return day
+
     def detect(self) -> detect.Summary:
         """Judge what is new and publish."""
         from jobs import detect  # noqa: PLC0415 see TYPE_CHECKING above

@@ -76,7 +76,7 @@ def test_every_day_becomes_a_snapshot_with_its_source_revision_and_verdict(db: D
 
 def test_history_does_not_hide_that_the_families_are_not_seen(db: Database, local: LocalDatasets) -> None:
     fill(db, local)
-    assert Reading(db).freshness() == (None, None)
+    assert Reading(db).own_looks() == []
 
 
 def test_counts_are_those_of_the_day_and_null_before_they_were_recorded(db: Database, local: LocalDatasets) -> None:

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from jobs import census, collect, everything
 from jobs.hub import HubError, HubSettings, WalkCancelled
 from monitor.demo.hub import LocalHub
+from monitor.health import Facts, Look, judge
 from warehouse.boards import Board
 from warehouse.census import Census
 from warehouse.db import Database
@@ -81,7 +82,9 @@ def test_a_census_is_one_snapshot_of_everything(db: Database, local: LocalHub) -
 
 def test_a_census_does_not_hide_that_the_families_are_not_seen(db: Database, local: LocalHub) -> None:
     count(db, local, 0)
-    assert Reading(db).freshness() == (None, None)
+    looks = [Look(*look) for look in Reading(db).own_looks()]
+    assert [look.source for look in looks] == ["census"]
+    assert judge(Facts(moment(0), looks)).reasons == ("no complete snapshot yet",)
 
 
 def test_an_interrupted_census_goes_on_with_the_page_that_comes_next(db: Database, local: LocalHub) -> None:

@@ -19,13 +19,14 @@ import pytest
 from races import LEAD, Race
 from spine import configure, hub, listed
 
+from alerts.rules import Rule
 from jobs import collect
 from jobs.hub import HubError
 from jobs.schedule import PATIENCE, RETRY, TRIES, Job, LastRun, due_slot, last_slot, parse, problem_with, ticking
 from monitor import config, daemon, logs
 from monitor.apart import Answer, Task
 from monitor.daemon import Daemon
-from monitor.health import Facts, judge
+from monitor.health import Facts, Look, judge
 from monitor.job import Work
 from monitor.web.published import Published
 from monitor.wiring import App, open_app
@@ -159,11 +160,37 @@ def test_b2_a_snapshot_of_next_year_confirms_nothing_by_itself_and_hides_nothing
 
 def test_b2_a_snapshot_of_next_year_is_no_sign_of_health() -> None:
     now = datetime(2026, 5, 4, tzinfo=UTC)
-    assert judge(Facts(now, last_complete=now - DAY)).ok
-    assert judge(Facts(now, last_complete=now + HOUR)).ok
-    ahead = judge(Facts(now, last_complete=now + YEAR))
-    assert not ahead.ok
-    assert "clock" in ahead.reasons[0]
+    assert judge(Facts(now, seen(now - DAY))).ok
+    assert judge(Facts(now, seen(now + HOUR))).ok
+    assert judge(Facts(now, seen(now + YEAR))).reasons == ("no complete snapshot yet",)
+    stale = judge(Facts(now, seen(now + YEAR, now - 5 * DAY)))
+    assert stale.reasons == ("the last complete snapshot is 120 hours old",)
+
+
+def test_b2_a_snapshot_of_next_year_does_not_hide_that_the_others_are_fresh_and_is_named_with_what_to_do() -> None:
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+    health = judge(Facts(now, seen(now + YEAR, now - HOUR)))
+    assert (health.ok, health.last_complete) == (True, now - HOUR)
+    (note,) = health.notes
+    assert note.startswith(
+        "snapshot 1 is of 2027-05-04, which is still to come: the clock was wrong, or is; if it was, "
+    )
+    assert "`leadchange set-aside 1`" in note
+
+
+def test_b2_a_snapshot_of_next_year_does_not_hide_that_no_other_comes() -> None:
+    silence = Rule(name="silence", board="totals", when="source_trouble", after_days=3, channels=("desk",))
+    with Race(silence) as race:
+        race.on(0, A=100, B=90)
+        race.on(365, A=100, B=90)
+        race.judge(4)
+        race.tell(4)
+        assert len(race.desk.got) == 1
+
+
+def seen(*moments: datetime) -> list[Look]:
+    """Complete looks at the families, newest first."""
+    return [Look(number, "hub", moment) for number, moment in enumerate(moments, start=1)]
 
 
 # B3: daylight saving

@@ -298,7 +298,7 @@ def test_on_the_first_day_nobody_is_called_new_and_no_chart_is_empty(tmp_path: P
 
 
 def test_a_suspect_last_day_is_said_and_not_shown(tmp_path: Path) -> None:
-    with served(suspect(World(tmp_path)).publish()) as client:
+    with served(suspect(World(tmp_path)).publish(), now=lambda: now() + timedelta(days=1)) as client:
         for path in ("/", "/board/families"):
             text = client.get(path).text
             assert "The look of 6 May 2026 is suspect" in text
@@ -691,7 +691,7 @@ def test_metrics_have_the_names_that_prometheus_users_expect(site: httpx.Client)
 def test_health_is_green_while_fresh_and_red_when_stale() -> None:
     with served(published()) as client:
         assert client.get("/healthz").json() == {
-            "status": "ok", "reasons": [], "last_complete": "2026-05-05T10:00:00+00:00",
+            "status": "ok", "reasons": [], "notes": [], "last_complete": "2026-05-05T10:00:00+00:00",
             "version": client.get("/openapi.json").json()["info"]["version"],
         }  # fmt: skip
     with served(published(), now=lambda: now() + timedelta(days=5)) as client:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from warehouse.queries import sql
-from warehouse.reading import Reading, Rows
+from warehouse.reading import WRONG_CLOCK, Reading, Rows
 
 Line = tuple[date, str, float, float | None, int]
 """(day, entity, value, share, rank)"""
@@ -37,9 +37,9 @@ class Browsing(Reading):
         """Every board in its configured order: its definition, who leads, since when, by how much; None when empty."""
         return self.db.records(sql("board_leaders"))
 
-    def looks(self) -> Rows:
-        """The last look at every source, the Hub first."""
-        return self.db.records(sql("last_looks"))
+    def looks(self, now: datetime) -> Rows:
+        """The last look at every source up to now, the Hub first."""
+        return self.db.records(sql("last_looks"), {"until": now + WRONG_CLOCK})
 
     def unjudged_days(self, source: str) -> Rows:
         """Days of a source that are not judged by: day, verdict, verdict_reason."""

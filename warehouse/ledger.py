@@ -111,9 +111,9 @@ class Ledger:
             rows = self.db.rows(sql("unjudged", counted=_COUNTED))
         return {rule: Unjudged(start, last, other) for rule, start, last, other in rows}
 
-    def last_ranked_days(self) -> dict[str, date]:
-        """Board -> the last day it was ranked for."""
-        return dict(self.db.rows(sql("last_ranked_days")))
+    def last_ranked_days(self, today: date) -> dict[str, date]:
+        """Board -> the last day up to today that it was ranked for."""
+        return dict(self.db.rows(sql("last_ranked_days"), {"today": today}))
 
     @contextmanager
     def judging(self, starts: Iterable[tuple[str, str, date]]) -> Iterator[None]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from warehouse.db import Database, Records
 from warehouse.queries import sql
 
 Rows = list[dict[str, Any]]
+
+WRONG_CLOCK = timedelta(hours=2)
+"""A snapshot that is further ahead than this was dated by a clock that was wrong, or is."""
 
 
 class Reading:
@@ -63,7 +66,11 @@ class Reading:
         """Every look at a source, oldest first."""
         return self.db.records(sql("found_snapshots"), {"source": source})
 
-    def freshness(self) -> tuple[datetime | None, datetime | None]:
-        """When the last complete snapshot was taken, and since when the oldest open delivery waits."""
-        rows = self.db.rows(sql("freshness"))
-        return rows[0][0], rows[0][1]
+    def own_looks(self) -> list[tuple[int, str, datetime, str, str | None]]:
+        """Our own looks at the Hub, newest first: snapshot_id, source, taken_at, verdict, and why if not complete."""
+        return self.db.rows(sql("own_looks"))
+
+    def oldest_open_delivery(self) -> datetime | None:
+        """Since when the oldest delivery that is not settled waits."""
+        found: datetime | None = self.db.value(sql("oldest_open_delivery"))
+        return found

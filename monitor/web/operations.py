@@ -47,6 +47,7 @@ class Operations:
         said = {
             "status": "ok" if health.ok else "failing",
             "reasons": list(health.reasons),
+            "notes": list(health.notes),
             "last_complete": health.last_complete.isoformat() if health.last_complete else None,
             "version": self.site.version,
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 import jinja2
@@ -52,7 +52,7 @@ class Pages:
         with self.site.published.browsing() as browsing:
             leaders = self.site.leaders()
             chosen = leader_of(leaders, board) if board else next((row for row in leaders if row["leader"]), None)
-            race = races.of(self.site.published, chosen, "race") if chosen else None
+            race = races.of(self.site, chosen, "race") if chosen else None
             return self.page(
                 request,
                 "overview.html",
@@ -62,10 +62,10 @@ class Pages:
                 unit=words.unit,
                 no_standing=words.no_standing,
                 picture=races.picture(race) if race else "",
-                trouble=trouble(browsing, chosen),
+                trouble=trouble(browsing, chosen, self.site.now()),
                 alerts=browsing.newest_alerts(8),
                 flips=browsing.notable_flips(7),
-                looks=browsing.looks(),
+                looks=browsing.looks(self.site.now()),
             )
 
     def board_page(
@@ -90,10 +90,8 @@ class Pages:
                 unit=words.unit,
                 no_standing=words.no_standing,
                 statement=words.standing_in_words(chosen),
-                pictures={
-                    kind: races.picture(races.of(self.site.published, chosen, kind), kind) for kind in races.PLACES
-                },
-                trouble=trouble(browsing, chosen),
+                pictures={kind: races.picture(races.of(self.site, chosen, kind), kind) for kind in races.PLACES},
+                trouble=trouble(browsing, chosen, self.site.now()),
                 flips=browsing.newest_flips(Filter(name), most=12),
             )
 
@@ -150,7 +148,7 @@ class Pages:
                 worth=words.worth(flip),
                 citation=words.citation(flip, self.site.version, address(self.site, request, f"/flips/{flip_id}")),
                 unit=words.unit,
-                picture=races.picture(races.duel(browsing, flip)),
+                picture=races.picture(races.duel(browsing, flip, self.site.now().date())),
                 split=looking_back.split(browsing, flip),
                 dates=looking_back.dates(browsing, flip),
                 alerts=[row for row in browsing.newest_alerts(1000) if _is_about(row, flip)],
@@ -159,7 +157,7 @@ class Pages:
     def embed(self, request: Request, name: str) -> HTMLResponse:
         """A board for a frame in another page."""
         chosen = leader_of(self.site.leaders(), name)
-        race = races.of(self.site.published, chosen, "race")
+        race = races.of(self.site, chosen, "race")
         statement = words.standing_in_words(chosen)
         return self.page(request, "embed.html", chosen=chosen, statement=statement, picture=races.picture(race))
 
@@ -170,7 +168,7 @@ class Pages:
         # Here, not above: with Altair and polars the process would have 80 MB more before anybody looks.
         from monitor.web import charts  # noqa: PLC0415
 
-        race = races.of(self.site.published, leader_of(self.site.leaders(), name), kind)
+        race = races.of(self.site, leader_of(self.site.leaders(), name), kind)
         if kind == "race":
             return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))
         drawn = charts.bump if kind == "bump" else charts.shares
@@ -181,7 +179,7 @@ class Pages:
         from monitor.web import charts  # noqa: PLC0415 see chart
 
         with self.site.published.browsing() as browsing:
-            race = races.duel(browsing, known_flip(browsing, flip_id))
+            race = races.duel(browsing, known_flip(browsing, flip_id), self.site.now().date())
         return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))
 
 
@@ -201,11 +199,11 @@ def known_board(site: Site, asked: str | None) -> str | None:
     return asked
 
 
-def trouble(browsing: Browsing, chosen: dict[str, Any] | None) -> dict[str, Any] | None:
+def trouble(browsing: Browsing, chosen: dict[str, Any] | None, now: datetime) -> dict[str, Any] | None:
     """The last look at a board's source, when the board does not stand on it."""
     if chosen is None or chosen["source"] is None:
         return None
-    for look in browsing.looks():
+    for look in browsing.looks(now):
         if look["source"] == chosen["source"] and look["verdict"] != "complete":
             return look
     return None

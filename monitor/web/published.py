@@ -16,8 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from alerts.text import plain
-from monitor.health import Facts
+from monitor.health import Facts, Look
 from warehouse.browsing import Browsing
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
@@ -121,10 +120,11 @@ class Published:
         Raises:
             WarehouseError: the file is damaged.
         """
-        last_complete, oldest = self.once("freshness", Browsing.freshness, waits=False)
+        looks = self.once("looks", _looks, waits=False)
+        oldest = self.once("oldest", Browsing.oldest_open_delivery, waits=False)
         refusing = self.once("refusing", lambda browsing: Outbox(browsing.db).refusing(), waits=False)
         since = {channel.channel: channel.refused_since for channel in refusing if channel.refused_since}
-        return Facts(now, last_complete, self.once("unfit", _unfit, waits=False), oldest, refusing=since)
+        return Facts(now, looks, oldest, refusing=since)
 
     @contextmanager
     def connection(self) -> Iterator[Database]:
@@ -191,14 +191,8 @@ class Published:
             raise WarehouseError(str(error).replace(str(self.path), self.path.name)) from None
 
 
-def _unfit(browsing: Browsing) -> str:
-    """Why the last look at the Hub is not judged by, in one line; empty when it is, or there is none."""
-    look = next((look for look in browsing.looks() if look["source"] == "hub"), None)
-    if look is None or look["verdict"] == "complete":
-        return ""
-    return (
-        f"the look of {look['taken_at']:%Y-%m-%d %H:%M} UTC is {look['verdict']}: {plain(look['verdict_reason'], 300)}"
-    )
+def _looks(browsing: Browsing) -> list[Look]:
+    return [Look(*look) for look in browsing.own_looks()]
 
 
 @contextmanager

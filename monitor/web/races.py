@@ -12,7 +12,7 @@ from markupsafe import Markup
 from alerts.names import entity_name
 from alerts.text import humanise, percent
 from monitor.web import svg
-from monitor.web.published import Published
+from monitor.web.site import Site
 from warehouse.browsing import Browsing, Filter, Line
 
 Leader = dict[str, Any]
@@ -35,16 +35,22 @@ class Race:
     flips: Sequence[dict[str, Any]] = ()
 
 
-def of(published: Published, leader: Leader, kind: str) -> Race:
+def of(site: Site, leader: Leader, kind: str) -> Race:
     """The race of a board as a kind of chart wants it; the looking up is done once for all kinds."""
-    whole = published.once(("race", leader["board"]), lambda browsing: gather(browsing, leader))
+    whole = site.published.once(("race", leader["board"]), lambda browsing: gather(browsing, leader))
     names = whole.names[: PLACES[kind]]
     return replace(
         whole,
         names=names,
         lines=[line for line in whole.lines if line[1] in names],
         flips=[flip for flip in whole.flips if flip["entity"] in names and flip["rival"] in names],
+        unjudged=_come(whole.unjudged, site.now().date()),
     )
+
+
+def _come(unjudged: Sequence[dict[str, Any]], today: date) -> list[dict[str, Any]]:
+    """Without days to come, which a wrong clock has dated: the axis of a chart would go on to them."""
+    return [row for row in unjudged if row["day"] <= today]
 
 
 def gather(browsing: Browsing, leader: Leader) -> Race:
@@ -97,8 +103,8 @@ _COLUMNS: dict[str, tuple[int, Callable[[float], str]]] = {
 _WHAT = {"race": "values day by day", "bump": "ranks day by day", "shares": "shares day by day"}
 
 
-def duel(browsing: Browsing, flip: dict[str, Any]) -> Race:
-    """The two of a flip, over all days of its board."""
+def duel(browsing: Browsing, flip: dict[str, Any], today: date) -> Race:
+    """The two of a flip, over all days of its board up to today."""
     kind = flip["entity_kind"]
     pair = [flip["entity"], flip["rival"]]
     lines = [
@@ -106,4 +112,5 @@ def duel(browsing: Browsing, flip: dict[str, Any]) -> Race:
         for day, entity, value, share, rank in browsing.lines(flip["board"], pair)
     ]
     unjudged = browsing.unjudged_days(flip["source"]) if flip["source"] else []
-    return Race(flip["board"], [entity_name(kind, name) for name in pair], lines, unjudged, [flip])
+    names = [entity_name(kind, name) for name in pair]
+    return Race(flip["board"], names, lines, _come(unjudged, today), [flip])

@@ -45,4 +45,5 @@ class Site:
 
     def state(self) -> str:
         """Changes whenever a page would look different: also at midnight, for a query may ask what day it is."""
-        return f"{self.published.identity()} {self.file_health().reasons} {self.now():%Y-%m-%d}"
+        health = self.file_health()
+        return f"{self.published.identity()} {health.reasons} {health.notes} {self.now():%Y-%m-%d}"

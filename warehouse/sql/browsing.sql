@@ -35,14 +35,15 @@ LEFT JOIN (SELECT board, max(day) AS ranked_on FROM rankings GROUP BY board) AS 
 ORDER BY b.rowid;
 
 -- name: last_looks
--- The last look at each source with its verdict, when it was last complete, and how often it was looked at.
+-- The last look at each source with its verdict, when it was last complete, and how often it was looked at; without what a
+-- wrong clock has dated ahead.
 SELECT
     source, max(taken_at) AS taken_at, arg_max(day, snapshot_id) AS day, arg_max(verdict, snapshot_id) AS verdict,
     arg_max(verdict_reason, snapshot_id) AS verdict_reason, arg_max(models, snapshot_id) AS models,
     max(taken_at) FILTER (WHERE verdict = 'complete') AS last_complete,
     max(day) FILTER (WHERE verdict = 'complete') AS last_complete_day, count(*) AS looks,
     count(*) FILTER (WHERE verdict = 'complete') AS complete_looks
-FROM snapshots GROUP BY source ORDER BY source LIKE 'series:%', source;
+FROM snapshots WHERE taken_at <= $until GROUP BY source ORDER BY source LIKE 'series:%', source;
 
 -- name: unjudged_days
 -- Days on which a source was looked at and not once completely, with the last verdict.

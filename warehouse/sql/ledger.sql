@@ -33,8 +33,8 @@ WHERE start IS NOT NULL OR other
 ORDER BY rule;
 
 -- name: last_ranked_days
--- The last day each board was ranked for.
-SELECT board, max(day) FROM rankings GROUP BY board;
+-- The last day up to today that each board was ranked for: what a wrong clock has dated ahead would hide that nothing comes.
+SELECT board, max(day) FROM rankings WHERE day <= $today GROUP BY board;
 
 -- name: rule_states_before
 -- What the engine knew of the rules `judging` before the first day of each, if it watched the same board.

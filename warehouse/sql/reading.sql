@@ -49,9 +49,12 @@ ORDER BY queued_at, channel, alert_id;
 SELECT snapshot_id, source, taken_at, day, verdict, verdict_reason, models, requests, seconds
 FROM snapshots WHERE $source IS NULL OR source = $source ORDER BY taken_at, snapshot_id;
 
--- name: freshness
--- When the families were last seen completely (neither a census nor imported history hides that polling fails), and since
--- when the oldest open delivery waits.
-SELECT
-    (SELECT max(taken_at) FROM snapshots WHERE verdict = 'complete' AND source = 'hub'),
-    (SELECT min(queued_at) FROM deliveries WHERE status IN ('pending', 'sending'));
+-- name: own_looks
+-- Our own looks at the Hub, newest first, and why one is not judged by: which of them a wrong clock has dated, only who
+-- knows the time can tell.
+SELECT snapshot_id, source, taken_at, verdict, CASE WHEN verdict <> 'complete' THEN verdict_reason END
+FROM snapshots WHERE source IN ('hub', 'census') ORDER BY taken_at DESC, snapshot_id DESC;
+
+-- name: oldest_open_delivery
+-- Since when the oldest open delivery waits.
+SELECT min(queued_at) FROM deliveries WHERE status IN ('pending', 'sending');

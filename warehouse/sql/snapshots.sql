@@ -129,6 +129,29 @@ UPDATE models SET gone_on = $day, digest = NULL
 WHERE gone_on IS NULL AND last_seen < $day
     AND lower(publisher) IN (SELECT lower(publisher) FROM incoming_listings WHERE problem IS NULL);
 
+-- name: verdicts
+-- What every snapshot is worth, and of which day it is.
+SELECT snapshot_id, verdict, day FROM snapshots;
+
+-- name: set_aside
+-- Judge by a complete snapshot no longer; what was said of it stays to be read.
+UPDATE snapshots SET verdict = 'suspect', verdict_reason = 'set aside: ' || $why || ' (it was complete: ' || verdict_reason || ')'
+WHERE snapshot_id = $snapshot_id;
+
+-- name: forget_days_to_come
+-- Date models that a wrong clock has seen, or missed, on a day that is still to come by what was seen of them before: until
+-- that day no look would say anything new of them.
+UPDATE models SET
+    first_seen = least(models.first_seen, s.day),
+    last_seen = CASE WHEN models.last_seen > $today THEN s.day ELSE models.last_seen END,
+    gone_on = CASE WHEN gone_on <= $today THEN gone_on END
+FROM (
+    SELECT hub_id, coalesce(max(day), $today) AS day
+    FROM (SELECT hub_id FROM models WHERE greatest(last_seen, gone_on) > $today)
+    LEFT JOIN (SELECT hub_id, day FROM observations WHERE day <= $today) USING (hub_id)
+    GROUP BY hub_id) AS s
+WHERE models.hub_id = s.hub_id;
+
 -- name: looked_later
 -- Whether a complete look of our own shows a later day, so that it may be known already who is gone.
 SELECT count(*) > 0 FROM snapshots WHERE source IN ('hub', 'census') AND verdict = 'complete' AND day > $day;
