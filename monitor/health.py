@@ -76,7 +76,8 @@ def judge(facts: Facts) -> Health:
         if seconds > facts.deadline_seconds.get(job, float("inf")):
             reasons.append(f"{job} has been running for {seconds:.0f} s and should have ended")
     reasons += facts.ended.values()
-    return Health(not reasons, tuple(reasons), last_complete, tuple(ahead(facts.looks, facts.now)))
+    # What several jobs failed of, such as a full disk, is one reason.
+    return Health(not reasons, tuple(dict.fromkeys(reasons)), last_complete, tuple(ahead(facts.looks, facts.now)))
 
 
 def ahead(looks: Sequence[Look], now: datetime) -> list[str]:

@@ -645,6 +645,15 @@ def test_the_feed_of_a_board_is_another_feed(site: httpx.Client) -> None:
     assert one["alternate"] == str(site.base_url.join(f"/flips{query}"))
 
 
+def test_a_feed_without_entries_is_as_old_as_the_last_look_that_brought_none(tmp_path: Path) -> None:
+    with served(published()) as client:
+        one = ET.fromstring(client.get("/flips.atom?kind=overtake").content)
+        assert one.findtext(f"{ATOM}updated") == "2026-05-05T10:00:00Z"
+    with served(tmp_path / "adoption.duckdb") as client:
+        nothing = ET.fromstring(client.get("/flips.atom").content)
+        assert nothing.findtext(f"{ATOM}updated") == f"{now():%Y-%m-%dT%H:%M:%SZ}"
+
+
 def test_links_that_leave_the_site_begin_with_its_public_address() -> None:
     with served(published(), public_url="https://adoption.example/") as client:
         assert 'href="https://adoption.example/flips/' in client.get("/flips.atom").text

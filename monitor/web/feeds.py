@@ -44,6 +44,7 @@ class Feeds:
         """The newest flips that are true of the models, as an Atom feed."""
         with self.site.published.browsing() as browsing:
             newest = browsing.newest_flips(Filter(known_board(self.site, board), kind), most=4 * ENTRIES)
+            looked = [look["taken_at"] for look in browsing.looks(self.site.now())]
         entries = [_entry(row) for row in newest if row["panel_holds"] is not False][:ENTRIES]
         chosen = urlencode({name: value for name, value in (("board", board), ("kind", kind)) if value})
         query = chosen and f"?{chosen}"
@@ -52,7 +53,8 @@ class Feeds:
             base=address(self.site, request, ""),
             query=query,
             where=f" on {plain(board, 40)}" if board else "",
-            updated=max((entry["updated"] for entry in entries), default="1970-01-01T00:00:00Z"),
+            # Where nobody has passed anybody, that is so as of the last look.
+            updated=max((entry["updated"] for entry in entries), default=_moment(max(looked, default=self.site.now()))),
             entries=entries,
         )
         return Response(text, media_type="application/atom+xml")
@@ -82,8 +84,12 @@ def _entry(flip: dict[str, Any]) -> dict[str, str]:
         "kind": flip["kind"],
         "title": words.headline(flip),
         "summary": f"{words.statement(flip)} {words.worth(flip)}",
-        "updated": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "updated": _moment(at),
     }
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _urn(name: str) -> str:
