@@ -12,7 +12,7 @@ from typing import Any
 from alerts.forms import Content, Section, safe_link
 from alerts.message import NAMESPACE, SUMMARY_LIMIT, Message, bullets, clean, data_of, from_content
 from alerts.names import entity_name, in_words, spoken
-from alerts.text import amount, humanise, plain
+from alerts.text import amount, humanise, plain, together
 from alerts.wording import BOARD, NAME, capital, day_of, headline
 from warehouse.records import Alert, Standing
 
@@ -156,9 +156,7 @@ def _lede(shown: Sequence[tuple[BoardWeek, list[Place]]]) -> str:
 def _first(week: BoardWeek, ranked: Sequence[Place]) -> str:
     """`Qwen leads`; of equals nobody is taken for the leader by name."""
     names = [plain(spoken(week.entity, place.entity), NAME) for place in ranked if place.rank == 1]
-    if len(names) == 1:
-        return f"{names[0]} leads"
-    return f"{' and '.join(names[:2])}{' and others' * (len(names) > 2)} together lead"
+    return f"{names[0]} leads" if len(names) == 1 else f"{together(names)} together lead"
 
 
 def _table(week: BoardWeek, ranked: Sequence[Place]) -> Section:

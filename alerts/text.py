@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import markupsafe
 
@@ -86,6 +87,11 @@ def humanise(value: float, digits: int = 1) -> str:
 def amount(count: int, noun: str) -> str:
     """`1 day`, `1,095 days`; `noun` is in the singular."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def together(names: Sequence[str]) -> str:
+    """Equals in a sentence: `A`, `A and B`, `A and B and others`."""
+    return f"{' and '.join(names[:2])}{' and others' * (len(names) > 2)}"
 
 
 def versus(value: float, rival_value: float) -> str:

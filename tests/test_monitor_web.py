@@ -25,6 +25,7 @@ from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, 
 from jobs import digest
 from jobs.digest import Digest
 from monitor.health import Health
+from monitor.report import page
 from monitor.web import bundle, cache, formats, statics, svg, words
 from monitor.web.app import create_app
 from monitor.web.published import Published
@@ -119,11 +120,53 @@ def test_of_equals_who_was_first_before_still_leads(tmp_path: Path) -> None:
     with served(world.publish()) as client:
         board = client.get("/board/families").text
         (row,) = client.get("/api/boards").json()
+    assert row["leaders"] == ["Beta"]
     assert (row["leader"], row["days_led"], row["since_first_day"]) == ("Beta", 2, True)
     assert (
         "Beta leads families with 50 downloads in 30 days, first since 1 May 2026 or longer. Alpha has as many."
         in board
     )
+
+
+@pytest.mark.parametrize(
+    ("gamma", "who", "leads", "on_badge"),
+    [
+        (10, ["Alpha", "Beta"], "Alpha and Beta together lead", "Alpha and Beta 50"),
+        (50, ["Alpha", "Beta", "Gamma"], "Alpha and Beta and others together lead", "Alpha and Beta and others 50"),
+    ],
+)
+def test_of_equals_none_of_whom_was_first_before_nobody_is_taken_for_the_leader(
+    tmp_path: Path, gamma: int, who: list[str], leads: str, on_badge: str
+) -> None:
+    world = World(tmp_path)
+    for number in (0, 1):
+        counts = {"alpha-lab/alpha-1": 50, "beta-ai/beta-1": 50, "gamma/gamma-1": gamma}
+        world.look(number, [model(name, count) for name, count in counts.items()])
+    world.rank()
+    sentence = f"{leads} families with 50 downloads in 30 days, first since 1 May 2026 or longer."
+    with served(world.publish()) as client:
+        (row,) = client.get("/api/boards").json()
+        overview = client.get("/").text
+        badge = ET.fromstring(client.get("/badge/families.svg").content)
+        assert all(sentence in client.get(path).text for path in ("/board/families", "/embed/families"))
+    assert (row["leader"], row["leaders"], row["days_led"], row["runner_up"]) == (None, who, 2, None)
+    assert f"<title>{leads} families" in overview
+    assert re.findall(r"<h1>(.*)</h1>", re.sub("</?bdi>", "", overview)) == [leads]
+    assert re.findall(r'href="/family/(\w+)"', overview[overview.index('class="lead"') :])[:2] == who[:2]
+    assert badge.get("aria-label") == f"lead families: {on_badge}"
+    assert sentence in page(tmp_path / "adoption.duckdb", now())
+
+
+def test_who_comes_up_to_those_who_share_the_first_place_is_not_among_those_who_led(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number, gamma in enumerate((10, 50)):
+        counts = {"alpha-lab/alpha-1": 50, "beta-ai/beta-1": 50, "gamma/gamma-1": gamma}
+        world.look(number, [model(name, count) for name, count in counts.items()])
+    world.rank()
+    with served(world.publish()) as client:
+        text = client.get("/board/families").text
+    assert "Alpha and Beta together lead families with 50 downloads" in text
+    assert "Gamma has as many." in text
 
 
 def test_a_country_has_its_article_where_a_page_speaks_of_it(tmp_path: Path) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 from warehouse.queries import sql
 from warehouse.reading import WRONG_CLOCK, Reading, Rows
 
+TOGETHER = 10
+"""Who are first together are named up to so many."""
+
 Line = tuple[date, str, float, float | None, int]
 """(day, entity, value, share, rank)"""
 
@@ -35,7 +38,7 @@ class Browsing(Reading):
 
     def leaders(self) -> Rows:
         """Every board in its configured order: its definition, who leads, since when, by how much; None when empty."""
-        return self.db.records(sql("board_leaders"))
+        return self.db.records(sql("board_leaders"), {"most": TOGETHER})
 
     def looks(self, now: datetime) -> Rows:
         """The last look at every source up to now, the Hub first."""

@@ -14,7 +14,7 @@ from fastapi.responses import Response
 
 from alerts.message import NAMESPACE
 from alerts.names import entity_name
-from alerts.text import humanise, plain
+from alerts.text import humanise, plain, together
 from monitor.web import words
 from monitor.web.pages import Kind, address, known_board, leader_of
 from monitor.web.site import Site
@@ -62,16 +62,15 @@ class Feeds:
     def badge(self, name: str) -> Response:
         """Who leads a board, as a badge."""
         chosen = leader_of(self.site.leaders(), name)
-        known = chosen["leader"] is not None
-        who = plain(entity_name(chosen["kind"], chosen["leader"]), 28) if known else "not known yet"
-        text = f"{who} {humanise(chosen['value'])}" if known else who
-        label = f"leads {plain(name, 24)}"
+        names = [plain(entity_name(chosen["kind"], who), 28) for who in chosen["leaders"] or ()]
+        text = f"{together(names)} {humanise(chosen['value'])}" if names else "not known yet"
+        label = f"{'lead' if len(names) > 1 else 'leads'} {plain(name, 24)}"
         svg = self.pages.get_template("badge.svg").render(
             label=label,
             text=text,
             left=_width(label),
             right=_width(text),
-            colour="#0b5c97" if known else "#6b7280",
+            colour="#0b5c97" if names else "#6b7280",
         )
         return Response(svg, media_type="image/svg+xml")
 

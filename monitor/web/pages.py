@@ -51,7 +51,7 @@ class Pages:
         """Who leads now, the race, and how good the data is."""
         with self.site.published.browsing() as browsing:
             leaders = self.site.leaders()
-            chosen = leader_of(leaders, board) if board else next((row for row in leaders if row["leader"]), None)
+            chosen = leader_of(leaders, board) if board else next((row for row in leaders if row["day"]), None)
             race = races.of(self.site, chosen, "race") if chosen else None
             return self.page(
                 request,
@@ -59,6 +59,7 @@ class Pages:
                 leaders=leaders,
                 chosen=chosen,
                 statement=words.standing_in_words(chosen) if chosen else "",
+                leading=words.leading(chosen) if chosen else "",
                 unit=words.unit,
                 no_standing=words.no_standing,
                 picture=races.picture(race) if race else "",

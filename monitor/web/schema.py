@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Row(BaseModel):
@@ -22,7 +22,7 @@ class BoardRow(_Row):
     definition: str
     fingerprint: str
     day: date | None
-    leader: str | None
+    leader: str | None = Field(description="None also where several are first together and none of them was before")
     value: float | None
     share: float | None
     runner_up: str | None
@@ -32,6 +32,7 @@ class BoardRow(_Row):
     days_led: int | None
     since_first_day: bool | None
     snapshot_id: int | None
+    leaders: list[str] | None = Field(description="Who is first: the leader, or those who share the place, ten at most")
 
 
 class StandingRow(_Row):

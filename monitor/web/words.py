@@ -7,7 +7,7 @@ from typing import Any
 
 from alerts.message import title
 from alerts.names import spoken
-from alerts.text import humanise, percent, plain, versus
+from alerts.text import humanise, percent, plain, together, versus
 from alerts.wording import capital
 from monitor.web.view import day_in_words
 
@@ -90,15 +90,21 @@ def no_standing(leader: Row) -> str:
     return f"Nobody stands on this board: when it was ranked for {ranked_on}, no count was known of what it ranks."
 
 
+def leading(leader: Row) -> str:
+    """`Qwen leads`; of equals nobody is taken for the leader by name. Nothing where there is no standing."""
+    names = [spoken(leader["kind"], name) for name in leader["leaders"] or ()]
+    if not names:
+        return ""
+    return capital(f"{together(names)} {'leads' if len(names) == 1 else 'together lead'}")
+
+
 def standing_in_words(leader: Row) -> str:
     """Who leads a board, by how much and since when, as one sentence."""
-    if leader["leader"] is None:
+    if leader["day"] is None:
         return f"{leader['board']} has no standing yet."
-    who = capital(spoken(leader["kind"], leader["leader"]))
+    much = f"{humanise(leader['value'])} {unit(leader['measure'])}"
     since = f", first since {day_in_words(leader['since'])}{' or longer' if leader['since_first_day'] else ''}"
-    text = (
-        f"{who} leads {plain(leader['board'], 40)} with {humanise(leader['value'])} {unit(leader['measure'])}{since}."
-    )
+    text = f"{leading(leader)} {plain(leader['board'], 40)} with {much}{since}."
     if leader["runner_up"] is None or leader["margin"] is None:
         return text
     rival = capital(spoken(leader["kind"], leader["runner_up"]))

@@ -1,6 +1,7 @@
 -- name: board_leaders
 -- Who leads each board on its last day, by how much, and since which day without a break; and for which day it was ranked
--- last, if only to find that nothing can stand on it. Of equals who has been first for longer leads, as the flips have it.
+-- last, if only to find that nothing can stand on it. Of equals who has been first for longer leads, as the flips have it;
+-- where several have been for as long, they are first together, and nobody is the leader.
 WITH tops AS MATERIALIZED (
     SELECT board, day, snapshot_id, rank, entity, value, share FROM standings WHERE rank <= 2
 ),
@@ -21,14 +22,21 @@ placed AS (
         row_number() OVER (PARTITION BY t.board ORDER BY t.rank, led.since, t.entity) AS place
     FROM tops AS t JOIN days AS d ON d.board = t.board AND d.day = t.day AND d.place = 1
     LEFT JOIN led ON led.board = t.board AND led.entity = t.entity
+),
+together AS (
+    SELECT board, list(entity ORDER BY place) AS leaders
+    FROM placed JOIN (SELECT board, rank, since FROM placed WHERE place = 1) USING (board, rank, since) GROUP BY board
 )
 SELECT
-    b.board, b.entity AS kind, b.measure, b.scope, b.definition, b.fingerprint, l.day, l.entity AS leader, l.value, l.share,
+    b.board, b.entity AS kind, b.measure, b.scope, b.definition, b.fingerprint, l.day,
+    CASE WHEN len(t.leaders) = 1 THEN l.entity END AS leader, l.value, l.share,
     rival.entity AS runner_up, rival.value AS runner_up_value, (l.value - rival.value) / nullif(l.value, 0) AS margin,
-    l.since, l.days_led, coalesce(l.since = o.day, true) AS since_first_day, l.snapshot_id, sn.source, sn.taken_at, k.ranked_on
+    l.since, l.days_led, coalesce(l.since = o.day, true) AS since_first_day, l.snapshot_id, sn.source, sn.taken_at, k.ranked_on,
+    t.leaders[:$most] AS leaders
 FROM boards AS b
 LEFT JOIN placed AS l ON l.board = b.board AND l.place = 1
-LEFT JOIN placed AS rival ON rival.board = b.board AND rival.place = 2
+LEFT JOIN together AS t ON t.board = b.board
+LEFT JOIN placed AS rival ON rival.board = b.board AND rival.place = 1 + len(t.leaders)
 LEFT JOIN (SELECT board, min(day) AS day FROM days GROUP BY board) AS o ON o.board = b.board
 LEFT JOIN snapshots AS sn ON sn.snapshot_id = l.snapshot_id
 LEFT JOIN (SELECT board, max(day) AS ranked_on FROM rankings GROUP BY board) AS k ON k.board = b.board
