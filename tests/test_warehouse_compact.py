@@ -13,7 +13,7 @@ from examples import examples
 from histories import LOOKS, START, Look, keep, observations
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spine import REGISTRY, hub, judge, listed, lived, look, moment, warehouse
+from spine import REGISTRY, day, hub, judge, listed, lived, look, moment, warehouse
 
 from jobs import prune
 from warehouse import compact, standings
@@ -243,6 +243,20 @@ def test_standings_of_thinned_days_stay_until_they_would_have_to_be_made_anew() 
         assert set(kept) <= {(row[1], row[4], row[5]) for row in before}
         with db.transaction():
             assert standings.refresh(db, board, "another") is None
+
+
+def test_the_rank_before_is_that_of_the_day_before_though_its_counts_were_given_up() -> None:
+    """A day that comes late has all after it ranked again that can be; Gamma came in the middle of the week."""
+    ranks = (
+        "SELECT day, entity, rank, previous_rank FROM standings WHERE board = 'families' AND day > $day ORDER BY ALL"
+    )
+    with warehouse() as db, hub() as local:
+        for number in range(3, 17):
+            look(db, local, number, listed(100 + number, 50)[: 2 if number < 6 else 3])
+        before = db.rows(ranks, {"day": day(3)})
+        assert prune.run(db, now=moment(200), keep_daily_days=60).thinned
+        look(db, local, 2, listed(102, 50)[:2])
+        assert db.rows(ranks, {"day": day(3)}) == before
 
 
 KILLED = """

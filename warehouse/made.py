@@ -35,6 +35,18 @@ class Made:
         self.moved: dict[str, Moved] = {}
         """Board -> who has another value on days that were ranked before, as others have not."""
 
+    def stands_on(self, board: Board) -> set[date]:
+        """The days on which a board stands once it is ranked: all that can be, and those whose counts were given up."""
+        return self.days_of(board).keys() | self._given_up[board.name].keys()
+
+    def forget(self, board: Board) -> None:
+        """The board stands on no day any more."""
+        self._given_up.pop(board.name, None)
+
+    @cached_property
+    def _given_up(self) -> dict[str, Days]:
+        return _days_by(self.db, "given_up_days")
+
     def days_of(self, board: Board) -> Days:
         """As the function of this name."""
         return self._looks[_preferred(board)] if board.series is None else self._series[board.measure]

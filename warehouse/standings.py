@@ -52,6 +52,8 @@ def refresh(db: Database, board: Board, fingerprint: str, made: Made | None = No
     if start is not None:
         if anew or any(day >= start for day in ranked):
             _forget(db, board, start, anew=anew)
+            if anew:
+                made.forget(board)
         wanted = sorted(day for day in chosen if day >= start)
         step = _days_at_once(board, made.models)
         for first in range(0, len(wanted), step):
@@ -77,7 +79,8 @@ def _rank(db: Database, board: Board, made: Made, wanted: Sequence[date]) -> Non
     chosen = made.days_of(board)
     members = membership.members(board, since=wanted[0])
     # Growth is measured model by model: of millions that count for no family it need not be.
-    with counted(db, board, chosen, wanted, among=sql("hub_ids", members=members)) as counts:
+    models, stands = sql("hub_ids", members=members), made.stands_on(board)
+    with counted(db, board, chosen, wanted, among=models, stands=stands) as counts:
         values = values_sql(db, board, counts, members)
         ranked = sql("ranked", values=values, total="sum(v.value)", least=_least(board))
         if of_models(board):
@@ -91,7 +94,7 @@ def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: 
     values_of = _added if moved.members else _added_up_again
     step = max(1, _SHIFTED_AT_ONCE // places.KEPT) if may_be_deep(board) else _SHIFTED_AT_ONCE
     for first in range(0, len(over), step):
-        with values_of(db, board, made.days_of(board), over[first : first + step], moved) as ranked:
+        with values_of(db, board, made, over[first : first + step], moved) as ranked:
             db.execute(sql("rank_places", ranked=ranked))
             for kept in (kept_in(board), "rankings"):
                 db.execute(sql("drop_days", standings=kept), {"board": board.name})
@@ -99,22 +102,23 @@ def _shift(db: Database, board: Board, made: Made, over: Sequence[date], moved: 
 
 
 @contextmanager
-def _added(db: Database, board: Board, chosen: Days, days: Sequence[date], _: Moved) -> Iterator[str]:
+def _added(db: Database, board: Board, made: Made, days: Sequence[date], _: Moved) -> Iterator[str]:
     """Within the block: what is ranked where everybody stands, with what those who moved gain or lose."""
-    with days_to_rank(db, chosen, days):
+    with days_to_rank(db, made.days_of(board), days, made.stands_on(board)):
         values = sql("added_values", board=literal(board.name), standings=kept_in(board))
         yield sql("ranked", values=values, total="sum(v.value)", least=_least(board))
 
 
 @contextmanager
-def _added_up_again(db: Database, board: Board, chosen: Days, days: Sequence[date], moved: Moved) -> Iterator[str]:
+def _added_up_again(db: Database, board: Board, made: Made, days: Sequence[date], moved: Moved) -> Iterator[str]:
     """Within the block: what is ranked where not everybody stands.
 
     Of a million publishers only those who moved are added up; who is not among the places kept stays where he is.
     """
     entities = f"({', '.join(map(literal, sorted(moved.entities)))})"
     whose = sql("members_among", members=membership.members(board), entities=entities)
-    with counted(db, board, chosen, days, among=sql("hub_ids", members=whose)) as counts:
+    chosen, stands = made.days_of(board), made.stands_on(board)
+    with counted(db, board, chosen, days, among=sql("hub_ids", members=whose), stands=stands) as counts:
         keys = {"board": literal(board.name), "entities": entities, "kept": str(places.KEPT)}
         values = sql("shifted_values", values=values_sql(db, board, counts, whose), **keys)
         yield sql("ranked", values=values, total="any_value(v.total)", least=_least(board))

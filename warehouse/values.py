@@ -5,7 +5,7 @@ counts (what each model had in each snapshot)  x  members (which model counts fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 
@@ -26,7 +26,13 @@ _ROOTS = {"publisher": "split_part(root_repo_id, '/', 1)", "model": "root_repo_i
 
 @contextmanager
 def counted(
-    db: Database, board: Board, chosen: Days, wanted: Sequence[date], *, among: str | None = None
+    db: Database,
+    board: Board,
+    chosen: Days,
+    wanted: Sequence[date],
+    *,
+    among: str | None = None,
+    stands: Collection[date] | None = None,
 ) -> Iterator[str]:
     """Within the block: the SELECT of (snapshot_id, hub_id, value), what each model had on each of the wanted days.
 
@@ -39,8 +45,9 @@ def counted(
         chosen: as `days_of`; growth over a span needs the days before those wanted.
         wanted: some of the chosen days, oldest first.
         among: SELECT of the hub_id of models that matter; others may have rows all the same. None: of all that do.
+        stands: the days on which the board stands, among which the previous one is looked for. None: those chosen.
     """
-    with days_to_rank(db, chosen, wanted):
+    with days_to_rank(db, chosen, wanted, stands):
         if board.measure in SPANS:
             with movement.measured(db, chosen, wanted, SPANS[board.measure], among=among) as counts:
                 yield counts
@@ -56,9 +63,11 @@ def counted(
 
 
 @contextmanager
-def days_to_rank(db: Database, chosen: Days, wanted: Sequence[date]) -> Iterator[None]:
-    """Within the block the view `days_to_rank` has the wanted days: day, snapshot_id, previous_day (among all)."""
-    days = sorted(chosen)
+def days_to_rank(
+    db: Database, chosen: Days, wanted: Sequence[date], stands: Collection[date] | None = None
+) -> Iterator[None]:
+    """Within the block the view `days_to_rank` has the wanted days: day, snapshot_id, previous_day (see `counted`)."""
+    days = sorted(chosen if stands is None else stands)
     before = dict(zip(days[1:], days, strict=False))
     rows = [(day, chosen[day], before.get(day)) for day in wanted]
     with db.rows_as("days_to_rank", rows, {"day": date, "snapshot_id": int, "previous_day": date}):

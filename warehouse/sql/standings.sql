@@ -29,6 +29,10 @@ WHERE verdict = 'complete' AND source LIKE 'series:%' GROUP BY source, day ORDER
 -- The days that boards were ranked for, and from which snapshot, where that can be done again.
 SELECT board, day, snapshot_id FROM rankings WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned);
 
+-- name: given_up_days
+-- The days that boards were ranked for, and from which snapshot, where that cannot be done again: its counts were given up.
+SELECT board, day, snapshot_id FROM rankings WHERE snapshot_id IN (SELECT snapshot_id FROM thinned);
+
 -- name: boards_made_under
 -- What each board's standings were made under.
 SELECT board, fingerprint, seen_until, members, definition FROM boards;
