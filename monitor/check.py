@@ -46,7 +46,11 @@ class _Stored:
     pasts: dict[str, str]
     """Rule -> when it would last have told something."""
     lines: list[str]
+    proposals: list[Proposal]
     problems: list[str]
+
+
+_NOTHING = _Stored({}, [], [], [])
 
 
 def problems(
@@ -57,7 +61,7 @@ def problems(
     `mistakes` were found when it was read: what it describes is not in force then. What the keys `unread` are about is
     not looked at.
     """
-    stored, damage = (_Stored({}, [], []), "") if "warehouse.publish" in unread else _stored(settings, now)
+    stored, damage = (_NOTHING, "") if "warehouse.publish" in unread else _stored(settings, now)
     lines = [
         f"configuration: {settings.source or 'built-in defaults'}",
         f"registry: {len(settings.registry.families)} families, {len(settings.registry.publishers)} publishers to poll",
@@ -73,47 +77,52 @@ def problems(
         *stored.problems,
         *check_names.unknown_families(settings),
     ]
-    found, unreachable = ([], "") if "hub.endpoint" in unread else _of_the_hub(settings)
+    found, proposals, unreachable = ([], [], "") if "hub.endpoint" in unread else _of_the_hub(settings)
+    found += _proposed([*stored.proposals, *proposals])
     failures = {5: damage, 3: unreachable}
     code = 2 if wrong else next((code for code, failure in failures.items() if failure), 0)
     return Findings([] if mistakes else [*lines, *found], [*wrong, *filter(None, failures.values())], code)
 
 
-def _of_the_hub(settings: Settings) -> tuple[list[str], str]:
-    """What the Hub says, and why it cannot be read."""
+def _of_the_hub(settings: Settings) -> tuple[list[str], list[Proposal], str]:
+    """What the Hub says, whom it calls otherwise, and why it cannot be read."""
     lines = []
     try:
         lines.append(f"hub: {hub.reach(settings.hub, hub.read_token())}")
-        lines += [_proposed(proposal) for proposal in _renamed_publishers(settings)]
+        return lines, _renamed_publishers(settings), ""
     except hub.HubError as error:
-        return lines, f"hub: {error}"
-    return lines, ""
+        return lines, [], f"hub: {error}"
 
 
 def _stored(settings: Settings, now: datetime) -> tuple[_Stored, str]:
     """What the published file says, nothing before the first collection; and why it cannot be read."""
-    nothing = _Stored({}, [], [])
     if not settings.warehouse.publish.exists():
-        return nothing, ""
+        return _NOTHING, ""
     try:
         with Database.open_published(settings.warehouse.publish) as db:
             looks = [Look(*look) for look in Reading(db).own_looks()]
             wrong = [*ahead(looks, now), *_refusing_channels(db, settings)]
-            return _Stored(_pasts(db, settings), _seen(db, settings), wrong), ""
+            proposals = identity.proposals(db, settings.registry)
+            return _Stored(_pasts(db, settings), _seen(db, settings), proposals, wrong), ""
     except WarehouseError as error:
-        return nothing, f"warehouse: {error}"
+        return _NOTHING, f"warehouse: {error}"
 
 
-def _proposed(proposal: Proposal) -> str:
-    """A publisher for a person to decide about; until then nothing of it counts for the family."""
-    return f"registry: is {proposal.publisher} a publisher of {proposal.family}? {proposal.reason}; add it if so"
+def _proposed(proposals: Sequence[Proposal]) -> list[str]:
+    """A line on each publisher for a person to decide about; until then nothing of it counts for the family."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for proposal in proposals:
+        reasons.setdefault((proposal.publisher, proposal.family), []).append(proposal.reason)
+    return [
+        f"registry: is {publisher} a publisher of {family}? {'; '.join(why)}; add it if so"
+        for (publisher, family), why in reasons.items()
+    ]
 
 
 def _seen(db: Database, settings: Settings) -> list[str]:
     """What was collected so far says about names and tops."""
-    proposed = [_proposed(proposal) for proposal in identity.proposals(db, settings.registry)]
     named = [*check_names.of_rules(db, settings), *check_names.moved(db, settings)]
-    return [*named, *check_tops.too_wide_so_far(db, settings), *proposed]
+    return [*named, *check_tops.too_wide_so_far(db, settings)]
 
 
 def _renamed_publishers(settings: Settings) -> list[Proposal]:

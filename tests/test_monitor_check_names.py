@@ -9,7 +9,8 @@ import spine
 
 from alerts.rules import Rule
 from jobs import detect
-from monitor import check_names, config
+from monitor import check, check_names, config
+from monitor.wiring import open_app
 from warehouse.boards import Board
 from warehouse.records import HubModel
 
@@ -112,3 +113,17 @@ def test_a_country_is_called_by_its_name_or_its_code(tmp_path: Path) -> None:
     assert list(check_names.unknown_families(chosen)) == [
         "rule race: no country is called 'Untied States'; did you mean 'United States'?"
     ]
+
+
+def test_a_publisher_that_several_things_speak_for_is_proposed_once_with_all_of_them(tmp_path: Path) -> None:
+    with spine.hub(BEFORE) as hub:
+        chosen = config.load(spine.configure(tmp_path, hub.endpoint), {})
+        with open_app(chosen, now=lambda: spine.moment(0)) as app:
+            app.collect()
+        hub.show(moved(BEFORE, "alpha-lab", "alpha-next"))
+        hub.moved["alpha-lab"] = "alpha-next"
+        with open_app(chosen, now=lambda: spine.moment(1)) as app:
+            app.collect()
+        lines = check.problems(chosen, now=spine.moment(1)).lines
+    (proposed,) = [line for line in lines if line.startswith("registry: is alpha-next a publisher of Alpha?")]
+    assert "1 of its models were alpha-lab's; the Hub says that alpha-lab is called so now" in proposed
