@@ -19,7 +19,7 @@ NAME, BOARD = 46, 32
 """Code points of an entity's and of a board's name: two of the one and one of the other fit into a headline."""
 
 _COUNTED = {"contested", "settled", "mass_change"}
-_REASON_SAID = {"correction", "source_trouble", "mass_change"}
+_REASON_SAID = {"correction", "source_trouble"}
 _REPAIRS = {"correction", "revert"}
 _KICKERS = {
     "lead_change": "Lead change",
@@ -194,7 +194,7 @@ def facts(alert: Alert) -> Facts:
         *numbers(alert),
         ("Since", alert.day.isoformat()),
         ("Confirmed", _confirmed(alert)),
-        ("Why", "" if said else alert.why),
+        ("Alerts" if alert.kind == "mass_change" else "Why", "" if said else alert.why),
         ("Data", alert.quality),
         ("Rule", "" if alert.kind == "mass_change" else alert.rule),
         ("Snapshot", str(alert.snapshot_id or "")),

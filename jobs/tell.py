@@ -13,6 +13,7 @@ from alerts.engine import Event
 from alerts.message import HISTORY, title
 from alerts.names import in_words
 from alerts.rules import Rule
+from alerts.text import amount
 from alerts.wording import day_of
 from jobs.afterwards import teller
 from warehouse import worth
@@ -34,6 +35,9 @@ PAST = timedelta(days=14)
 MASS_CHANGE = "held: too many alerts from one snapshot; `leadchange alerts release` tells them"
 """Why an alert is held back by the breaker."""
 
+
+_NAMED = 5
+"""Boards that a message about too many alerts names."""
 
 _ALWAYS_TOLD = ("correction", "source_trouble")
 """Kinds that the breaker never holds back."""
@@ -137,21 +141,30 @@ def release(db: Database, rules: Mapping[str, Rule], now: datetime) -> int:
 def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime) -> str:
     """Hold all alerts of one snapshot back, and say so once; the title of what is said."""
     ledger.hold([alert.alert_id for alert, _ in items], MASS_CHANGE)
-    first = items[0].alert
+    first, boards = items[0].alert, Counter(alert.board for alert, _ in items)
     mass = replace(
         first,
         alert_id=_derived(f"mass change {first.snapshot_id}"),
+        board=first.board if len(boards) == 1 else "",
         kind="mass_change",
         changes=len(items),
         entity=f"{len(items)} alerts",
         rival="",
         title=title("mass_change", f"{len(items)} alerts", "", first.board, number=len(items)),
-        why=MASS_CHANGE,
+        why=_where(boards),
     )
     ledger.write_alert(mass, slot="", now=now)
     for channel in sorted({channel for _, rule in items for channel in rule.channels}):
         outbox.queue(mass.alert_id, channel, now)
     return mass.title
+
+
+def _where(boards: Counter[str]) -> str:
+    """On which boards how many alerts are, those with most of them first; the boards past some are counted."""
+    ranked = boards.most_common()
+    others = ranked[_NAMED:]
+    last = [(amount(len(others), "more board"), sum(count for _, count in others))] if others else []
+    return ", ".join(f"{count:,} on {board}" for board, count in [*ranked[:_NAMED], *last])
 
 
 def _fold(

@@ -159,7 +159,7 @@ class App:
         if alert.kind in TELLERS:
             return compose(alert, also=also, link=self._link("flips"), now=self.now())
         flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
-        link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}")
+        link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}" if alert.board else "flips")
         told = replace(alert, why=self._why(alert.why, flip[0])) if flip and flip[2] is not None else alert
         return compose(told, also=also, link=link, picture=_race(alert) if picture else None, now=self.now())
 

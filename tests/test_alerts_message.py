@@ -152,9 +152,10 @@ def test_a_flip_that_takes_another_back_says_so_whatever_it_was_stored_as() -> N
 
 
 def test_a_mass_change_says_how_to_release_what_it_holds() -> None:
-    made = sent(kind="mass_change", entity="41 alerts", rival="", changes=41, title="", why="held: `x`")
+    made = sent(kind="mass_change", entity="41 alerts", rival="", changes=41, title="", why="41 on families")
     assert made.title == "Mass change: 41 alerts from one snapshot are held"
     assert 'release with "leadchange alerts release"' in made.text
+    assert re.search(r"Alerts:? +41 on families", made.text)
     assert "Value" not in made.text
 
 
@@ -249,7 +250,7 @@ def assert_nothing_fires(payload: dict[str, Any]) -> None:
     # The only bold words are our own labels.
     assert set(re.findall(r"\*([^*]*)\*", raw)) <= {
         "Ahead by", "Behind by", "Value", "Since", "Confirmed", "Why", "Data", "Rule", "Snapshot", "Within it",
-        "Newest first", "As told",
+        "Newest first", "As told", "Alerts",
     }  # fmt: skip
     assert payload["unfurl_links"] is payload["unfurl_media"] is False
     assert "link_names" not in payload

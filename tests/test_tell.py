@@ -200,10 +200,38 @@ def test_too_many_at_once_are_one_message_and_wait() -> None:
         (message,) = race.desk.got
         assert message.title == "Mass change: 10 alerts from one snapshot are held"
         assert "leadchange alerts release" in message.text
+        assert "10 on totals" in message.text
         assert race.db.rows("SELECT state, count(*) FROM alerts GROUP BY state ORDER BY state") == [
             ("firing", 1),
             ("held", 10),
         ]
+
+
+def test_what_is_held_on_several_boards_is_said_of_each_and_of_none_alone() -> None:
+    boards = [BOARD.model_copy(update={"name": name}) for name in ("totals", "others")]
+    rules = [*MANY, *(rule.model_copy(update={"name": f"{rule.name}-2", "board": "others"}) for rule in MANY[:4])]
+    with Race(*rules, boards=boards, breaker=5) as race:
+        upside_down(0, race, turned=False)
+        upside_down(1, race, turned=True)
+        (message,) = race.desk.got
+        assert "10 on totals, 4 on others" in message.text
+        assert "Held back · totals" not in message.text
+        assert (message.data["board"], message.data["definition"]) == ("", "")
+        assert race.desk.titles == ["Mass change: 14 alerts from one snapshot are held"]
+
+
+def test_of_many_boards_those_with_most_alerts_are_named() -> None:
+    boards = [BOARD.model_copy(update={"name": f"b{number}"}) for number in range(7)]
+    rules = [
+        rule.model_copy(update={"name": f"{rule.name}-{number}", "board": f"b{number}"})
+        for number in range(7)
+        for rule in MANY[number:]
+    ]
+    with Race(*rules, boards=boards, breaker=5) as race:
+        upside_down(0, race, turned=False)
+        upside_down(1, race, turned=True)
+        (message,) = race.desk.got
+        assert "10 on b0, 9 on b1, 8 on b2, 7 on b3, 6 on b4, 9 on 2 more boards" in message.text
 
 
 def test_just_as_many_as_are_allowed_are_told() -> None:
