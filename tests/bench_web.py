@@ -65,7 +65,7 @@ def year(folder: Path, days: int) -> Path:
                 store.write_snapshot(db, head(ID + number, number, models=MODELS), moved)
         prune.run(db, now=moment(days))
         db.execute("UPDATE models SET own = true, relation = 'own', family = 'Family ' || (hash(publisher) % 40)")
-        db.execute("INSERT INTO families SELECT DISTINCT family, 'Vendor', 'CN', ['publisher-1'] FROM models")
+        db.execute("INSERT INTO families SELECT DISTINCT family, 'Vendor', 'CN', ['publisher-1'], [] FROM models")
         for board, entity, name, kept in BOARDS:
             for statement in BOARD.format(board=board, entity=entity, name=name, kept=kept).split(";"):
                 if statement.strip():

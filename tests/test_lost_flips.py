@@ -11,7 +11,9 @@ from test_monitor_cli import outside
 from test_monitor_web import served
 from test_warehouse_identity import judged, renamed
 
+from jobs import detect
 from warehouse.publish import publish
+from warehouse.registry import Registry
 
 THREE = LEAD.model_copy(update={"confirm": 3})
 
@@ -101,6 +103,29 @@ def test_a_flip_between_two_who_are_called_otherwise_by_now_leads_to_the_one_und
         told = str(db.value("SELECT flip_id FROM flips"))
         hub.moved["beta-ai"] = "beta-next"
         judged(db, hub, 4, renamed(spine.listed(30, 40), "beta-ai", "beta-next"))
+        now = str(db.value("SELECT flip_id FROM flips"))
+        publish(db, tmp_path / "adoption.duckdb")
+    with served(tmp_path / "adoption.duckdb") as client:
+        page = client.get(f"/flips/{told}")
+
+    assert told != now
+    assert page.status_code == 410
+    assert f'href="/flips/{now}"' in page.text
+
+
+def test_a_flip_of_a_family_that_the_registry_calls_otherwise_by_now_leads_to_the_one_under_its_name(
+    tmp_path: Path,
+) -> None:
+    with spine.warehouse() as db, spine.hub() as hub:
+        for number, beta in enumerate((20, 40)):
+            spine.look(db, hub, number, spine.listed(30, beta))
+            spine.judge(db, number)
+        told = str(db.value("SELECT flip_id FROM flips"))
+        families = [
+            one.model_copy(update={"name": "Betamax", "formerly": ("Beta",)}) if one.name == "Beta" else one
+            for one in spine.REGISTRY.families
+        ]
+        detect.run(db, (spine.FAMILIES,), (spine.RULE,), Registry(families), now=spine.moment(1, 12))
         now = str(db.value("SELECT flip_id FROM flips"))
         publish(db, tmp_path / "adoption.duckdb")
     with served(tmp_path / "adoption.duckdb") as client:

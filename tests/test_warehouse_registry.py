@@ -163,8 +163,8 @@ def test_only_with_an_unknown_name_says_the_nearest() -> None:
 def test_the_relation_of_families_has_null_for_an_unknown_vendor() -> None:
     rows = Registry([family("A"), family("B", "beta", vendor="Beta Inc.")]).rows()
     assert rows == [
-        {"family": "A", "vendor": None, "country": "US", "publishers": ["acme"]},
-        {"family": "B", "vendor": "Beta Inc.", "country": "US", "publishers": ["beta"]},
+        {"family": "A", "vendor": None, "country": "US", "publishers": ["acme"], "formerly": []},
+        {"family": "B", "vendor": "Beta Inc.", "country": "US", "publishers": ["beta"], "formerly": []},
     ]
 
 

@@ -138,9 +138,15 @@ class Registry:
         return publisher.lower() in self._rules
 
     def rows(self) -> list[dict[str, str | list[str] | None]]:
-        """The relation `families`: family, vendor (None: not stated), country, publishers; in registry order."""
+        """The relation `families`, in registry order; a vendor is None where nobody states it."""
         return [
-            {"family": f.name, "vendor": f.vendor or None, "country": f.country, "publishers": list(f.publishers)}
+            {
+                "family": f.name,
+                "vendor": f.vendor or None,
+                "country": f.country,
+                "publishers": list(f.publishers),
+                "formerly": list(f.formerly),
+            }
             for f in self.families
         ]
 

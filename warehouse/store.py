@@ -254,9 +254,8 @@ def write_registry(db: Database, registry: Registry) -> bool:
     configured = sorted(registry.rows(), key=itemgetter("family"))
     if db.records(sql("known_families")) == configured:
         return False
-    schema: dict[str, Any] = dict.fromkeys(("family", "vendor", "country"), pl.String) | {
-        "publishers": pl.List(pl.String)
-    }
+    texts, lists = ("family", "vendor", "country"), ("publishers", "formerly")
+    schema: dict[str, Any] = dict.fromkeys(texts, pl.String) | dict.fromkeys(lists, pl.List(pl.String))
     with db.view_of("registry_families", pl.DataFrame(configured, schema=schema)):
         db.execute(sql("clear_families"))
         db.execute(sql("fill_families"))

@@ -121,6 +121,7 @@ WITH alike AS (
 ),
 called AS (
     SELECT present AS name, former AS known_as FROM former_publishers
+    UNION ALL SELECT family, unnest(formerly) FROM families
     UNION ALL SELECT repo_id, unnest(former_names) FROM models
     WHERE former_names IS NOT NULL AND repo_id IN (SELECT entity FROM alike UNION ALL SELECT rival FROM alike)
     UNION ALL SELECT entity, entity FROM alike

@@ -250,11 +250,12 @@ DELETE FROM families;
 
 -- name: fill_families
 -- Write the registry as configured now.
-INSERT INTO families (family, vendor, country, publishers) SELECT family, vendor, country, publishers FROM registry_families;
+INSERT INTO families (family, vendor, country, publishers, formerly)
+SELECT family, vendor, country, publishers, formerly FROM registry_families;
 
 -- name: known_families
 -- The registry as it stands in the file.
-SELECT family, vendor, country, publishers FROM families ORDER BY ALL;
+SELECT family, vendor, country, publishers, formerly FROM families ORDER BY ALL;
 
 -- name: series_latest
 -- The values of a series as they stand: those of each day's last import.
