@@ -22,18 +22,16 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from alerts import engine
 from alerts.rules import Rule
-from warehouse.errors import LeadchangeError, nearest
+from warehouse.errors import LeadchangeError
 from warehouse.records import Standing, Verdict
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from warehouse.spelling import in_words
 
 _MARKS: dict[str, Verdict] = {"?": "partial", "!": "suspect"}
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -131,17 +129,8 @@ def parse(text: str, name: str) -> RuleTestFile:
     except yaml.YAMLError as error:
         raise RuleTestError(f"{name}: no valid YAML: {' '.join(str(error).split())}") from None
     except ValidationError as error:
-        raise RuleTestError("\n".join(f"{name}: {_mistake(one)}" for one in error.errors())) from None
+        raise RuleTestError("\n".join(f"{name}: {in_words(one, _KEYS)}" for one in error.errors())) from None
     return file
-
-
-def _mistake(one: ErrorDetails) -> str:
-    """One of pydantic's errors, for people."""
-    where = ".".join(map(str, one["loc"]))
-    if one["type"] == "extra_forbidden":
-        return f"{where}: unknown key{nearest(str(one['loc'][-1]), _KEYS)}"
-    message = one["msg"].removeprefix("Value error, ")
-    return f"{where}: {message[0].lower()}{message[1:]}"
 
 
 def run(test: RuleTest, rules: Sequence[Rule]) -> Outcome:

@@ -26,7 +26,7 @@ from jobs.schedule import problem_with
 from warehouse.boards import Board
 from warehouse.errors import LeadchangeError, NotKnownError, nearest
 from warehouse.registry import Family, Registry, bundled, merge
-from warehouse.spelling import spelled
+from warehouse.spelling import in_words, spelled
 
 DEFAULT_NAME = "leadchange.toml"
 
@@ -41,16 +41,7 @@ BOARDS = (
 RULES = (Rule(name="who-leads", board="families"),)
 """Rules in force where none is configured."""
 
-_IN_TOML = {
-    "tuple_type": 'write a list: ["...", "..."]',
-    "too_short": "at least one entry is needed",
-    "string_too_short": "must not be empty",
-    "model_type": "write it as one table",
-    "path_type": "write a path, in quotes",
-}
-"""Kind of pydantic's error -> what to write; its own words are about Python."""
-
-_SECRETS = {"url": "url", "password": "password", "token": "token", "secret": "secret"}
+_SECRETS = frozenset({"url", "password", "token", "secret"})
 
 
 class ConfigError(LeadchangeError):
@@ -336,13 +327,9 @@ def _no_type(kind: object) -> str:
 def _describe(mistake: Mapping[str, Any], model: type[BaseModel]) -> str:
     """One of pydantic's errors, for people; never the value of what may be a secret."""
     key = ".".join(str(part) for part in mistake["loc"])
-    if mistake["type"] == "extra_forbidden":
-        secret = next((name for name in _SECRETS if key == name and f"{name}_env" in model.model_fields), None)
-        if secret is not None:
-            return f"{key}: a secret is never written here: use {secret}_env or {secret}_file"
-        return f"{key}: unknown key{nearest(key, _keys(model))}"
-    message = _IN_TOML.get(mistake["type"]) or str(mistake["msg"]).removeprefix("Value error, ")
-    return f"{key}: {message[0].lower()}{message[1:]}" if key else message
+    if mistake["type"] == "extra_forbidden" and key in _SECRETS and f"{key}_env" in model.model_fields:
+        return f"{key}: a secret is never written here: use {key}_env or {key}_file"
+    return in_words(mistake, _keys(model))
 
 
 def _keys(model: type[BaseModel]) -> list[str]:

@@ -58,6 +58,7 @@ WRONG: dict[str, tuple[str | bytes, str]] = {
         PASSES.replace("to: B", "to: B, evnt: FLIP"),
         "tests.0.expect.0.evnt: unknown key; did you mean 'event'?",
     ),
+    "no list": ("tests: 5", "mine.yaml: tests: write a list: "),
     "no moment": (PASSES.replace("at: 1, ", ""), "mine.yaml: tests.0.expect.0: give either `at` "),
     "far away": (PASSES.replace("at: 1", "at: 99999999"), "mine.yaml: tests.0.expect.0.at: input should be less "),
     "the end of time": (PASSES.replace("board: b, s", "board: b, start: 9999-12-31, s"), "mine.yaml: tests.0.start: "),

@@ -1,11 +1,35 @@
-"""Texts of the configuration that have a form: one that has another is refused in words, not with a pattern."""
+"""What is written in files that people write: the form of its texts, and in which words it is refused.
+
+Pydantic, which reads these files, speaks of patterns and of Python.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
+
+from warehouse.errors import nearest
+
+_WORDS = {
+    "tuple_type": 'write a list: ["...", "..."]',
+    "too_short": "at least one entry is needed",
+    "string_too_short": "must not be empty",
+    "model_type": "write it as one table",
+    "path_type": "write a path, in quotes",
+}
+"""Kind of pydantic's error -> what to write."""
+
+
+def in_words(mistake: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """One of pydantic's errors as a line, without the value, which may be a secret; `keys` are those that may stand."""
+    key = ".".join(map(str, mistake["loc"]))
+    if mistake["type"] == "extra_forbidden":
+        return f"{key}: unknown key{nearest(str(mistake['loc'][-1]), keys)}"
+    message = _WORDS.get(mistake["type"]) or str(mistake["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message[0].lower()}{message[1:]}" if key else message
 
 
 def spelled(pattern: str, words: str) -> AfterValidator:
