@@ -72,7 +72,7 @@ def find(
     # What declares nothing and is declared by nobody has no ancestors: to look for them takes longer than all the rest.
     alone = affected == known.unread and not declaring
     found = None if affected > most else _taken(db, publishers, alone=alone)
-    for query in ("forget_affected", "forget_kindred", "forget_declared"):
+    for query in ("forget_fresh", "forget_affected", "forget_kindred", "forget_declared"):
         db.execute(sql(query))
     return found
 
@@ -80,6 +80,7 @@ def find(
 def _find_affected(db: Database, known: Standing) -> tuple[int, bool]:
     """Find who is affected; how many are, and whether what is new or changed ever declared anything."""
     db.execute(sql("find_declared"), {"blanks": BLANKS})
+    db.execute(sql("find_fresh"))
     db.execute(sql("find_affected"))
     affected, declaring = db.rows(sql("count_affected"))[0]
     if declaring:

@@ -8,7 +8,8 @@ Read from the descriptions of models, each of which keeps its `_id` wherever it 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import NamedTuple
 
@@ -44,6 +45,16 @@ class Move(NamedTuple):
     """Its models went to a publisher that was there before; false: it was renamed."""
 
 
+@contextmanager
+def looked_up(db: Database, *, moving: bool) -> Iterator[None]:
+    """Within the block `note` and `former_names` may be asked; neither need be where no model ever moved."""
+    if moving:
+        db.execute(sql("find_renamed_versions"))
+    yield
+    if moving:
+        db.execute(sql("forget_renamed_versions"))
+
+
 def note(db: Database) -> dict[str, str]:
     """Bring the table of former publishers up to date with the descriptions. Run inside a transaction.
 
@@ -57,6 +68,11 @@ def note(db: Database) -> dict[str, str]:
         with db.view_of("moves", pl.DataFrame(moves, schema=schema, orient="row")):
             db.execute(sql("fill_former_publishers"))
     return {move.former: move.present for move in moves if not move.merged}
+
+
+def former_names(db: Database) -> dict[str, int]:
+    """Name that a model had before and nobody has now -> the model, by its place in the table."""
+    return dict(db.rows(sql("former_names")))
 
 
 def moved_publishers(db: Database) -> list[Move]:

@@ -153,13 +153,15 @@ def attribute(db: Database, registry: Registry, *, small: int = kin.SMALL, most:
     its new name keeps its families by its old one.
     """
     known = kin.standing(db)
-    moved = renames.note(db) if known.renamed else {}  # in a young warehouse nobody is: that is asked more quickly
-    # Somebody is every day; whose a model is follows from the names of those that the registry knows by the former one.
-    renamed = {old: new for old, new in moved.items() if registry.knows(old) and not registry.knows(new)}
-    reading = json.dumps([lineage.VERSION, registry.fingerprint(), renamed], sort_keys=True)
-    if reading == known.reading and not known.unread:
-        return
-    families, large = _families(db, registry, renamed, moving=known.renamed), known.models >= moves.LARGE
+    with renames.looked_up(db, moving=known.renamed):  # in a young warehouse nobody moved: that is asked more quickly
+        moved = renames.note(db) if known.renamed else {}
+        # Somebody is every day; whose a model is follows from the names of those that the registry knows by the former.
+        renamed = {old: new for old, new in moved.items() if registry.knows(old) and not registry.knows(new)}
+        reading = json.dumps([lineage.VERSION, registry.fingerprint(), renamed], sort_keys=True)
+        if reading == known.reading and not known.unread:
+            return
+        former = renames.former_names(db) if known.renamed else {}
+    families, large = _families(registry, renamed, former), known.models >= moves.LARGE
     if reading == known.reading:
         kindred = kin.find(db, known, families.publishers, most * (known.models - small))
         if kindred:
@@ -188,10 +190,9 @@ class _Families(NamedTuple):
     """The names that models had before, and whose they were, by their place in the table."""
 
 
-def _families(db: Database, registry: Registry, renamed: Mapping[str, str], *, moving: bool) -> _Families:
-    """Whose names are when publishers were `renamed`; `moving`: some model was."""
+def _families(registry: Registry, renamed: Mapping[str, str], former: Mapping[str, int]) -> _Families:
+    """Whose names are when publishers were `renamed` and models had `former` names."""
     publishers = {name for family in registry.families for name in family.publishers} | set(renamed.values())
-    former: dict[str, int] = dict(db.rows(sql("former_names"))) if moving else {}
     return _Families([name.lower() for name in publishers], identity.family_of(registry, renamed), former)
 
 

@@ -1,14 +1,28 @@
+-- name: find_renamed_versions
+-- How every model that ever had another name was described: looked for once among millions, and asked for twice.
+CREATE OR REPLACE TEMP TABLE renamed_versions AS
+SELECT v.snapshot_id, hub_id, v.repo_id, v.publisher, m.model, v.repo_id <> m.repo_id AS is_former
+FROM model_versions AS v
+JOIN (SELECT rowid AS model, hub_id, repo_id FROM models WHERE former_names IS NOT NULL) AS m USING (hub_id);
+
+-- name: former_names
+-- Names that models had before, and whose they were; a name that somebody has now is not among them.
+SELECT repo_id, arg_max(model, (snapshot_id, hub_id))
+FROM renamed_versions
+ANTI JOIN (SELECT repo_id FROM models WHERE repo_id IN (SELECT repo_id FROM renamed_versions WHERE is_former)) USING (repo_id)
+WHERE is_former
+GROUP BY repo_id;
+
+-- name: forget_renamed_versions
+-- Forget how they were described.
+DROP TABLE renamed_versions;
+
 -- name: publisher_steps
 -- Which models went from one publisher to another, of publishers that nothing is listed under any more: how many, in which
 -- snapshot first, on which day last, and whether others' models were there before them.
-WITH movers AS (
-    SELECT hub_id FROM models
-    WHERE former_names IS NOT NULL
-        AND list_bool_or(list_transform(former_names, lambda name: split_part(name, '/', 1) <> publisher))
-),
-versions AS (
+WITH versions AS (
     SELECT hub_id, snapshot_id, publisher, lag(publisher) OVER (PARTITION BY hub_id ORDER BY snapshot_id) AS former
-    FROM model_versions WHERE hub_id IN (FROM movers)
+    FROM renamed_versions
 ),
 left_for AS MATERIALIZED (FROM versions WHERE former <> publisher),
 steps AS (

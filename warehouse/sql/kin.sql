@@ -28,36 +28,33 @@ FROM (
     END AS name
     FROM (SELECT rowid AS model, unnest(parents).repo_id AS name FROM models WHERE parents IS NOT NULL));
 
+-- name: find_fresh
+-- How every model that is new or changed was ever described: looked for once among millions, and asked for three times.
+CREATE OR REPLACE TEMP TABLE fresh AS
+SELECT m.model, v.repo_id, v.parents
+FROM (SELECT rowid AS model, hub_id FROM models WHERE relation IS NULL) AS m LEFT JOIN model_versions AS v USING (hub_id);
+
 -- name: find_affected
 -- Models whose lineage may be another than it was: those that are new or changed, and whatever declares the name that one
 -- of these has, or ever was described under. And whatever declares a name that is not written in ASCII, whose small letters
 -- are others to DuckDB than to `lineage.trace`.
 CREATE OR REPLACE TEMP TABLE affected AS
-WITH fresh AS MATERIALIZED (SELECT rowid AS model, hub_id FROM models WHERE relation IS NULL)
 SELECT model FROM fresh
 UNION
-SELECT model FROM declared
-WHERE strlen(name) > length(name)
-    OR key IN (SELECT hash(lower(repo_id)) FROM model_versions WHERE hub_id IN (SELECT hub_id FROM fresh));
+SELECT model FROM declared WHERE strlen(name) > length(name) OR key IN (SELECT hash(lower(repo_id)) FROM fresh);
 
 -- name: count_affected
 -- How many there are, and whether one that is new or changed declares a parent, or ever did.
-SELECT count(*), EXISTS (
-    FROM model_versions
-    WHERE parents IS NOT NULL AND hub_id IN (SELECT hub_id FROM models WHERE relation IS NULL))
-FROM affected;
+SELECT count(*), EXISTS (FROM fresh WHERE parents IS NOT NULL) FROM affected;
 
 -- name: add_spelled
 -- Models with a parent that nobody has listed, too, where one that is new or changed spells it in a way that goes before
 -- everybody else's, now or formerly: it is called by the smallest.
 INSERT INTO affected
 WITH
-fresh AS MATERIALIZED (SELECT rowid AS model, hub_id FROM models WHERE relation IS NULL),
 spelled AS (
     SELECT hash(lower(name)) AS key, min(name) AS name
-    FROM (
-        SELECT trim(unnest(parents).repo_id, $blanks) AS name
-        FROM model_versions WHERE hub_id IN (SELECT hub_id FROM fresh))
+    FROM (SELECT trim(unnest(parents).repo_id, $blanks) AS name FROM fresh)
     GROUP BY key),
 unlisted AS (FROM spelled ANTI JOIN (SELECT hash(lower(repo_id)) AS key FROM models) USING (key)),
 keys AS (
@@ -138,6 +135,10 @@ DELETE FROM shares WHERE hub_id IN (SELECT hub_id FROM divided);
 -- name: add_affected_shares
 -- Write whose they are.
 INSERT INTO shares (hub_id, family, share) SELECT hub_id, family, share FROM divided;
+
+-- name: forget_fresh
+-- Forget how new and changed models were described.
+DROP TABLE fresh;
 
 -- name: forget_affected
 -- Forget who is affected.

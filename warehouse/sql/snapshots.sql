@@ -191,18 +191,6 @@ FROM models ORDER BY hub_id;
 SELECT model, parent.relation AS relation, parent.repo_id AS parent_repo_id
 FROM (SELECT rowid AS model, unnest(parents) AS parent FROM models);
 
--- name: former_names
--- Names that models had before, and whose they were; a name that somebody has now is not among them.
-WITH left_behind AS MATERIALIZED (
-    SELECT v.repo_id AS former, v.snapshot_id, hub_id, m.model
-    FROM model_versions AS v
-    JOIN (SELECT rowid AS model, hub_id, repo_id FROM models WHERE former_names IS NOT NULL) AS m USING (hub_id)
-    WHERE v.repo_id <> m.repo_id)
-SELECT former, arg_max(model, (snapshot_id, hub_id))
-FROM left_behind
-ANTI JOIN (SELECT repo_id AS former FROM models WHERE repo_id IN (SELECT former FROM left_behind)) USING (former)
-GROUP BY former;
-
 -- name: find_attributed
 -- Those whose family or lineage is another now. One number each is compared: it takes a tenth of the memory.
 CREATE OR REPLACE TEMP TABLE reattributed AS
