@@ -46,7 +46,7 @@ def page(published: Path, now: datetime) -> str:
 
 
 def write(published: Path, out: Path, now: datetime) -> None:
-    """Write the report to a file.
+    """Write the report to a file, at once or not at all: one that is there stays until the new one is whole.
 
     Raises:
         LeadchangeError: the file cannot be written.
@@ -54,9 +54,21 @@ def write(published: Path, out: Path, now: datetime) -> None:
     text = page(published, now)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, "utf-8")
+        if out.exists() and not out.is_file():
+            out.write_text(text, "utf-8")  # a pipe or a device takes what comes, and is nothing to be replaced
+        else:
+            _replace(out.resolve(), text)
     except OSError as error:
         raise LeadchangeError(f"cannot write {out}: {error.strerror}") from None
+
+
+def _replace(out: Path, text: str) -> None:
+    draft = out.with_name(f".{out.name}.draft")
+    try:
+        draft.write_text(text, "utf-8")
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _board(site: Site, browsing: Browsing, leader: dict[str, Any]) -> dict[str, Any]:

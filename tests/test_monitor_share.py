@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
@@ -61,6 +62,31 @@ def test_a_report_without_data_says_so(tmp_path: Path) -> None:
         report.page(tmp_path / "nothing.duckdb", now())
     with pytest.raises(LeadchangeError, match="cannot write"):
         report.write(tmp_path / "adoption.duckdb", tmp_path / "adoption.duckdb" / "x" / "report.html", now())
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_report_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, elsewhere = tmp_path / "link.html", tmp_path / "report.html"
+    out.symlink_to(elsewhere)
+    report.write(published(), out, now())
+    before = elsewhere.read_text("utf-8")
+
+    with monkeypatch.context() as full:
+        full.setattr(report, "page", lambda *_: "x" * 100)
+        full.setattr(Path, "write_text", _half_of_it)
+        with pytest.raises(LeadchangeError, match=r"cannot write .*link\.html: No space left"):
+            report.write(published(), out, now())
+    assert (elsewhere.read_text("utf-8"), out.is_symlink()) == (before, True)
+    assert {path.name for path in tmp_path.iterdir()} == {"link.html", "report.html"}
+
+    with pytest.raises(LeadchangeError, match="cannot write /dev/full: No space left"):
+        report.write(published(), Path("/dev/full"), now())
+
+
+def _half_of_it(path: Path, text: str, *_: str) -> int:
+    """A disk that is full half-way."""
+    path.write_bytes(text[: len(text) // 2].encode())
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_the_command_writes_the_report(configured: Path, tmp_path: Path) -> None:
