@@ -159,7 +159,9 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WarehouseError, match=r"cannot make the folder of .*: "):
         Database.open(tmp_path / "file" / "w.duckdb")
-    with pytest.raises(WarehouseError, match="Is a directory"):
+    with pytest.raises(
+        WarehouseError, match="cannot be opened: Is a directory; see who may write there, or name another"
+    ):
         Database.open(tmp_path)
 
 

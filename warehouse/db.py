@@ -437,9 +437,13 @@ def _explain(message: str, path: Path | None) -> str:
         return f"the disk of {path} is full; what was stored before is kept: free some space and run again"
     if _is_damage(message):
         return f"{path} is damaged or no DuckDB file: move it away, or restore a copy; nothing was overwritten"
+    if found := _UNOPENED.search(message):
+        return f"{path} cannot be opened: {found[1]}; see who may write there, or name another file in [warehouse]"
     return f"{path}: {message.splitlines()[0]}"
 
 
+_UNOPENED = re.compile(r'(?:Cannot open|Could not read from) file "[^"]*": (.+)')
+"""What DuckDB says of a file that the system does not let it have, with the system's reason."""
 _HOLDER = re.compile(r"Conflicting lock is held in (.+?) \(PID (\d+)\)")
 """What DuckDB says about who has a file."""
 
