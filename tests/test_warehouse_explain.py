@@ -88,7 +88,8 @@ def test_an_alert_has_it_in_one_line(db: Database) -> None:
     (found,) = explained(db)
 
     assert one_line(found) == (
-        "gap +1.2M since 2026-01-01: +1.2M seen at both ends, +900 newly created; most by beta/b +1.2M, beta/new +900"
+        "gap +1.2M from 2026-01-01 to 2026-01-02: +1.2M seen at both ends, +900 newly created; "
+        "most by beta/b +1.2M, beta/new +900"
     )
 
 
@@ -139,7 +140,7 @@ def test_of_a_series_only_the_totals_are_known(db: Database) -> None:
 
     assert [(part.name, part.gap_change) for part in found.parts] == [("as published", 2)]
     assert found.movers == ()
-    assert one_line(found) == "gap +2 since 2026-01-01: +2 as published"
+    assert one_line(found) == "gap +2 from 2026-01-01 to 2026-01-02: +2 as published"
 
 
 @pytest.mark.parametrize(("missed", "around"), [((), {12, 13}), ((12, 13), {11, 14})])

@@ -155,10 +155,10 @@ def _total(values: pl.Series) -> float:
 def one_line(found: Explanation) -> str:
     """The explanation in one line, for an alert: the change, its parts, the two largest movers.
 
-    `gap +2.1M since 2026-05-06: +1.9M seen at both ends, +0.2M newly created; most by Qwen/Qwen3-8B +1.1M`
+    `gap +2.1M from 2026-05-05 to 2026-05-06: +1.9M seen at both ends, +0.2M newly created; most by Qwen/Qwen3-8B +1.1M`
     """
     parts = [f"{_signed(part.gap_change)} {part.name}" for part in found.parts if part.gap_change]
-    head = f"gap {_signed(found.gap - found.gap_before)} since {found.previous_day}"
+    head = f"gap {_signed(found.gap - found.gap_before)} from {found.previous_day} to {found.day}"
     movers = ", ".join(f"{mover.repo_id} {_signed(mover.gap_change)}" for mover in found.movers[:2])
     split = f": {', '.join(parts)}" if parts else ""
     return f"{head}{split}{f'; most by {movers}' if movers else ''}"
