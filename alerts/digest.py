@@ -12,8 +12,9 @@ from typing import Any
 from alerts.forms import Content, Section, safe_link
 from alerts.message import NAMESPACE, SUMMARY_LIMIT, Message, bullets, clean, data_of, from_content
 from alerts.names import entity_name, in_words, spoken
-from alerts.text import amount, humanise, plain, together
+from alerts.text import humanise, plain, together
 from alerts.wording import BOARD, NAME, capital, day_of, headline
+from warehouse.amounts import amount
 from warehouse.records import Alert, Standing
 
 TOP = 5

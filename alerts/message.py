@@ -16,8 +16,9 @@ from typing import Any, Literal
 
 from alerts.forms import CHART_CID, TITLE_LIMIT, Content, Section, dress, safe_link
 from alerts.names import in_words
-from alerts.text import amount, plain
+from alerts.text import plain
 from alerts.wording import BOARD, NAME, bullet, day_of, facts, headline, kicker, lede, short_id, title, tone
+from warehouse.amounts import amount
 from warehouse.records import Alert
 
 SUMMARY_LIMIT = 10

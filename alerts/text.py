@@ -84,11 +84,6 @@ def humanise(value: float, digits: int = 1) -> str:
     return f"{value / 1000:,.{digits}f}T"
 
 
-def amount(count: int, noun: str) -> str:
-    """`1 day`, `1,095 days`; `noun` is in the singular."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
 def together(names: Sequence[str]) -> str:
     """Equals in a sentence: `A`, `A and B`, `A and B and others`."""
     return f"{' and '.join(names[:2])}{' and others' * (len(names) > 2)}"

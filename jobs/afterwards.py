@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from alerts.message import SILENCE_OVER, title
-from alerts.text import amount
 from alerts.wording import day_of
+from warehouse.amounts import amount
 from warehouse.db import Database
 from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox, silenced_by

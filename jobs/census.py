@@ -25,6 +25,7 @@ from jobs.hub_base import HubError
 from jobs.sources import Part
 from jobs.waiting import StoppedError
 from warehouse import adopt, history, staging, store, verdict
+from warehouse.amounts import amount
 from warehouse.boards import Board
 from warehouse.census import Census, Progress
 from warehouse.db import Database
@@ -163,7 +164,9 @@ def _concluded(db: Database, snapshot: Snapshot, registry: Registry, boards: Seq
 def _judged(models: int, progress: Progress, before: verdict.Before) -> verdict.Judgement:
     """Judge what was read; a census with many rows that cannot be believed is not complete."""
     if progress.rejected > verdict.REJECTED_SHARE * (models + progress.rejected):
-        return verdict.Judgement("partial", f"{progress.rejected:,} rows could not be believed", {"models": models})
+        return verdict.Judgement(
+            "partial", f"{amount(progress.rejected, 'row')} could not be believed", {"models": models}
+        )
     return verdict.of_table(models, before)
 
 

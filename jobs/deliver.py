@@ -27,9 +27,9 @@ from typing import Literal
 
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
 from alerts.message import TELLERS, Message, compose, summary
-from alerts.text import amount
 from jobs import afterwards
 from jobs.turns import LONGEST_WAIT, Batch, due_at, holds_up, queues
+from warehouse.amounts import amount
 from warehouse.db import Database
 from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox, silenced_by

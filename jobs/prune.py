@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from warehouse import compact
+from warehouse.amounts import amount
 from warehouse.boards import SPANS
 from warehouse.db import Database
 from warehouse.queries import sql
@@ -31,7 +32,12 @@ class Summary:
     """Snapshots whose counts were given up."""
 
     def __str__(self) -> str:
-        return f"{self.packed} snapshots packed, {self.merged} runs merged, {self.thinned} snapshots thinned out"
+        packed, merged, thinned = (
+            amount(self.packed, "snapshot"),
+            amount(self.merged, "run"),
+            amount(self.thinned, "snapshot"),
+        )
+        return f"{packed} packed, {merged} merged, {thinned} thinned out"
 
 
 def run(db: Database, *, now: datetime, keep_daily_days: int = KEEP_DAILY_DAYS) -> Summary:

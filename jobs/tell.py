@@ -13,10 +13,10 @@ from alerts.engine import Event
 from alerts.message import HISTORY, title
 from alerts.names import in_words
 from alerts.rules import Rule
-from alerts.text import amount
 from alerts.wording import day_of
 from jobs.afterwards import teller
 from warehouse import worth
+from warehouse.amounts import amount
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.ledger import Ledger

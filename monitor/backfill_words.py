@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from alerts.text import amount
 from jobs.backfill import Report
 from jobs.backfill_plan import Plan
+from warehouse.amounts import amount
 from warehouse.records import Snapshot
 
 MOST_FLIPS = 20
@@ -28,7 +28,7 @@ def announcement(plan: Plan) -> list[str]:
         return [*lines, "  how much that is cannot be told: its first and last file cannot be read"]
     size = f"{_size(plan.bytes)} in about {plan.requests:,} requests, " if plan.bytes else ""
     speed = " at 10 MB/s" if plan.bytes else ""
-    return [*lines, f"  about {size}{plan.rows:,} rows: {_duration(plan.seconds)}{speed}"]
+    return [*lines, f"  about {size}{amount(plan.rows, 'row')}: {_duration(plan.seconds)}{speed}"]
 
 
 def findings(report: Report) -> list[str]:
@@ -50,7 +50,9 @@ def findings(report: Report) -> list[str]:
         )
     leads = sum(flip["kind"] == "lead_change" for flip in report.flips)
     shown_flips = f", the first {MOST_FLIPS}:" if len(report.flips) > MOST_FLIPS else ""
-    lines.append(f"  flips      {len(report.flips)} on these days, {leads} of them lead changes{shown_flips}")
+    lines.append(
+        f"  flips      {len(report.flips):,} on these days, {amount(leads, 'lead change')} among them{shown_flips}"
+    )
     return lines
 
 

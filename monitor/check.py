@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from alerts.names import spoken
 from alerts.rules import Rule
-from alerts.text import amount, humanise
+from alerts.text import humanise
 from alerts.wording import title
 from jobs import backtest, hub, naming
 from jobs.deliver import in_words as refused_in_words
@@ -18,6 +18,7 @@ from monitor.config import Settings
 from monitor.health import Look, ahead
 from monitor.wiring import build, wrong_conditions
 from warehouse import identity
+from warehouse.amounts import amount
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseError
 from warehouse.ledger import Ledger
@@ -62,9 +63,10 @@ def problems(
     not looked at.
     """
     stored, damage = (_NOTHING, "") if "warehouse.publish" in unread else _stored(settings, now)
+    families, publishers = len(settings.registry.families), len(settings.registry.publishers)
     lines = [
         f"configuration: {settings.source or 'built-in defaults'}",
-        f"registry: {len(settings.registry.families)} families, {len(settings.registry.publishers)} publishers to poll",
+        f"registry: {amount(families, 'family', 'families')}, {amount(publishers, 'publisher')} to poll",
         *(f"board {board.name}: {board.definition}" for board in settings.boards),
         *("; ".join(filter(None, (_rule(rule), stored.pasts.get(rule.name)))) for rule in settings.rules),
         *check_tops.too_wide(settings),
@@ -173,7 +175,7 @@ def in_words(rule: Rule) -> str:
     """What a rule will do, as a sentence."""
     if rule.when == "source_trouble":
         tells = ", ".join(rule.channels) or "nobody"
-        return f"tells {tells} when board {rule.board} had no complete snapshot for {rule.after_days} days"
+        return f"tells {tells} when board {rule.board} had no complete snapshot for {amount(rule.after_days, 'day')}"
     what = _what(rule)
     days = (
         "on the first complete day"

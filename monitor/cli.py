@@ -170,8 +170,8 @@ def collect(
 @app.command()
 def detect() -> None:
     """Evaluate the rules on snapshots not yet evaluated."""
-    from alerts.text import amount  # noqa: PLC0415 see cli_common
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
+    from warehouse.amounts import amount  # noqa: PLC0415 see cli_common
 
     with open_app(settings()) as application:
         summary = application.detect()

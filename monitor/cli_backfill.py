@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from alerts.text import amount, terminal
+from alerts.text import terminal
 from monitor.cli_common import FormatOption, SinceOption, as_day, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
+from warehouse.amounts import amount
 
 if TYPE_CHECKING:  # polars and the whole application: commands that need neither start without them
     from jobs.backfill_plan import Plan

@@ -158,7 +158,7 @@ _DATED = (
 
 def _in_words(dated: Dated) -> dict[str, str | None]:
     """The days of a table's row as ranges: after the one day, by the other at the latest."""
-    from alerts.text import amount  # noqa: PLC0415 see cli_common
+    from warehouse.amounts import amount  # noqa: PLC0415 see cli_common
 
     crossing = dated.crossing
     return {

@@ -14,6 +14,7 @@ import typer
 from monitor.cli_common import FormatOption, reading, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
+from warehouse.amounts import amount
 
 if TYPE_CHECKING:
     from alerts import rule_tests
@@ -161,7 +162,7 @@ def release() -> None:
         rules = {rule.name: rule for rule in application.settings.rules}
         count = tell.release(application.db, rules, application.now())
         application.publish()
-    say(f"{count} alerts released; `leadchange deliver` sends them")
+    say(f"{amount(count, 'alert')} released; `leadchange deliver` sends them")
 
 
 def register(app: typer.Typer, alerts: typer.Typer) -> None:

@@ -524,7 +524,7 @@ def test_history_is_adopted_when_a_look_shows_its_id(db: Database) -> None:
     ) as local:
         fill(db, local)
     summary = see(db, 0, model("alpha-lab/a", hub_id="65a", created_at=BORN), model("gamma/c", hub_id="65c"))
-    assert summary.snapshot.verdict_reason.endswith("; 1 models joined by name to their history")
+    assert summary.snapshot.verdict_reason.endswith("; 1 model joined by name to their history")
     assert ids(db, "alpha-lab/a") == [("65a",)]
     assert ids(db, "gamma/b") == [("name:gamma/b",)]
     assert db.rows("SELECT first_seen, last_seen FROM models WHERE hub_id = '65a'") == [(START, date(2026, 5, 1))]

@@ -209,7 +209,7 @@ def test_a12_a_bad_row_among_many_is_set_aside_and_counted(new_town: Town) -> No
     new_town.hub.faults.append(beta(rows(*good, row("beta-ai/beta-1", -5))))
     snapshot = new_town.on(1, [*FLIPPED, *many])
     assert snapshot.verdict == "complete"
-    assert "1 rows set aside" in snapshot.verdict_reason
+    assert "1 row set aside" in snapshot.verdict_reason
     new_town.hub.faults.clear()
     new_town.on(2, [*BEFORE, *many])
 

@@ -61,6 +61,16 @@ def test_of_many_problems_the_first_are_named_and_the_rest_counted() -> None:
     assert judged.measured["incomplete_publishers"] == 6
 
 
+def test_of_one_it_is_said_in_the_singular() -> None:
+    """Nearly every installation polls somebody who has one model, or meets one row that is not to be believed."""
+    alone = of_walk(whole([model("lab-0/only", 5)]), NOTHING)
+    assert alone.reason.startswith("1 model of 1 publisher, every listing read to its end")
+    listing = Listing("lab-0", (), 1, (Rejected("lab-0/x", "no usable id"),), None)
+    assert of_walk(Walk((listing,), 1), NOTHING).reason == "lab-0: 1 row could not be believed (no usable id)"
+    judged = of_walk(whole(counted(0), {f"lab-{number}": 99 for number in range(4)}), NOTHING)
+    assert judged.reason.endswith("; and 1 more publisher")
+
+
 @pytest.mark.parametrize(("rejected", "verdict"), [(1, "complete"), (2, "partial")])
 def test_one_row_in_a_hundred_may_be_unbelievable(rejected: int, verdict: str) -> None:
     models = tuple(counted(0, 100, publishers=1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from warehouse.amounts import amount
 from warehouse.db import Database
 from warehouse.queries import literal, sql
 from warehouse.store import MODEL_SCHEMA, Models
@@ -63,4 +64,5 @@ def in_words(joined: int, of: int | None = None) -> str:
     """The end of a verdict's reason: how many models were joined by name; nothing when none were."""
     if not joined:
         return ""
-    return f"; {joined:,}{f' of {of:,}' if of else ''} models joined by name to their history"
+    models = f"{joined:,} of {amount(of, 'model')}" if of else amount(joined, "model")
+    return f"; {models} joined by name to their history"

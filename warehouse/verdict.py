@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from warehouse.amounts import amount
 from warehouse.counters import Comparison, Finding, Kind, Look, findings
 from warehouse.records import Listing, Verdict, Walk
 
@@ -78,7 +79,7 @@ def of_walk(walk: Walk, before: Before) -> Judgement:
     if not models:
         return Judgement("failed", "no publisher lists any model", counts)
     publishers = sum(bool(listing.models) for listing in walk.listings)
-    summary = f"{models:,} models of {publishers} publishers, every listing read to its end"
+    summary = f"{amount(models, 'model')} of {amount(publishers, 'publisher')}, every listing read to its end"
     return _of_counters([summary, *_notes(walk.listings)], counts, before)
 
 
@@ -86,7 +87,7 @@ def of_table(models: int, before: Before) -> Judgement:
     """Judge a table of all models that comes without counts of the Hub's own, such as an archive's day."""
     if not models:
         return Judgement("failed", "it holds no model", {"models": 0})
-    return _of_counters([f"{models:,} models"], {"models": models}, before)
+    return _of_counters([amount(models, "model")], {"models": models}, before)
 
 
 def vouched(listing: Listing, earlier: Sequence[Listed]) -> bool:
@@ -127,10 +128,10 @@ def _problem(listing: Listing, before: Before) -> str | None:
         return None if _always_short(listing, earlier) else f"{listing.publisher}: {listing.problem}"
     gone = before.gone.get(listing.publisher, 0)
     if not listing.models and gone and listing.num_models != 0 and not _long_gone(earlier):
-        return f"{listing.publisher}: lists nothing, had {gone:,} models before"
+        return f"{listing.publisher}: lists nothing, had {amount(gone, 'model')} before"
     rejected = len(listing.rejected)
     if rejected > REJECTED_SHARE * (rejected + len(listing.models)):
-        return f"{listing.publisher}: {rejected} rows could not be believed ({listing.rejected[0].reason})"
+        return f"{listing.publisher}: {amount(rejected, 'row')} could not be believed ({listing.rejected[0].reason})"
     return None
 
 
@@ -168,7 +169,7 @@ def _notes(listings: Sequence[Listing]) -> list[str]:
     rejected = sum(len(listing.rejected) for listing in listings)
     more = f" and {len(unknown) - 6} more" if len(unknown) > 6 else ""
     notes = [f"unknown to the Hub: {', '.join(unknown[:6])}{more}"] if unknown else []
-    return notes + short + ([f"{rejected} rows set aside"] if rejected else [])
+    return notes + short + ([f"{amount(rejected, 'row')} set aside"] if rejected else [])
 
 
 def _figures(c: Comparison) -> dict[str, object]:
@@ -203,5 +204,5 @@ def _name(finding: Finding) -> str:
 
 def _shortened(problems: Sequence[str], most: int = 3) -> str:
     """The first problems; the others are counted."""
-    more = f"; and {len(problems) - most} more publishers" if len(problems) > most else ""
+    more = f"; and {amount(len(problems) - most, 'more publisher')}" if len(problems) > most else ""
     return "; ".join(problems[:most]) + more

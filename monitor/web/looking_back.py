@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from alerts.text import amount, plain
+from alerts.text import plain
 from monitor.web.view import day_in_words
 from warehouse import explain, when
+from warehouse.amounts import amount
 from warehouse.browsing import Browsing
 from warehouse.errors import LeadchangeError
 
