@@ -85,11 +85,15 @@ def run(
         if progress:
             progress(listing)
 
+    def known_models(publisher: str) -> list[str]:
+        names = beside(lambda reader: reader.rows(sql("models_to_follow"), {"publisher": publisher}))
+        return [name for (name,) in names()]
+
     day = day or now.astimezone(UTC).date()
     with _beside(db) as beside:
         known = beside(lambda reader: int(reader.value(sql("count_models"))))
         past = beside(lambda reader: history.past(reader, SOURCE, taken_at=now, day=day))
-        walk = hub.walk(settings, registry.publishers, token=token, progress=take, stop=stop)
+        walk = hub.walk(settings, registry.publishers, token=token, progress=take, known=known_models, stop=stop)
         models = _models(walk, frames)
 
         def judge(reader: Database) -> verdict.Judgement:

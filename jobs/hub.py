@@ -4,6 +4,8 @@ r"""The Hub: what every publisher lists, as one look that ends, whatever the Hub
                               the Hub's own count      > agree?  --no--> once more --no--> a problem
                                                       /            --yes-> Listing
 
+A publisher that lists nothing though models of it are known may have another name by now: the Hub is asked where they
+are, and what is listed there is taken for its listing.
 One publisher's failure is a value in its `Listing`. Only what fails for all of them (nothing ever answers, the token is
 refused, time is up) ends the walk early, and then what was read is still returned, and `Walk.problem` says why.
 `/resolve/` addresses are never asked for: that would count as a download.
@@ -16,6 +18,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain, repeat
 from types import TracebackType
@@ -56,6 +59,9 @@ _EXPAND = [("expand", field) for field in EXPAND]
 
 T = TypeVar("T")
 
+Known = Callable[[str], Sequence[str]]
+"""Publisher -> a few models that were listed for it and are not known to be gone, by the names they had last."""
+
 
 class _NothingAnswersError(HubError):
     """One publisher was given up, and nothing has ever been answered: the others need not be tried."""
@@ -81,11 +87,13 @@ def walk(
     *,
     token: str | None,
     progress: Callable[[Listing], None] | None = None,
+    known: Known | None = None,
     stop: threading.Event | None = None,
 ) -> Walk:
     """One look at the Hub: what each of the `publishers` lists, in that order. Blocks until it is done.
 
-    `progress` is told each listing when it is finished; `stop`, set by another thread, ends the walk at once.
+    `progress` is told each listing when it is finished; `known` is asked about a publisher that lists nothing; `stop`,
+    set by another thread, ends the walk at once.
 
     Raises:
         WalkCancelled: `stop` was set.
@@ -94,7 +102,7 @@ def walk(
 
     async def look() -> Walk:
         async with Hub(settings, token) as hub:
-            return await hub.walk(publishers, progress)
+            return await hub.walk(publishers, progress, known)
 
     try:
         return run(look(), stop)
@@ -169,10 +177,25 @@ class Hub:
     async def __aexit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def walk(self, publishers: Sequence[str], progress: Callable[[Listing], None] | None = None) -> Walk:
+    async def walk(
+        self,
+        publishers: Sequence[str],
+        progress: Callable[[Listing], None] | None = None,
+        known: Known | None = None,
+    ) -> Walk:
         """See the function `walk`."""
         readings = [Reading(publisher) for publisher in dict.fromkeys(publishers)]
-        problem = await self._read_all(readings, progress or (lambda _: None))
+        asked = {reading.publisher.lower() for reading in readings}
+
+        async def read(reading: Reading, after: float) -> None:
+            await self._read(reading, after)
+            if known is not None and reading.lists_nothing:
+                await self._follow(reading, known(reading.publisher), asked)
+            reading.finished = True
+            if progress is not None:
+                progress(reading.listing())
+
+        problem = await self._read_all(readings, read)
         for reading in readings:
             if not reading.finished:
                 reading.problem = problem
@@ -228,21 +251,23 @@ class Hub:
         except TimeoutError:
             raise HubError(self._time_is_up()) from None
 
-    async def _read_all(self, readings: list[Reading], progress: Callable[[Listing], None]) -> str | None:
+    async def _read_all(
+        self, readings: list[Reading], read: Callable[[Reading, float], Coroutine[Any, Any, None]]
+    ) -> str | None:
         """Fill the readings; the reason, if that could not be brought to an end."""
         lanes = self._settings.concurrency
         # Lanes that begin together are answered together, and then each waits for all of them before it asks again.
         apart = chain((lane * _APART_SECONDS for lane in range(lanes) if len(readings) > lanes), repeat(0.0))
         try:
             async with asyncio.timeout(self._settings.deadline_seconds):
-                await together(*(self._read(reading, progress, next(apart)) for reading in readings))
+                await together(*(read(reading, next(apart)) for reading in readings))
         except TimeoutError:
             return self._time_is_up()
         except (TokenRefusedError, _NothingAnswersError) as error:
             return str(error)
         return None
 
-    async def _read(self, reading: Reading, progress: Callable[[Listing], None], after: float) -> None:
+    async def _read(self, reading: Reading, after: float = 0.0) -> None:
         """One publisher: a look at it, `after` so many seconds, and a second one if the first does not add up."""
         await self._look(reading, after)
         if reading.falls_short(self._settings.count_tolerance):
@@ -251,8 +276,21 @@ class Hub:
             await self._look(reading)
             if reading.falls_short(self._settings.count_tolerance):
                 reading.problem = f"listed {reading.listed} of {reading.num_models}"
-        reading.finished = True
-        progress(reading.listing())
+
+    async def _follow(self, reading: Reading, names: Iterable[str], asked: AbstractSet[str]) -> None:
+        """Of a publisher that lists nothing: read what is listed where its models are now, if that is one place, and
+        none that is `asked` by itself.
+        """
+        try:
+            async with self._lanes:
+                found = [await self.find_model(name) for name in names]
+        except UnreadableError as error:
+            reading.problem = f"lists nothing, and where its models are could not be read: {error}"
+            return
+        places = {model.publisher for model in found if model is not None}
+        if len(places) == 1 and asked.isdisjoint(place.lower() for place in places):
+            reading.restart(places.pop())
+            await self._read(reading)
 
     async def _look(self, reading: Reading, after: float = 0.0) -> None:
         """The listing, and the count beside it. The lane is held between attempts too: when nothing answers, the first
@@ -271,7 +309,7 @@ class Hub:
 
     async def _count(self, reading: Reading) -> None:
         try:
-            overview = await self.overview(reading.publisher)
+            overview = await self.overview(reading.name)
         except UnreadableError as error:
             reading.problem = reading.problem or f"the Hub's own count of its models could not be read: {error}"
         else:
@@ -285,7 +323,7 @@ class Hub:
 
     async def _pages(self, reading: Reading) -> None:
         # By creation, oldest first: the only order that does not move while one reads it.
-        query = [("author", reading.publisher), ("limit", str(self._settings.page_size))]
+        query = [("author", reading.name), ("limit", str(self._settings.page_size))]
         url = self._client.url("/api/models", [*query, ("sort", "createdAt"), ("direction", "1"), *_EXPAND])
         seen: set[httpx.URL] = set()
         while (answer := await self._client.get(url, list)) is not None:

@@ -81,6 +81,8 @@ class Reading:
 
     def __init__(self, publisher: str) -> None:
         self.publisher = publisher
+        self.name = publisher
+        """By which name it is asked for: the one that it has now."""
         self.num_models: int | None = None
         self.problem: str | None = None
         self.gave_up = False
@@ -88,8 +90,10 @@ class Reading:
         self.finished = False
         self.restart()
 
-    def restart(self) -> None:
-        """Forget what was listed, for a second look."""
+    def restart(self, name: str | None = None) -> None:
+        """Forget what was listed, for a second look; under another `name`, where it has one by now."""
+        if name is not None:
+            self.name, self.problem = name, None
         self._unread: list[object] = []
         self._models: dict[str, HubModel] = {}
         self._rejected: dict[str | int, Rejected] = {}
@@ -118,6 +122,11 @@ class Reading:
     def listed(self) -> int:
         """How many different models the rows read are about, understood or not."""
         return len(self._models.keys() | self._rejected.keys())
+
+    @property
+    def lists_nothing(self) -> bool:
+        """Whether its listing ended cleanly and is empty, whatever the Hub's own count says."""
+        return not self.listed and self.problem in (None, f"listed 0 of {self.num_models}")
 
     def falls_short(self, tolerance: float) -> bool:
         """Whether a listing that ended cleanly differs from the Hub's own count by more than this share of it."""

@@ -294,6 +294,40 @@ def test_a_renamed_publisher_lists_under_its_new_name(web: respx.MockRouter, clo
     assert [model.publisher for model in listing.models] == ["zai-org"]
 
 
+def moved_to(web: respx.MockRouter, *places: str) -> Walk:
+    """A look at THUDM, which lists nothing, and whose models are at these places by now."""
+    serve(web, answer([]), publisher="THUDM")
+    for number, place in enumerate(places):
+        found = answer(row(number, id=f"{place}/GLM{number}", author=place))
+        web.get(f"{HUB}/api/models/THUDM/GLM{number}").mock(return_value=found)
+    serve(web, answer([row(id="zai-org/GLM0", author="zai-org")]), publisher="zai-org", count=1)
+    serve(web, answer([row()]), count=1)
+
+    async def run() -> Walk:
+        async with Hub(settings()) as hub:
+            names = {"THUDM": [f"THUDM/GLM{number}" for number in range(len(places))]}
+            return await hub.walk(["THUDM", "Qwen"], known=lambda publisher: names[publisher])
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("places", "listed"),
+    [
+        (["zai-org", "zai-org"], ["zai-org/GLM0"]),
+        pytest.param(["zai-org", "Qwen"], [], id="they went several ways"),
+        pytest.param(["qwen"], [], id="to one that is asked anyway"),
+        pytest.param([], [], id="none is known"),
+    ],
+)
+def test_a_publisher_that_lists_nothing_is_asked_for_where_its_models_are(
+    web: respx.MockRouter, places: list[str], listed: list[str]
+) -> None:
+    first, other = moved_to(web, *places).listings
+    assert (first.publisher, [model.repo_id for model in first.models], first.problem) == ("THUDM", listed, None)
+    assert [model.repo_id for model in other.models] == ["Qwen/Qwen1"]
+
+
 def test_a_publisher_asked_for_twice_is_read_once(web: respx.MockRouter, clock: Clock) -> None:
     route = serve(web, answer([row()]), count=1)
     assert len(look(clock, "Qwen", "Qwen").listings) == 1

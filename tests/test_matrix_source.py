@@ -24,6 +24,7 @@ from jobs import collect, detect, hub_http
 from jobs.hub import HubSettings
 from monitor.demo.faults import CutShort, Silence, at, drip, maintenance
 from monitor.demo.hub import Fault, LocalHub
+from warehouse import identity
 from warehouse.db import Database
 from warehouse.records import HubModel, Snapshot
 
@@ -293,6 +294,30 @@ def test_a15_a_renamed_publisher_that_is_not_in_the_registry_makes_no_flip(town:
     town.hub.moved["alpha-lab"] = "alpha-new"
     town.on(1)
     town.on(2)
+    assert town.desk.titles == []
+
+
+def test_a15_a_renamed_publisher_of_whom_nothing_is_listed_any_more_is_followed(town: Town) -> None:
+    """The Hub knows nobody of the former name; only the addresses of single models still lead on."""
+    moved = BEFORE[0]._replace(repo_id="alpha-new/alpha-1", publisher="alpha-new")
+    for number in range(1, 6):
+        assert town.on(number, [moved, *BEFORE[1:]]).verdict == "complete"
+    assert town.desk.titles == []
+    assert town.ranked_days() == [0, 1, 2, 3, 4, 5]
+    assert town.db.value("SELECT gone_on FROM models WHERE repo_id = 'alpha-new/alpha-1'") is None
+    assert identity.proposals(town.db, REGISTRY)[0][:2] == ("alpha-new", "Alpha")
+
+
+def test_a15_where_a_renamed_publisher_went_is_asked_again_when_the_hub_does_not_answer(town: Town) -> None:
+    moved = BEFORE[0]._replace(repo_id="alpha-new/alpha-1", publisher="alpha-new")
+    town.hub.faults = [at("/api/models/alpha-lab", answer(500))]
+    snapshot = town.on(1, [moved, *BEFORE[1:]])
+    assert snapshot.verdict == "partial"
+    assert (
+        "alpha-lab: lists nothing, and where its models are could not be read: answered 500" in snapshot.verdict_reason
+    )
+    town.hub.faults = []
+    assert town.on(2).verdict == "complete"
     assert town.desk.titles == []
 
 
