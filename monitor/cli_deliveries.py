@@ -13,6 +13,7 @@ from alerts.masking import masked
 from monitor.cli_common import FormatOption, reading, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
+from warehouse.amounts import amount
 from warehouse.errors import NotKnownError, WarehouseError
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def retry(
                 raise NotKnownError(f"delivery {what}", name, known)
         count = Outbox(application.db).retry(alert_id=alert, channel=channel)
         application.publish()
-    say(f"{count} deliveries queued again; `leadchange deliver` sends them")
+    say(f"{amount(count, 'delivery', 'deliveries')} queued again; `leadchange deliver` sends them")
 
 
 def send_test(

@@ -121,7 +121,7 @@ def test_a_table_shows_payloads_to_who_asks(desk: Desk) -> None:
 def test_retry_sends_a_dead_letter_once_its_cause_is_mended(desk: Desk) -> None:
     desk.web.answer(400, "bad payload")
     desk("deliver")
-    assert "1 deliveries queued again" in desk("deliveries", "retry").err
+    assert "1 delivery queued again" in desk("deliveries", "retry").err
     assert desk("deliver").code == 0
     assert desk.to_the_hook()["status"] == "sent"
     assert "0 deliveries queued again" in desk("deliveries", "retry").err
