@@ -277,10 +277,12 @@ class Hub:
             if reading.falls_short(self._settings.count_tolerance):
                 reading.problem = f"listed {reading.listed} of {reading.num_models}"
 
-    async def _follow(self, reading: Reading, names: Iterable[str], asked: AbstractSet[str]) -> None:
+    async def _follow(self, reading: Reading, names: Sequence[str], asked: AbstractSet[str]) -> None:
         """Of a publisher that lists nothing: read what is listed where its models are now, if that is one place, and
-        none that is `asked` by itself.
+        none that is `asked` by itself. Of those that are known to be at such a place nothing is asked.
         """
+        elsewhere = asked - {reading.publisher.lower()}
+        names = [name for name in names if name.partition("/")[0].lower() not in elsewhere]
         try:
             async with self._lanes:
                 found = [await self.find_model(name) for name in names]

@@ -328,6 +328,21 @@ def test_a_publisher_that_lists_nothing_is_asked_for_where_its_models_are(
     assert [model.repo_id for model in other.models] == ["Qwen/Qwen1"]
 
 
+def test_where_models_are_is_not_asked_when_they_were_last_seen_at_one_that_is_asked_anyway(
+    web: respx.MockRouter,
+) -> None:
+    """A registry keeps former names for years: they are to cost nothing but their own empty listing."""
+    serve(web, answer([]), publisher="THUDM")
+    serve(web, answer([row()]), count=1)
+
+    async def run() -> Walk:
+        async with Hub(settings()) as hub:
+            return await hub.walk(["THUDM", "Qwen"], known=lambda _: ["Qwen/Qwen1"])
+
+    seen = asyncio.run(run())
+    assert (len(seen.listings[0].models), seen.listings[0].problem, seen.requests) == (0, None, 4)
+
+
 def test_a_publisher_asked_for_twice_is_read_once(web: respx.MockRouter, clock: Clock) -> None:
     route = serve(web, answer([row()]), count=1)
     assert len(look(clock, "Qwen", "Qwen").listings) == 1
