@@ -149,7 +149,7 @@ def headline(alert: Alert) -> str:
     kind, number = _kind(alert), _number(alert)
     stored = "" if number is not None or kind != alert.kind else alert.title
     made = stored or title(kind, alert.entity, alert.rival, alert.board, number=number, pair=alert.pair)
-    return plain(f"Reverted: {made}" if _is_undone(alert) else made, TITLE_LIMIT)
+    return plain(f"{_undone_word(alert)}: {made}" if _is_undone(alert) else made, TITLE_LIMIT)
 
 
 def _kind(alert: Alert) -> str:
@@ -166,17 +166,30 @@ def _is_undone(alert: Alert) -> bool:
     return alert.state == "reverted" and _kind(alert) not in _REPAIRS and alert.kind != "contested"
 
 
+def _undone_word(alert: Alert) -> str:
+    return "Over" if alert.kind == "source_trouble" else "Reverted"
+
+
+def _undone(alert: Alert) -> str:
+    """What became of an alert that has ended by the time it is told; trouble also ends while a channel is down."""
+    if alert.kind == "source_trouble":
+        return "A complete snapshot has come since: lead changes are reported again."
+    if alert.kind in {"lead_change", "overtake"}:
+        return f"This no longer holds: {alert.rival or 'the former leader'} is ahead of {alert.entity} again."
+    return "This no longer holds."
+
+
 def lede(alert: Alert) -> str:
     """The first sentence or two."""
     if _is_undone(alert):
-        return f"This no longer holds: {alert.rival or 'the former leader'} is ahead of {alert.entity} again."
+        return capital(_undone(alert))
     known = _LEDES.get(_kind(alert))
     return capital(known(alert)) if known else f"The rule {alert.rule} is satisfied by {alert.entity} on {alert.board}."
 
 
 def kicker(alert: Alert) -> str:
     """What sort of message it is, in a word or two."""
-    sort = "Reverted" if _is_undone(alert) else _KICKERS.get(_kind(alert), "Alert")
+    sort = _undone_word(alert) if _is_undone(alert) else _KICKERS.get(_kind(alert), "Alert")
     return f"{sort} · {alert.board}" if alert.board else sort
 
 

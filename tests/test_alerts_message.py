@@ -166,6 +166,22 @@ def test_trouble_says_for_how_long_and_why() -> None:
     assert "Snapshot" not in made.text
 
 
+def test_trouble_that_is_over_when_it_is_told_is_no_lead_that_was_lost() -> None:
+    """Who is cut off reaches neither the Hub nor the channel, and comes back to both at once."""
+    made = sent(kind="source_trouble", entity="source", rival="", value=4.0, state="reverted", title="", snapshot_id=0)
+    assert made.title == "Over: Trouble reading the source: families is on hold"
+    assert "A complete snapshot has come since: lead changes are reported again." in made.text
+    assert "ahead" not in made.text
+    assert "Reverted" not in made.html
+
+
+@pytest.mark.parametrize("kind", ["milestone", "leaves_top", "enters_top"])
+def test_what_is_no_race_is_taken_back_without_saying_who_is_ahead(kind: str) -> None:
+    made = sent(kind=kind, state="reverted", rival="1e+09" if kind == "milestone" else "Llama", rival_value=1e9)
+    assert made.title.startswith("Reverted: ")
+    assert "This no longer holds." in made.text
+
+
 def test_who_left_is_behind_whoever_came_in() -> None:
     made = sent(kind="leaves_top", value=90.0, rival_value=100.0, margin=0.1, title="")
     assert "Behind by  10.0% (90 vs 100)" in made.text
