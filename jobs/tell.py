@@ -145,6 +145,7 @@ def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime)
     mass = replace(
         first,
         alert_id=_derived(f"mass change {first.snapshot_id}"),
+        rule=first.rule if len({rule.name for _, rule in items}) == 1 else "",  # who is muted is not all of them
         board=first.board if len(boards) == 1 else "",
         kind="mass_change",
         changes=len(items),

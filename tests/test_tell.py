@@ -15,7 +15,8 @@ from jobs.hub import HubSettings
 from monitor.demo.hub import LocalHub
 from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.records import HubModel
+from warehouse.outbox import Outbox
+from warehouse.records import HubModel, Silence
 from warehouse.registry import Family, Registry
 
 NESTED = tuple(Board(name=f"{entity}s", entity=entity) for entity in ("country", "family", "model"))
@@ -218,6 +219,14 @@ def test_what_is_held_on_several_boards_is_said_of_each_and_of_none_alone() -> N
         assert "Held back · totals" not in message.text
         assert (message.data["board"], message.data["definition"]) == ("", "")
         assert race.desk.titles == ["Mass change: 14 alerts from one snapshot are held"]
+
+
+def test_to_silence_one_rule_does_not_mute_the_message_about_what_many_rules_hold() -> None:
+    with Race(*MANY, breaker=5) as race:
+        Outbox(race.db).add_silence(Silence("one", MANY[0].name, "", "", moment(0), moment(9), "anna", "we know"))
+        upside_down(0, race, turned=False)
+        upside_down(1, race, turned=True)
+        assert race.desk.titles == ["Mass change: 10 alerts from one snapshot are held"]
 
 
 def test_of_many_boards_those_with_most_alerts_are_named() -> None:
