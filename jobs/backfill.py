@@ -66,6 +66,8 @@ class Report:
     """Why the run ended before its end."""
     covered: list[date] = field(default_factory=list)
     """Days of the source that are here now, among those asked for."""
+    incomplete: int = 0
+    """Of these, days that have no snapshot which is complete."""
     gaps: list[tuple[date, date]] = field(default_factory=list)
     """First and last days of what is missing between them."""
     requests: int = 0
@@ -183,7 +185,9 @@ def _taken(
 ) -> Iterator[Snapshot]:
     """Write the days of one file, each as it is written."""
     if got.problem:
-        yield _kept(db, plan, got, plan.wanted(got.part, got.part.days)[0], (), lambda models: models, report)
+        for day in got.days or plan.wanted(got.part, got.part.days)[:1]:
+            yield _kept(db, plan, got, day, (), lambda models: models, report)
+        return
     for day in got.days:
         yield _kept(db, plan, got, day, got.tables, _mending(got, day, described()), report)
 
@@ -253,8 +257,9 @@ def _conclude(db: Database, plan: Plan, registry: Registry, boards: Sequence[Boa
     """Attribute and rank once for all days, and say what is here now."""
     with db.transaction():
         rank.run(db, boards, registry, seen=bool(report.written or db.value(sql("models_unattributed"))))
-    known = {row[0] for row in db.rows(sql("history_of"), {"source": plan.name})}
-    report.covered = sorted(day for day in known if plan.since <= day <= plan.until)
+    known = [(day, verdict) for day, _, verdict, _ in db.rows(sql("history_of"), {"source": plan.name})]
+    report.covered = sorted({day for day, _ in known if plan.since <= day <= plan.until})
+    report.incomplete = len(set(report.covered) - {day for day, verdict in known if verdict == "complete"})
     report.gaps = gaps(report.covered, plan.step)
     if report.covered:
         keys = {"first": report.covered[0], "last": report.covered[-1]}

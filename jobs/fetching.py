@@ -32,7 +32,7 @@ class Fetched:
     days: tuple[date, ...] = ()
     """Days to take from it."""
     problem: str | None = None
-    """Why there is nothing to take, and never will be."""
+    """Why there is nothing to take, and never will be: none of the `days`, where these are known."""
     unread: str | None = None
     """Why there is nothing to take this time."""
     tally: Tally = field(default_factory=Tally)

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, ClassVar
 
@@ -20,6 +21,7 @@ from jobs.sources import EARLIEST, OWN_TABLE, Part, as_day
 from jobs.tables import Layout, Table, require
 from warehouse.errors import LeadchangeError
 
+_QUOTED = re.compile(r'"[^"]*"')
 _DAY_IN_NAME = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)")
 
 
@@ -50,11 +52,11 @@ def opened(
     with ExitStack() as stack:
         held: dict[date, list[tuple[Path, Table]]] = defaultdict(list)
         for file in dict.fromkeys(files):
-            local = stack.enter_context(_opened(file))
+            own = stack.enter_context(_opened(file))
+            local: IO[bytes] = own
             if csv:
-                table_file: IO[bytes] = stack.enter_context(local_copy(folder))
-                _convert(file, table_file, layout, today)
-                local = table_file
+                local = stack.enter_context(local_copy(folder))
+                _convert(file, separator(own), local, layout, today)
             for each, table in _days(file, local, layout, columns, day):
                 if not EARLIEST <= each <= today:
                     raise HistoryError(f"{file}: it has the day {each}; days from {EARLIEST} to {today} are taken")
@@ -63,7 +65,7 @@ def opened(
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[IO[bytes]]:
+def _opened(file: Path) -> Iterator[BufferedReader]:
     try:
         local = file.open("rb")
     except OSError as error:
@@ -114,10 +116,19 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
-def _convert(file: Path, target: IO[bytes], layout: Layout, today: date) -> None:
+def separator(content: BufferedReader) -> str:
+    """What stands between the columns of a CSV file: of the usual marks the one of which its header has most.
+
+    Spreadsheets write semicolons where the decimal mark is a comma. `content` is only looked at, for it may be a pipe.
+    """
+    header = content.peek().partition(b"\n")[0].decode("utf-8", "replace")
+    return max(",;\t|", key=_QUOTED.sub("", header).count)
+
+
+def _convert(file: Path, between: str, target: IO[bytes], layout: Layout, today: date) -> None:
     """A CSV file as Parquet by day, its counts as numbers. Raises HistoryError, which names the line."""
     try:
-        text = pl.scan_csv(file, infer_schema=False, glob=False)
+        text = pl.scan_csv(file, separator=between, infer_schema=False, glob=False)
         has = text.collect_schema().names()
         names = {wanted: name for wanted, options in layout.items() if (name := _first(options, has))}
         require({name: options for name, options in layout.items() if name != "day"}, has, names)

@@ -68,6 +68,10 @@ class DamagedError(UnreadableError):
     """The file is there and is not what it should be."""
 
 
+_CHANGED = "it changed while it was read"
+"""Nothing can be said of the file itself: a commit's never changes, so it is what stores it that is not at one."""
+
+
 class _Answer(NamedTuple):
     url: httpx.URL
     """The address that gave it, after all redirects."""
@@ -150,9 +154,9 @@ class Reader:
 
         Raises:
             MissingError: it is not there.
-            DamagedError: it is empty, or has changed since it had this `etag`.
+            DamagedError: it is empty.
             TokenRefusedError: the token is wrong.
-            UnreadableError: it did not come, although it was asked for again and again.
+            UnreadableError: it did not come, although it was asked for again and again, or not as it had this `etag`.
             StoppedError: `stop` was set.
         """
         headers = {"range": f"bytes={asked}"} | ({"if-range": etag} if etag and not etag.startswith("W/") else {})
@@ -224,8 +228,9 @@ class Reader:
         if status == 416:
             raise DamagedError("it is empty or shorter than it was")
         if status == 200:
-            changed = "if-range" in response.request.headers
-            raise DamagedError("it changed while it was read" if changed else "its server gives no parts of files")
+            if "if-range" in response.request.headers:
+                raise UnreadableError(_CHANGED)
+            raise DamagedError("its server gives no parts of files")
         if status in {408, 429} or status >= 500:
             raise _AgainError(f"answered {status}")
         raise UnreadableError(f"answered {status}: {body[:100]!r}")
@@ -315,7 +320,7 @@ class RemoteFile:
             raise UnreadableError(f"answered without a usable Content-Range: {headers.get('content-range')!r:.60}")
         size, etag = int(found[1]), headers.get("etag")
         if self._size not in {None, size} or (self._size is not None and self.etag != etag):
-            raise DamagedError("it changed while it was read")
+            raise UnreadableError(_CHANGED)
         self._size, self.etag = size, etag
 
 

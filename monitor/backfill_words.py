@@ -36,8 +36,8 @@ def findings(report: Report) -> list[str]:
     verdicts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(report.verdicts.items()))
     lines = [f"{report.name}: {amount(len(report.written), 'day')} written{f' ({verdicts})' if verdicts else ''}"]
     if report.covered:
-        here = amount(len(report.covered), "day")
-        lines.append(f"  here now   {here} from {report.covered[0]} to {report.covered[-1]}")
+        here = f"{amount(len(report.covered), 'day')} from {report.covered[0]} to {report.covered[-1]}"
+        lines.append(f"  here now   {here}{f', {report.incomplete} of them not complete' if report.incomplete else ''}")
         missing = amount(sum((last - first).days + 1 for first, last in report.gaps), "day")
         shown = ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in report.gaps[:_MOST_GAPS])
         more = f", and {len(report.gaps) - _MOST_GAPS} more" if len(report.gaps) > _MOST_GAPS else ""
@@ -65,6 +65,7 @@ def as_row(report: Report) -> dict[str, Any]:
         "last": report.covered[-1] if report.covered else None,
         "written": len(report.written),
         **{verdict: report.verdicts.get(verdict, 0) for verdict in ("complete", "partial", "suspect", "failed")},
+        "incomplete": report.incomplete,
         "gaps": [f"{first}/{last}" for first, last in report.gaps],
         "flips": len(report.flips),
         "bytes": report.bytes,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from jobs.own_files import separator
 from jobs.sources import EARLIEST
 from monitor.config import ConfigError
 
@@ -48,7 +49,7 @@ def read_series(file: Path, columns: str = "day,entity,value", *, latest: date =
 def _read(file: Path) -> pl.DataFrame:
     try:
         with file.open("rb") as content:
-            return pl.read_csv(content, infer_schema=False)
+            return pl.read_csv(content, separator=separator(content), infer_schema=False)
     except OSError as error:
         raise ConfigError([f"{file}: cannot be read: {error.strerror or 'no such file'}"]) from None
     except pl.exceptions.PolarsError as error:

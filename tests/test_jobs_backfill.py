@@ -396,6 +396,38 @@ def test_a_damaged_month_is_one_failed_snapshot(db: Database) -> None:
         assert facts(db) == before
 
 
+def test_a_day_whose_rows_are_gone_from_the_storage_is_failed_once(db: Database) -> None:
+    with LocalDatasets({HUB_STATS: dataset_files.hub_stats(days(2, models=6000), rows_a_group=2000)}) as local:
+        rows = f"/storage/{HUB_STATS}/{uploads(local)[0].sha}/"
+
+        def gone(request: Request) -> Response | None:
+            is_row = rows in request.url.path and request.headers["range"].startswith("bytes=4-")
+            return Response(status_code=404) if is_row else None
+
+        local.faults.append(gone)
+        report = fill(db, local)
+        assert [(one.day, one.verdict) for one in report.written] == [
+            (START, "failed"),
+            (START + timedelta(1), "complete"),
+        ]
+
+
+def test_a_storage_that_is_not_at_one_with_itself_is_asked_another_time(db: Database) -> None:
+    with LocalDatasets({HUB_STATS: dataset_files.hub_stats(days(2, models=6000), rows_a_group=2000)}) as local:
+        first = f"/storage/{HUB_STATS}/{uploads(local)[0].sha}/"
+
+        def another(request: Request) -> Response | None:
+            is_later = first in request.url.path and "if-range" in request.headers
+            return Response(b"another") if is_later else None
+
+        local.faults.append(another)
+        report = fill(db, local)
+        assert [one.verdict for one in report.written] == ["complete"]
+        assert "it changed while it was read" in report.unread[0]
+        local.faults.clear()
+        assert [(one.day, one.verdict) for one in fill(db, local).written] == [(START, "complete")]
+
+
 def test_weeks_have_no_gaps_between_them(db: Database) -> None:
     with datasets(days(15)) as local:
         report = fill(db, local, "weekly")
@@ -620,6 +652,19 @@ def test_files_of_ones_own_are_read_by_their_own_columns(db: Database, tmp_path:
     assert db.value("SELECT count(likes) FROM observations") == 120
     assert db.value("SELECT revision FROM snapshots LIMIT 1").startswith("mine sha256:")
     assert set(db.rows("SELECT DISTINCT source FROM snapshots")) == {("mine",)}
+
+
+@pytest.mark.parametrize("between", [",", ";", "\t", "|"])
+def test_a_csv_file_says_by_its_header_what_separates_its_columns(db: Database, tmp_path: Path, between: str) -> None:
+    file = tmp_path / "mine.csv"
+    history().rename({"likes": "likes, of all days, as counted"}).write_csv(
+        file, separator=between, include_bom=True, line_terminator="\r\n", quote_style="non_numeric"
+    )
+    with own(file, csv=True, columns={"likes": "likes, of all days, as counted"}) as parts:
+        assert keep(db, parts).verdicts == {"complete": 3}
+    assert db.rows("SELECT sum(downloads_30d), sum(likes) FROM observations") == [
+        (history()["downloads_30d"].sum(), history()["likes"].sum())
+    ]
 
 
 def test_a_day_may_be_in_several_files_and_a_file_may_be_a_day(db: Database, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_a_file_that_changes_in_between_is_noticed(local: LocalDatasets) -> None
     with reader(local) as asking, local_copy(Path()) as copy:
         remote = open_table(asking, where(local), HUB_TABLE, copy)
         local.damage(revision, "models.parquet", lambda _: other)
-        with pytest.raises(DamagedError, match="it changed while it was read"):
+        with pytest.raises(UnreadableError, match="it changed while it was read"):
             remote.fetch(remote.table.row_groups())
 
 

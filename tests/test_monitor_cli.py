@@ -865,7 +865,7 @@ def test_a_series_is_imported_once_and_ranked(run: Run, file: Path, tmp_path: Pa
 
 
 def test_totals_are_of_what_a_board_can_rank(run: Run, file: Path, tmp_path: Path) -> None:
-    (tmp_path / "totals.csv").write_text("day,entity,value\n2026-01-01,A,1\n")
+    (tmp_path / "totals.csv").write_text("day;entity;value\n2026-01-01;A;1\n")  # as spreadsheets have it in Europe
     command = ["backfill", "series", tmp_path / "totals.csv", "--name", "totals", "--config", file, "--entity"]
     one_line(run(*command, "publsher"), 2, "'--entity': 'publsher' is not one of 'publisher', 'family'")
     assert run(*command, "family").err.startswith("1 day of family totals")

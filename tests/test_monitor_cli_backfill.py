@@ -102,6 +102,9 @@ def test_what_is_missing_or_damaged_is_said(tmp_path: Path, capsys: pytest.Captu
         assert "gaps       2 days: 2025-02-25 to 2025-02-26\n" in told.out
         assert "2025-02-27 failed: it is no Parquet file\n" in told.out
         assert leadchange(config, "backfill", "hub-stats") == 0
+        here = "here now   3 days from 2025-02-24 to 2025-02-28, 1 of them not complete\n"
+        assert here in told.out
+        assert here in capsys.readouterr().out
 
 
 def test_a_day_of_which_models_are_gone_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
