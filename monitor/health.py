@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -63,11 +63,11 @@ class Health:
 
 def judge(facts: Facts) -> Health:
     """Stale data, stuck messages, channels that refuse everything and hung jobs are each a reason to be red."""
-    looks = [look for look in facts.looks if look.source == "hub" and look.taken_at - facts.now <= WRONG_CLOCK]
-    last_complete = next((look.taken_at for look in looks if look.verdict == "complete"), None)
+    last = next(_of_families(facts), None)
+    last_complete = next((look.taken_at for look in _of_families(facts) if look.verdict == "complete"), None)
     reasons = _stale(last_complete, facts.now)
-    if reasons and looks and looks[0].verdict != "complete":
-        reasons.append(_unfit(looks[0]))
+    if reasons and last and last.verdict != "complete":
+        reasons.append(_unfit(last))
     if facts.oldest_open_delivery is not None and facts.now - facts.oldest_open_delivery > STUCK_DELIVERY:
         reasons.append(f"a message has been waiting since {facts.oldest_open_delivery:%Y-%m-%d %H:%M} UTC")
     for channel, since in facts.refusing.items():
@@ -78,6 +78,11 @@ def judge(facts: Facts) -> Health:
     reasons += facts.ended.values()
     # What several jobs failed of, such as a full disk, is one reason.
     return Health(not reasons, tuple(dict.fromkeys(reasons)), last_complete, tuple(ahead(facts.looks, facts.now)))
+
+
+def _of_families(facts: Facts) -> Iterator[Look]:
+    """The looks at the families that are not ahead, newest first; as every page asks, years are not gone through."""
+    return (look for look in facts.looks if look.source == "hub" and look.taken_at - facts.now <= WRONG_CLOCK)
 
 
 def ahead(looks: Sequence[Look], now: datetime) -> list[str]:

@@ -62,8 +62,8 @@ def year(folder: Path, days: int) -> Path:
         for number in range(days):
             moved = models.with_columns(pl.col("downloads_30d") * (100 + number % 50) // 100)
             with db.transaction():
-                store.write_snapshot(db, head(ID + number, number, models=MODELS), moved)
-        prune.run(db, now=moment(days))
+                store.write_snapshot(db, head(ID + number, number - days, models=MODELS), moved)
+        prune.run(db, now=moment(0))
         db.execute("UPDATE models SET own = true, relation = 'own', family = 'Family ' || (hash(publisher) % 40)")
         db.execute("INSERT INTO families SELECT DISTINCT family, 'Vendor', 'CN', ['publisher-1'], [] FROM models")
         for board, entity, name, kept in BOARDS:
