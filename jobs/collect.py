@@ -85,15 +85,12 @@ def run(
         if progress:
             progress(listing)
 
-    def known_models(publisher: str) -> list[str]:
-        names = beside(lambda reader: reader.rows(sql("models_to_follow"), {"publisher": publisher}))
-        return [name for (name,) in names()]
-
     day = day or now.astimezone(UTC).date()
     with _beside(db) as beside:
         known = beside(lambda reader: int(reader.value(sql("count_models"))))
         past = beside(lambda reader: history.past(reader, SOURCE, taken_at=now, day=day))
-        walk = hub.walk(settings, registry.publishers, token=token, progress=take, known=known_models, stop=stop)
+        known_of = partial(_models_to_follow, beside)
+        walk = hub.walk(settings, registry.publishers, token=token, progress=take, known=known_of, stop=stop)
         models = _models(walk, frames)
 
         def judge(reader: Database) -> verdict.Judgement:
@@ -109,6 +106,12 @@ def run(
                 judged = partial(judge, db)
             snapshot = keeping.write(db, look, models, models.height, judged, adopt.in_words(adopted), walk.listings)
             return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
+
+
+def _models_to_follow(beside: Ask, publisher: str) -> list[str]:
+    """A few models of a publisher, for `hub.walk` to ask where it is by now."""
+    names = beside(lambda reader: reader.rows(sql("models_to_follow"), {"publisher": publisher}))
+    return [name for (name,) in names()]
 
 
 def _few_at_once(db: Database, models: int) -> AbstractContextManager[None]:

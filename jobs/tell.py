@@ -35,7 +35,6 @@ PAST = timedelta(days=14)
 MASS_CHANGE = "held: too many alerts from one snapshot; `leadchange alerts release` tells them"
 """Why an alert is held back by the breaker."""
 
-
 _NAMED = 5
 """Boards that a message about too many alerts names."""
 

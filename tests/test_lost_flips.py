@@ -96,6 +96,15 @@ def test_a_flip_that_led_by_little_for_long_before_it_was_told_is_found_too(tmp_
     assert "It was corrected on" in page.text
 
 
+def leads_on(file: Path, told: str, now: str) -> None:
+    """The link of a flip as it was told leads to the one that it is now."""
+    with served(file) as client:
+        page = client.get(f"/flips/{told}")
+    assert told != now
+    assert page.status_code == 410
+    assert f'href="/flips/{now}"' in page.text
+
+
 def test_a_flip_between_two_who_are_called_otherwise_by_now_leads_to_the_one_under_their_names(tmp_path: Path) -> None:
     with spine.warehouse() as db, spine.hub() as hub:
         for number, beta in enumerate((20, 40, 40, 40)):
@@ -105,12 +114,7 @@ def test_a_flip_between_two_who_are_called_otherwise_by_now_leads_to_the_one_und
         judged(db, hub, 4, renamed(spine.listed(30, 40), "beta-ai", "beta-next"))
         now = str(db.value("SELECT flip_id FROM flips"))
         publish(db, tmp_path / "adoption.duckdb")
-    with served(tmp_path / "adoption.duckdb") as client:
-        page = client.get(f"/flips/{told}")
-
-    assert told != now
-    assert page.status_code == 410
-    assert f'href="/flips/{now}"' in page.text
+    leads_on(tmp_path / "adoption.duckdb", told, now)
 
 
 def test_a_flip_of_a_family_that_the_registry_calls_otherwise_by_now_leads_to_the_one_under_its_name(
@@ -128,12 +132,7 @@ def test_a_flip_of_a_family_that_the_registry_calls_otherwise_by_now_leads_to_th
         detect.run(db, (spine.FAMILIES,), (spine.RULE,), Registry(families), now=spine.moment(1, 12))
         now = str(db.value("SELECT flip_id FROM flips"))
         publish(db, tmp_path / "adoption.duckdb")
-    with served(tmp_path / "adoption.duckdb") as client:
-        page = client.get(f"/flips/{told}")
-
-    assert told != now
-    assert page.status_code == 410
-    assert f'href="/flips/{now}"' in page.text
+    leads_on(tmp_path / "adoption.duckdb", told, now)
 
 
 def explained(file: Path, flip_id: str) -> tuple[int, str]:

@@ -114,3 +114,10 @@ SELECT publisher FROM models
 UNION
 SELECT split_part(parent.repo_id, '/', 1) FROM (SELECT unnest(parents) AS parent FROM models) WHERE contains(parent.repo_id, '/')
 ORDER BY ALL;
+
+-- name: models_to_follow
+-- A few models that a publisher had and that are not known to be gone, as they are called now: where they are, it is.
+SELECT repo_id FROM models
+WHERE gone_on IS NULL AND (publisher = $publisher
+    OR list_bool_or(list_transform(former_names, lambda name: split_part(name, '/', 1) = $publisher)))
+ORDER BY last_seen DESC, repo_id LIMIT 3;

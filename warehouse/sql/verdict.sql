@@ -79,10 +79,3 @@ of_large AS (
         count(dipped) AS windows, count(*) FILTER (WHERE dipped) AS dipped
     FROM large)
 SELECT * FROM of_large, of_all, of_publishers;
-
--- name: models_to_follow
--- A few models that a publisher had and that are not known to be gone, as they are called now: where they are, it is.
-SELECT repo_id FROM models
-WHERE gone_on IS NULL AND (publisher = $publisher
-    OR list_bool_or(list_transform(former_names, lambda name: split_part(name, '/', 1) = $publisher)))
-ORDER BY last_seen DESC, repo_id LIMIT 3;
