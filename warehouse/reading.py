@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from warehouse import forecast
 from warehouse.db import Database, Records
+from warehouse.forecast import Outlook
 from warehouse.queries import sql
 
 Rows = list[dict[str, Any]]
@@ -45,6 +47,32 @@ class Reading:
             (day, entity, value)
             for day, entity, value in self.db.rows(sql("board_values"), {"board": board, "entities": list(entities)})
         ]
+
+    def history(
+        self, board: str, *, at: date | None = None, top: int = 10, ever: bool = False
+    ) -> list[tuple[date, dict[str, float]]]:
+        """The days of a board up to `at`, oldest first, with the values of who is among the first on the last of them.
+
+        `ever`: of everybody who was on one of them.
+        """
+        last = self.db.value(sql("board_last_day"), {"board": board, "at": at or date.max})
+        keys = {"board": board, "at": last, "top": top, "first": date.min if ever else last}
+        days: dict[date, dict[str, float]] = {}
+        for day, entity, value in self.db.rows(sql("board_history"), keys):
+            days.setdefault(day, {})[entity] = value
+        return list(days.items())
+
+    def outlooks(self, board: str, *, at: date | None = None, top: int = 10) -> list[Outlook]:
+        """What may come on a board, seen from its last day up to `at`, of each two of the first; the likeliest first.
+
+        None of single models: see `warehouse.forecast.RANKED`.
+        """
+        for entity, measure in self.db.rows(sql("board_kind"), {"board": board}):
+            if entity in forecast.RANKED:
+                return forecast.outlooks(
+                    self.history(board, at=at, top=top), totals=measure in forecast.ACCUMULATE, top=top
+                )
+        return []
 
     def definitions(self) -> dict[str, str]:
         """Board -> its meaning as one English sentence."""

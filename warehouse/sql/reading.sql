@@ -9,6 +9,10 @@ FROM standings AS s
 WHERE s.board = $board AND s.day = (SELECT max(day) FROM standings WHERE board = $board AND day <= $at) AND s.rank <= $top
 ORDER BY s.rank, s.entity;
 
+-- name: board_last_day
+-- The last day of a board up to one.
+SELECT max(day) FROM standings WHERE board = $board AND day <= $at;
+
 -- name: board_trend
 -- The values of some entities of a board in the days up to one, oldest first.
 SELECT entity, list(value ORDER BY day)
@@ -19,6 +23,18 @@ GROUP BY entity;
 -- name: board_values
 -- The values of some entities of a board, day by day.
 SELECT day, entity, value FROM standings WHERE board = $board AND list_contains($entities, entity) ORDER BY day, entity;
+
+-- name: board_kind
+-- What a board ranks, and by what.
+SELECT entity, measure FROM boards WHERE board = $board;
+
+-- name: board_history
+-- The values, up to a day, of everybody who was among the first of a board on a day from another one on.
+SELECT day, entity, value FROM standings
+WHERE board = $board AND day <= $at AND entity IN (
+    SELECT entity FROM standings WHERE board = $board AND day BETWEEN $first AND $at AND rank <= $top
+)
+ORDER BY day, rank, entity;
 
 -- name: board_definitions
 -- What each board means.
