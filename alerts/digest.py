@@ -9,16 +9,24 @@ from datetime import date, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any
 
+from alerts import outlooks
 from alerts.forms import Content, Section, safe_link
 from alerts.message import NAMESPACE, SUMMARY_LIMIT, Message, bullets, clean, data_of, from_content
 from alerts.names import entity_name, in_words, spoken
-from alerts.text import humanise, plain, together
+from alerts.text import chance, humanise, plain, together
 from alerts.wording import BOARD, NAME, capital, day_of, headline
 from warehouse.amounts import amount
+from warehouse.forecast import Outlook
 from warehouse.records import Alert, Standing
 
 TOP = 5
 """Places shown of each board."""
+
+SOON = 0.25
+"""Chance within 30 days from which a passage is worth a line."""
+
+FORETOLD = 2
+"""Such lines for each board."""
 
 BOARDS = 12
 """Boards shown; the others are counted."""
@@ -33,6 +41,8 @@ class BoardWeek:
     definition: str = ""
     entity: str = ""
     """What it ranks: family, publisher, country or model."""
+    ahead: Sequence[Outlook] = ()
+    """What may come, the likeliest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,7 @@ def digest(
             bullets("What happened", newest) if newest else Section("What happened", [("Nothing to report.",)], "l"),
             *(_table(week, ranked) for week, ranked in shown),
             *_rest(standings),
+            *_lines("What may come", [row for week, _ in shown for row in _ahead(week)]),
             *_lines("Contested", [(headline(in_words(clean(alert))),) for alert in contested]),
             *_lines("Data trouble", [(one.isoformat(), plain(why, 300)) for one, why in sorted(trouble, reverse=True)]),
         ],
@@ -188,6 +199,18 @@ def _moved(place: Place, week: BoardWeek) -> str:
     return f"up {up}" if up > 0 else f"down {-up}" if up < 0 else ""
 
 
+def _ahead(week: BoardWeek) -> list[tuple[str, ...]]:
+    """The passages that are likely soon, a line each."""
+    return [
+        (plain(week.now.board, BOARD), outlooks.in_words(week.entity, one), f"{chance(one.within_30d)} within 30 days")
+        for one in _soon(week)
+    ]
+
+
+def _soon(week: BoardWeek) -> list[Outlook]:
+    return sorted((one for one in week.ahead if one.within_30d >= SOON), key=lambda one: -one.within_30d)[:FORETOLD]
+
+
 def _rest(standings: Sequence[BoardWeek]) -> list[Section]:
     more = len(standings) - BOARDS
     return [Section("More boards", [(f"+{more} more",)], "l")] if more > 0 else []
@@ -213,5 +236,15 @@ def _board_data(week: BoardWeek, ranked: Sequence[Place]) -> dict[str, Any]:
                 "rank_before": p.rank_before,
             }
             for p in ranked
+        ],
+        "ahead": [
+            {
+                "entity": plain(one.entity, NAME),
+                "rival": plain(one.rival, NAME),
+                "within_30d": one.within_30d,
+                "within_90d": one.within_90d,
+                "within_180d": one.within_180d,
+            }
+            for one in _soon(week)
         ],
     }

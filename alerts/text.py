@@ -107,6 +107,13 @@ def percent(share: float) -> str:
     return f"{share * 100:.{1 if abs(share) >= 0.001 or share == 0 else 3}f}%"
 
 
+def chance(likely: float) -> str:
+    """A chance for people, in whole percent: what is not certain is never called so."""
+    if not math.isfinite(likely):
+        return "unknown"
+    return "under 1%" if likely < 0.01 else "over 99%" if likely > 0.99 else f"{likely:.0%}"
+
+
 def _is_visible(char: str) -> bool:
     """Neither a format character (bidi marks, zero-width ones, tags), half a surrogate pair, nor what XML refuses."""
     return unicodedata.category(char) not in {"Cf", "Cs"} and char not in "\ufffe\uffff"

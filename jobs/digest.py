@@ -6,12 +6,13 @@ from datetime import date, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from alerts.digest import BoardWeek, digest, digest_id
+from alerts.digest import TOP, BoardWeek, digest, digest_id
 from alerts.message import Message
 from warehouse.db import Database
 from warehouse.ledger import Ledger
 from warehouse.outbox import Outbox
 from warehouse.queries import sql
+from warehouse.reading import Reading
 from warehouse.records import Alert, Standing
 from warehouse.spelling import Name
 
@@ -86,7 +87,13 @@ def compose(db: Database, alert: Alert, boards: tuple[str, ...], *, now: datetim
 
 def _weeks(db: Database, period: dict[str, date]) -> list[BoardWeek]:
     return [
-        BoardWeek(_standing(db, board, now), _standing(db, board, before) if before else None, definition, entity)
+        BoardWeek(
+            _standing(db, board, now),
+            _standing(db, board, before) if before else None,
+            definition,
+            entity,
+            Reading(db).outlooks(board, at=now, top=TOP),
+        )
         for board, definition, entity, now, before in db.rows(sql("digest_boards"), period)
     ]
 

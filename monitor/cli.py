@@ -22,6 +22,7 @@ from monitor import (
     cli_backtest,
     cli_daemon,
     cli_deliveries,
+    cli_forecast,
     cli_history,
     cli_rules,
     cli_share,
@@ -57,6 +58,7 @@ cli_deliveries.register(app, deliveries)
 cli_daemon.register(app)
 cli_warehouse.register(app)
 cli_backfill.register(backfill)
+cli_forecast.register(app)
 cli_history.register(app)
 cli_share.register(app)
 

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.text import humanise, plain
+from alerts.text import chance, humanise, plain
 
 
 class Format(StrEnum):
@@ -196,10 +196,19 @@ def _exact(value: object) -> Text:
     return Text(plain(value.isoformat(sep=" ") if isinstance(value, datetime) else str(value), _CELL))
 
 
+_WORDED: dict[str, Callable[[float], str]] = {
+    **dict.fromkeys(("share", "margin"), "{:.1%}".format),
+    **dict.fromkeys(("within_30d", "within_90d", "within_180d", "said"), chance),
+    "came": "{:.0%}".format,
+    **dict.fromkeys(("skill", "line_skill"), "{:.2f}".format),
+}
+"""Columns whose numbers are no counts."""
+
+
 def number(name: str, value: float | Decimal) -> str:
-    """A number by the name of its column: shares and margins in percent, large values humanised."""
-    if name in ("share", "margin"):
-        return f"{value:.1%}"
+    """A number by the name of its column: shares, margins and chances in percent, large values humanised."""
+    if name in _WORDED:
+        return _WORDED[name](float(value))
     if name.endswith("value"):
         return humanise(float(value))
     if name.endswith("_id"):

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from monitor.web import races, statics, words
+from monitor.web import ahead, races, statics, words
 from monitor.web.published import Published
 from monitor.web.site import Site
 from monitor.web.view import templates
@@ -75,6 +75,7 @@ def _board(site: Site, browsing: Browsing, leader: dict[str, Any]) -> dict[str, 
     race = races.of(site, leader, "race")
     return leader | {
         "statement": words.standing_in_words(leader),
+        "ahead": ahead.likely(site, leader, leader["day"], leader["leaders"] or []),
         "picture": races.picture(race),
         "rows": browsing.standing(leader["board"], top=PLACES)[:PLACES],
     }

@@ -26,6 +26,7 @@ httpx._transports.default.create_ssl_context = cache(httpx.create_ssl_context)
 TOGETHER = {
     "tests/test_backtests.py": "the demo",
     "tests/test_demo.py": "the demo",
+    "tests/test_forecasts.py": "the demo",
     "tests/test_monitor_share.py": "the demo",
     "tests/test_monitor_web_browser.py": "the browser",
     "tests/test_warehouse_verdict_measured.py": "the longest",

@@ -156,7 +156,7 @@ a rule's days are months, and losing a lead within 90 days means within three.
                 len(llama),
             )
         )
-    yield _table(
+    yield table(
         (
             "rule", "earlier count", "flips", "told", "contests told", "lost again in 90 days", "share", "median delay",
             "of it Qwen/Llama",
@@ -187,7 +187,7 @@ lie between two looks, so three looks in a row take weeks. What the demo's rule 
 `confirm = 3`, `margin = 0.01`:
 """
     told = backtest.run(standings, [LLAMA], holds)
-    yield _table(
+    yield table(
         ("told on", "who passed whom", "ahead since", "delay", "by", "sent", "lost again after"),
         [
             (
@@ -207,7 +207,7 @@ lie between two looks, so three looks in a row take weeks. What the demo's rule 
         (PAIRS, "every pair among the first ten publishers"),
     ):
         yield f"\nThe sweep, {what}; to choose by:\n"
-        yield _table(
+        yield table(
             ("confirm", "margin", "sent", "held", "lost again in 30 days", "in 90 days", "share in 90", "median delay"),
             [_row(standings, rule, outcome, holds) for outcome in backtest.sweep(standings, rule, holds)],
         )
@@ -254,9 +254,19 @@ def _days(days: float | None) -> str:
     return "" if days is None else f"{days:g} days"
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows in Markdown."""
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
+
+
+def run_demo(demo: Path | None, folder: Path) -> Path:
+    """The published file of the demo that was run in `demo`, or of one that is run in a folder now."""
+    if demo is None:
+        demo = folder / "demo"
+        command = [sys.executable, "-c", "from monitor.cli import main; main()", "demo", "--dir", str(demo)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return demo / "adoption.duckdb"
 
 
 def main() -> None:
@@ -264,11 +274,7 @@ def main() -> None:
     parser.add_argument("--demo", type=Path, help="a folder in which a demo has run")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        demo = chosen.demo or Path(folder) / "demo"
-        if chosen.demo is None:
-            command = [sys.executable, "-c", "from monitor.cli import main; main()", "demo", "--dir", str(demo)]
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        PAGE.write_text(page(demo / "adoption.duckdb"), "utf-8")
+        PAGE.write_text(page(run_demo(chosen.demo, Path(folder))), "utf-8")
     sys.stdout.write(f"{PAGE} written\n")
 
 

@@ -51,6 +51,7 @@ class Api:
             ("/boards", self.boards, schema.BoardRow, {}),
             ("/boards/{board}/standing", self.standing, schema.StandingRow, _UNKNOWN),
             ("/boards/{board}/values", self.values, schema.LineRow, _UNKNOWN),
+            ("/boards/{board}/forecast", self.forecast, schema.ForecastRow, _UNKNOWN),
             # A family may have a slash in its name, so the longer path comes first.
             ("/families/{family:path}/models", self.family_models, schema.ModelRow, _UNKNOWN),
             ("/families/{family:path}", self.family, schema.FamilyRow, _UNKNOWN),
@@ -93,6 +94,21 @@ class Api:
             wanted = entity or [row["entity"] for row in browsing.standing(board, top=10)]
             rows = [dict(zip(schema.LineRow.model_fields, line, strict=True)) for line in browsing.lines(board, wanted)]
         return formats.answer(rows, list(schema.LineRow.model_fields), form, f"{board}-values")
+
+    def forecast(
+        self,
+        board: BoardName,
+        at: Day = None,
+        entity: Annotated[str | None, Query(description="Only who may pass this one, or whom it may")] = None,
+        top: Annotated[int, Query(ge=2, le=50, description="Each two of so many first places")] = 10,
+        form: As = "json",
+    ) -> Response:
+        """Who may pass whom, and by when, seen from the last day up to one; nothing on boards of single models."""
+        with self.site.published.browsing() as browsing:
+            leader_of(self.site.leaders(), board)
+            found = browsing.outlooks(board, at=at, top=top)
+        rows = [asdict(one) for one in found if entity in (None, one.entity, one.rival)]
+        return formats.answer(rows, list(schema.ForecastRow.model_fields), form, f"{board}-forecast")
 
     def family(self, family: Annotated[str, Path(description="Name of a family")], form: As = "json") -> Response:
         """A family of the registry, as a list of one."""

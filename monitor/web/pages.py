@@ -9,7 +9,7 @@ import jinja2
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from monitor.web import races, words
+from monitor.web import ahead, races, words
 from monitor.web.lost import known_flip
 from monitor.web.site import Site
 from monitor.web.view import render
@@ -67,6 +67,7 @@ class Pages:
                 alerts=browsing.newest_alerts(8),
                 flips=browsing.notable_flips(7),
                 looks=browsing.looks(self.site.now()),
+                ahead=ahead.likely(self.site, chosen, chosen["day"], chosen["leaders"] or []) if chosen else None,
             )
 
     def board_page(
@@ -94,6 +95,12 @@ class Pages:
                 pictures={kind: races.picture(races.of(self.site, chosen, kind), kind) for kind in races.PLACES},
                 trouble=trouble(browsing, chosen, self.site.now()),
                 flips=browsing.newest_flips(Filter(name), most=12),
+                ahead=ahead.likely(
+                    self.site,
+                    chosen,
+                    rows[0]["day"] if rows else None,
+                    [row["entity"] for row in rows if row["rank"] == 1],
+                ),
             )
 
     def family_page(self, request: Request, name: str) -> HTMLResponse:

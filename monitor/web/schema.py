@@ -57,6 +57,23 @@ class LineRow(_Row):
     rank: int
 
 
+class ForecastRow(_Row):
+    """What is ahead for one who is behind another on a board."""
+
+    day: date = Field(description="The day from which it is seen")
+    entity: str
+    rival: str = Field(description="Who is ahead")
+    value: float
+    rival_value: float
+    margin: float
+    within_30d: float = Field(description="The chance that it has passed the rival on a day up to then")
+    within_90d: float
+    within_180d: float
+    likely_from: date | None = Field(description="By when the chance is one in ten; None: not within 180 days")
+    even_by: date | None = Field(description="By when it is as likely as not")
+    likely_by: date | None = Field(description="By when the chance is nine in ten")
+
+
 class FamilyRow(_Row):
     """A family of the registry."""
 

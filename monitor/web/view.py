@@ -13,7 +13,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from alerts.names import entity_name, spoken
-from alerts.text import humanise, percent, plain
+from alerts.text import chance, humanise, percent, plain
 from alerts.wording import capital
 from monitor.output import number
 from monitor.web import statics, svg
@@ -38,6 +38,7 @@ def templates(site: Site) -> jinja2.Environment:
         "signed": signed,
         "exact": exact,
         "percent": share,
+        "chance": chance,
         "name": lambda text, limit=60: plain(str(text), limit),
         "capital": capital,
         "day": day_in_words,
