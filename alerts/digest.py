@@ -93,7 +93,7 @@ def digest(
             bullets("What happened", newest) if newest else Section("What happened", [("Nothing to report.",)], "l"),
             *(_table(week, ranked) for week, ranked in shown),
             *_rest(standings),
-            *_lines("What may come", [row for week, _ in shown for row in _ahead(week)]),
+            *_lines("What may come within 30 days", [row for week, _ in shown for row in _ahead(week)]),
             *_lines("Contested", [(headline(in_words(clean(alert))),) for alert in contested]),
             *_lines("Data trouble", [(one.isoformat(), plain(why, 300)) for one, why in sorted(trouble, reverse=True)]),
         ],
@@ -202,7 +202,7 @@ def _moved(place: Place, week: BoardWeek) -> str:
 def _ahead(week: BoardWeek) -> list[tuple[str, ...]]:
     """The passages that are likely soon, a line each."""
     return [
-        (plain(week.now.board, BOARD), outlooks.in_words(week.entity, one), f"{chance(one.within_30d)} within 30 days")
+        (plain(week.now.board, BOARD), outlooks.in_words(week.entity, one), chance(one.within_30d))
         for one in _soon(week)
     ]
 
