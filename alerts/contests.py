@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from alerts.rules import TOP, Rule
-from warehouse.records import Standing
+from warehouse.records import Crossing, Standing
+
+if TYPE_CHECKING:
+    from alerts.engine import Event
 
 LEAD = "lead"
 """The slot of a lead_change rule."""
@@ -80,6 +85,23 @@ def contests(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[C
     if rule.when == "milestone":
         return _milestones(rule, standing, known)
     return _lines(rule, standing, known)
+
+
+def pair_of(event: Event) -> tuple[str, str, str, date]:
+    """Who is ahead of whom by an event of a race, where, and from which day on."""
+    return event.board, event.entity, event.rival, event.since
+
+
+def crossing_of(rule: Rule, event: Event) -> Crossing:
+    """Who is across a line or a number by an event of such a contest, and from which day on."""
+    return crossing(rule, event.entity, event.since, event.rival_value)
+
+
+def crossing(rule: Rule, entity: str, since: date, number: float) -> Crossing:
+    """That somebody is across the line that a rule watches; `number` is that of a milestone."""
+    if rule.when == "milestone":
+        return Crossing(rule.board, entity, since, inward=True, number=number)
+    return Crossing(rule.board, entity, since, inward=rule.when == "enters_top", top=rule.top)
 
 
 def pair_key(one: str, other: str) -> str:

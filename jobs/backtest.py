@@ -6,19 +6,18 @@ import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, partial
 from typing import NamedTuple
 
 from alerts import engine
-from alerts.contests import first_places
+from alerts.contests import crossing_of, first_places, pair_of
 from alerts.engine import Event
 from alerts.rules import Rule
-from warehouse import worth
+from warehouse import lines, worth
 from warehouse.ledger import Ledger
-from warehouse.records import Standing
+from warehouse.records import Crossing, Standing
 
-Holds = Callable[[Event], bool | None]
-"""Whether the models bear a flip out; None where they are not known."""
+Holds = Callable[[Sequence[tuple[Rule, Event]]], Sequence[bool | None]]
+"""Of each that rules say, whether the models bear it out; None where they are not known."""
 
 CONFIRMS = (1, 2, 3, 5, 7, 14)
 MARGINS = (0.0, 0.01, 0.02, 0.05, 0.1)
@@ -61,47 +60,68 @@ class Outcome(NamedTuple):
     """From first lead to alert."""
 
 
-def run(standings: Sequence[Standing], rules: Sequence[Rule], holds: Holds = lambda _: None) -> list[Told]:
+def run(
+    standings: Sequence[Standing], rules: Sequence[Rule], holds: Holds = lambda said: [None] * len(said)
+) -> list[Told]:
     """What the rules would have said about these standings (oldest first, any boards), in order."""
+    events = list(_events(standings, rules))
+    borne = holds([(rule, event) for _, rule, event in events])
+    leaders: dict[tuple[str, str], str] = {}
+    return [
+        _told(event, rule, standings, index, held=_held(rule, event, leaders, doubtful=holding is False))
+        for (index, rule, event), holding in zip(events, borne, strict=True)
+    ]
+
+
+def _events(standings: Sequence[Standing], rules: Sequence[Rule]) -> Iterator[tuple[int, Rule, Event]]:
+    """What the rules say, each with the number of its standing."""
     state: engine.State = {}
-    found: list[Told] = []
     named = {rule.name: rule for rule in rules}
-    said: dict[tuple[str, str], str] = {}
     for index, standing in enumerate(standings):
         state, events = engine.step(state, standing, rules)
         for event in events:
             if event.kind not in ("PENDING", "DROPPED"):
-                rule = named[event.rule]
-                held = rule.is_race and _held(event, holds, said)
-                found.append(_told(event, rule, standings, index, held=held))
-    return found
+                yield index, named[event.rule], event
 
 
-def _held(event: Event, holds: Holds, said: dict[tuple[str, str], str]) -> bool:
-    """Whether a flip would not be told: the models do not bear it out, or nobody was told that its winner had lost.
+def _held(rule: Rule, event: Event, leaders: dict[tuple[str, str], str], *, doubtful: bool) -> bool:
+    """Whether it would not be told: the models do not bear it out, or nobody was told that a flip's winner had lost.
 
-    `said` is who leads each slot by what was told; it is brought up to date.
+    `leaders` is who leads each slot by what was told; it is brought up to date.
     """
+    if event.kind == "CONTESTED" or not rule.is_race:
+        return doubtful
     slot = (event.rule, event.slot)
-    if event.kind == "CONTESTED":
-        return holds(event) is False
-    leader = said.setdefault(slot, event.rival if event.kind == "FLIP" else event.entity)
-    held = event.kind == "FLIP" and (holds(event) is False or leader == event.entity)
+    leader = leaders.setdefault(slot, event.rival if event.kind == "FLIP" else event.entity)
+    held = event.kind == "FLIP" and (doubtful or leader == event.entity)
     if not held:
-        said[slot] = event.entity
+        leaders[slot] = event.entity
     return held
 
 
 def borne_out(ledger: Ledger) -> Holds:
-    """Whether the models bear a flip out, as detection judges it. Each is asked for once: a sweep meets it often."""
-    known = cache(partial(worth.of_pair, ledger.db))
-    return lambda event: known(event.board, event.entity, event.rival, event.since)[1]
+    """Whether the models bear it out, as detection judges it. Each is asked for once: a sweep meets it often."""
+    pairs: dict[worth.Pair, worth.Worth] = {}
+    crossings: dict[Crossing, worth.Worth] = {}
+
+    def holds(said: Sequence[tuple[Rule, Event]]) -> list[bool | None]:
+        passed = {pair_of(event) for rule, event in said if rule.is_race} - pairs.keys()
+        pairs.update(dict.fromkeys(passed, worth.UNKNOWN))
+        pairs.update(worth.of_pairs(ledger.db, passed))
+        crossed = {crossing_of(rule, event) for rule, event in said if not rule.is_race} - crossings.keys()
+        crossings.update(dict.fromkeys(crossed, worth.UNKNOWN))
+        crossings.update(lines.of_crossings(ledger.db, crossed))
+        return [
+            (pairs[pair_of(event)] if rule.is_race else crossings[crossing_of(rule, event)])[1] for rule, event in said
+        ]
+
+    return holds
 
 
 def sweep(
     standings: Sequence[Standing],
     rule: Rule,
-    holds: Holds = lambda _: None,
+    holds: Holds = lambda said: [None] * len(said),
     *,
     confirms: Iterable[int] = CONFIRMS,
     margins: Sequence[float] = MARGINS,

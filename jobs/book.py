@@ -11,10 +11,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
+from alerts.contests import pair_of
 from alerts.engine import Event
-from warehouse import worth
+from warehouse import lines, worth
 from warehouse.ledger import Ledger, SlotAlert
-from warehouse.records import Alert
+from warehouse.records import Alert, Crossing
 
 
 class Book:
@@ -29,6 +30,7 @@ class Book:
         now: datetime,
         *,
         races: Collection[str],
+        crossings: Collection[Crossing] = (),
     ) -> None:
         """Ask for all that these rules and events need.
 
@@ -39,13 +41,16 @@ class Book:
             kinds: board -> what it ranks.
             now: when it is written.
             races: those of the rules that watch who is ahead of whom.
+            crossings: what those say that watch a line or a number.
         """
         self.ledger, self.kinds, self.now = ledger, kinds, now
         self.taken = ledger.confirmed_ids(rules)
         """Rule -> the ids of everything it ever confirmed."""
-        passed = {(one.board, one.entity, one.rival, one.since) for one in events if one.rule in races}
+        passed = {pair_of(one) for one in events if one.rule in races}
         self.worth = worth.of_pairs(ledger.db, passed)
         """(board, entity, rival, day) -> what the lead is worth in words, and whether the models bear it out."""
+        self.crossed = lines.of_crossings(ledger.db, crossings)
+        """What a crossing is worth, in the same way."""
         self.quality = ledger.qualities({one.snapshot_id for one in events})
         """Snapshot -> what is to be said about its data."""
         slots = {(one.rule, one.slot) for one in events if one.kind not in ("PENDING", "DROPPED")}

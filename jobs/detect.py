@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from alerts import engine
-from alerts.contests import LEAD, LINE
+from alerts.contests import LEAD, LINE, crossing_of, pair_of
 from alerts.engine import Event
 from alerts.message import title
 from alerts.names import spoken
@@ -38,7 +38,7 @@ from warehouse.db import Database
 from warehouse.ledger import Ledger, RuleState, SlotAlert, Unjudged
 from warehouse.records import Alert, KnownAlert, Standing
 from warehouse.registry import Registry
-from warehouse.worth import UNKNOWN
+from warehouse.worth import UNKNOWN, Worth
 
 BEGINNING = date.min
 
@@ -192,7 +192,14 @@ def _settle_all(ledger: Ledger, judged: Sequence[_Judged], kinds: Mapping[str, s
         return []
     rules = [one.work.rule.name for one in said]
     races = {one.work.rule.name for one in said if one.work.rule.is_race}
-    book = Book(ledger, rules, [event for one in said for event in one.events], kinds, now, races=races)
+    crossings = [
+        crossing_of(one.work.rule, event)
+        for one in said
+        for event in one.events
+        if not one.work.rule.is_race and event.kind != "DROPPED"
+    ]
+    events = [event for one in said for event in one.events]
+    book = Book(ledger, rules, events, kinds, now, races=races, crossings=crossings)
     fresh = [item for one in said for item in _settle(book, one)]
     book.write()
     ledger.supersede(rules)
@@ -238,8 +245,7 @@ def _about_to_be_told(rule: Rule, key: str, slot: engine.Slot) -> str | None:
 def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, told: bool) -> Alert:
     kind = _KINDS.get(event.kind, rule.when)
     pending = event.kind == "PENDING"
-    pair = (rule.board, event.entity, event.rival, event.since)
-    why, holds = book.worth.get(pair, UNKNOWN) if rule.is_race else UNKNOWN  # another rule may watch the same two
+    why, holds = _worth(book, rule, event)
     # What is yet to be written anew may stand there as it was before.
     known = rule.is_race and not pending
     story = book.story(rule.name, event.slot, event.day, without=unwritten) if known else []
@@ -272,6 +278,13 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
         thread_of=_thread(event, story),
         entity_kind=ranks,
     )
+
+
+def _worth(book: Book, rule: Rule, event: Event) -> Worth:
+    """What the models say of an event."""
+    if rule.is_race:
+        return book.worth.get(pair_of(event), UNKNOWN)
+    return book.crossed.get(crossing_of(rule, event), UNKNOWN)
 
 
 def _number(kind: str, event: Event, rule: Rule) -> float | None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from alerts.contests import crossing
 from alerts.engine import Event
 from alerts.message import HISTORY, title
 from alerts.names import in_words
 from alerts.rules import Rule
 from alerts.wording import day_of
 from jobs.afterwards import teller
-from warehouse import worth
+from warehouse import lines, worth
 from warehouse.amounts import amount
 from warehouse.boards import Board
 from warehouse.db import Database
@@ -126,15 +127,25 @@ def release(db: Database, rules: Mapping[str, Rule], now: datetime) -> int:
         held = ledger.held(MASS_CHANGE)
         for alert_id, rule in held:
             alert = ledger.alert(alert_id)
-            why, holds = worth.of_pair(db, alert.board, alert.entity, alert.rival, alert.day)
-            if holds is False and alert.kind in RACES:
+            why, holds = _worth(db, alert, rules.get(rule))
+            if holds is False:
                 ledger.hold([alert_id], why)
                 continue
             count += 1
-            ledger.release(alert_id, why if alert.kind in RACES else "")
+            ledger.release(alert_id, why)
             for channel in rules[rule].channels if rule in rules else ():
                 outbox.queue(alert_id, channel, now)
     return count
+
+
+def _worth(db: Database, alert: Alert, rule: Rule | None) -> worth.Worth:
+    """What the models say of an alert, whose rule may be there no more."""
+    if alert.kind in RACES:
+        return worth.of_pair(db, alert.board, alert.entity, alert.rival, alert.day)
+    if rule is None or alert.kind != rule.when:
+        return worth.UNKNOWN
+    crossed = crossing(rule, alert.entity, alert.day, alert.rival_value)
+    return lines.of_crossings(db, [crossed]).get(crossed, worth.UNKNOWN)
 
 
 def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime) -> str:

@@ -123,8 +123,7 @@ def test_of_a_milestone_it_counts_from_the_day_on_which_it_was_passed() -> None:
 
 def test_what_is_held_and_what_takes_it_back_are_not_sent() -> None:
     history = days((10, 9), (10, 11), (10, 11), (10, 9), (10, 9), (10, 11), (10, 11))
-    holds = iter([False, True, True])
-    told = backtest.run(history, [RULE], lambda _: next(holds))
+    told = backtest.run(history, [RULE], lambda _: [False, True, True])
     assert [(one.entity, one.held) for one in told] == [("B", True), ("A", True), ("B", False)]
     assert backtest.measure(told, 2, 0.05).alerts == 1
 

@@ -265,14 +265,26 @@ def test_a_flip_that_exists_only_because_the_list_grew_is_held() -> None:
         assert flip["verdict"].startswith("list growth")
 
 
-def test_who_enters_the_top_is_told_whatever_another_rule_asks_of_the_same_two() -> None:
-    """The line of the top lies between them: that one is ahead of the other by list growth is not what is told."""
-    top = Rule(name="top", board="families", when="enters_top", top=1, confirm=1, channels=("desk",))
+def test_so_is_a_place_in_the_top_or_a_number_reached_only_because_the_list_grew() -> None:
     found = [model(f"beta-ai/old-{number}", 10) for number in range(40)]
+    top = Rule(name="top", board="families", when="enters_top", top=1, confirm=1, channels=("desk",))
+    number = Rule(name="number", board="families", when="milestone", at=(400,), confirm=1, channels=("desk",))
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, listed(90, 50))
+        look(db, local, 1, [*listed(90, 50), *found])
+        assert judge(db, 1, top, number).fired == ()
+        assert [state for _, state, _ in alerts(db)] == ["held", "held"]
+        assert db.value("SELECT count(*) FROM deliveries") == 0
+
+
+def test_who_enters_the_top_is_judged_by_that_whatever_another_rule_asks_of_the_same_two() -> None:
+    """Gamma comes second by downloads, and is told; that Alpha leads by list growth is another rule's matter."""
+    top = Rule(name="top", board="families", when="enters_top", top=2, confirm=1, channels=("desk",))
+    found = model("alpha-lab/old", 7)
     for rules, states in (((top,), {"top": "firing"}), ((RULE, top), {"top": "firing", "who-leads": "held"})):
         with warehouse() as db, hub() as local:
-            look(db, local, 0, listed(90, 50))
-            look(db, local, 1, [*listed(90, 50), *found])
+            look(db, local, 0, listed(90, 95))
+            look(db, local, 1, [*listed(90, 95, 96), found])
             judge(db, 1, *rules)
             assert {rule: state for rule, state, _ in alerts(db)} == states
 

@@ -31,6 +31,9 @@ NO_MODELS = "the models behind it are not known"
 AT_ONCE = 8
 """Changes of order whose models are looked up at once: of the whole Hub, hundreds of thousands each."""
 
+MODELS_AT_ONCE = 1000
+"""Of a board on which each is one model."""
+
 End = tuple[date, int]
 """A day, and the snapshot that speaks for it."""
 
@@ -89,16 +92,28 @@ def both(one: Panel, other: Panel) -> Panel:
 
 
 def _panels(db: Database, board: Board, changes: Sequence[OrderChange], moved: Moved = NOBODY) -> list[Panel]:
-    with compared(db, board, [side for change in changes for side in sides_of(change)], moved) as ends:
+    known = _of_sides(db, board, [side for change in changes for side in sides_of(change)], moved)
+    return [{side.entity: known.get(side, (0.0, 0.0)) for side in sides_of(change)} for change in changes]
+
+
+def of_sides(db: Database, board: Board, sides: Iterable[Side]) -> dict[Side, tuple[float, float]]:
+    """What each entity had at the later end: on models that both ends saw, on models created in between.
+
+    A few are looked up at once; one that had nothing is not among them.
+    """
+    wanted = sorted(set(sides))
+    some = MODELS_AT_ONCE if board.entity == "model" else 2 * AT_ONCE
+    known: dict[Side, tuple[float, float]] = {}
+    for first in range(0, len(wanted), some):
+        known |= _of_sides(db, board, wanted[first : first + some], NOBODY)
+    return known
+
+
+def _of_sides(db: Database, board: Board, sides: Sequence[Side], moved: Moved) -> dict[Side, tuple[float, float]]:
+    with compared(db, board, sides, moved) as ends:
         rows = db.rows(sql("panel", ends=ends))
     known = {(before, after, entity): (same, created) for before, after, entity, same, created in rows}
-    return [
-        {
-            entity: known.get((change.before.snapshot_id, change.at.snapshot_id, entity), (0.0, 0.0))
-            for entity in (change.entity, change.rival)
-        }
-        for change in changes
-    ]
+    return {side: known[key] for side in sides if (key := (side.before[1], side.after[1], side.entity)) in known}
 
 
 def sides_of(change: OrderChange) -> list[Side]:

@@ -107,6 +107,19 @@ class Standing:
     """Who has left the Hub by then; everybody else that has no value was merely not seen."""
 
 
+class Crossing(NamedTuple):
+    """Somebody who is across a line on a day."""
+
+    board: str
+    entity: str
+    day: date
+    inward: bool
+    """Whether it came in, or up to the number; False: it fell out."""
+    top: int | None = None
+    """The line is below so many first places; None where it is a number."""
+    number: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A rule satisfied: everything a message about it says. Names and values are data from outside: hostile text."""

@@ -102,6 +102,36 @@ WHERE snapshot_id NOT IN (SELECT snapshot_id FROM thinned)
 GROUP BY board, entity, rival, s.day, passed_on
 HAVING count(*) FILTER (seen_on = passed_on) = 1 AND count(*) FILTER (seen_on < passed_on) > 0;
 
+-- name: crossing_ends
+-- Of each of `crossings` between which days of its board the line was crossed: the last one on which the entity was seen on
+-- the other side, or the one before it was first seen, and the first one on this side; with who stood among the first places
+-- on either. Where the counts of both days are still there.
+WITH placed AS (
+    SELECT c.id, s.day AS seen_on,
+        CASE WHEN c.top IS NULL THEN s.value >= c.number ELSE (s.rank <= c.top) = c.inward END AS across,
+        max(s.day) FILTER (NOT across) OVER (PARTITION BY c.id) AS short
+    FROM crossings AS c JOIN standings AS s ON s.board = c.board AND s.entity = c.entity AND s.day <= c.day),
+seen AS (
+    SELECT id, any_value(short) AS short, min(seen_on) FILTER (short IS NULL OR seen_on > short) AS across_on
+    FROM placed GROUP BY id),
+days AS (
+    SELECT DISTINCT board, day, snapshot_id FROM standings
+    WHERE rank = 1 AND board IN (SELECT board FROM crossings)),
+ends AS (
+    SELECT c.id, c.board, c.top,
+        coalesce(any_value(short), max(d.day) FILTER (d.day < across_on)) AS before,
+        coalesce(any_value(across_on), min(d.day) FILTER (d.day > short)) AS after
+    FROM crossings AS c JOIN seen USING (id) JOIN days AS d ON d.board = c.board AND d.day <= c.day
+    GROUP BY c.id, c.board, c.top)
+SELECT e.id, e.before, b.snapshot_id, e.after, a.snapshot_id,
+    coalesce((SELECT list(DISTINCT s.entity) FROM standings AS s
+        WHERE s.board = e.board AND s.day IN (e.before, e.after) AND s.rank <= e.top), []) AS rivals
+FROM ends AS e
+JOIN days AS b ON b.board = e.board AND b.day = e.before
+JOIN days AS a ON a.board = e.board AND a.day = e.after
+WHERE b.snapshot_id NOT IN (SELECT snapshot_id FROM thinned) AND a.snapshot_id NOT IN (SELECT snapshot_id FROM thinned)
+ORDER BY e.id;
+
 -- name: find_side_members
 -- Which models count for the entities compared: looked for once among millions, and asked for twice.
 CREATE OR REPLACE TEMP TABLE side_members AS

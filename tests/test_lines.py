@@ -1,0 +1,287 @@
+"""Who comes into the first places, falls out of them or reaches a number: told when the models say so, not the list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from examples import examples
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_hub import day, look, model, moment, series
+from spine import warehouse
+
+from alerts.rules import Rule
+from jobs import backtest, detect, tell
+from warehouse import lines
+from warehouse.boards import Board
+from warehouse.ledger import Ledger
+from warehouse.records import Crossing, HubModel
+from warehouse.registry import Family, Registry
+
+LABS = Registry([Family(name=name.upper(), vendor=name, country="US", publishers=(name,)) for name in "abcd"])
+
+BOARD = Board(name="publishers", entity="publisher")
+
+ENTERS = Rule(name="enters", board="publishers", when="enters_top", top=2, confirm=1, margin=0)
+LEAVES = Rule(name="leaves", board="publishers", when="leaves_top", top=2, confirm=1, margin=0)
+REACHES = Rule(name="reaches", board="publishers", when="milestone", at=(100,), confirm=1, margin=0)
+
+
+def listed(**more: int | None) -> list[HubModel]:
+    """One model of each of four publishers."""
+    counts: dict[str, int | None] = {"a": 90, "b": 70, "c": 50, "d": 30}
+    return [model(f"{name}/model", count) for name, count in (counts | more).items()]
+
+
+def late(publisher: str, count: int) -> HubModel:
+    """An old model that nobody had listed."""
+    return model(f"{publisher}/listed-late", count, created=-400)
+
+
+def told(rule: Rule, *days: Sequence[HubModel], board: Board = BOARD) -> list[tuple[str, str, str]]:
+    """Entity, state and reason of each alert after these days; a backtest says the same of what is held."""
+    rule = rule.model_copy(update={"board": board.name})
+    with warehouse() as db:
+        for number, models in enumerate(days):
+            look(db, number, models, board, registry=LABS)
+        detect.run(db, [board], [rule], LABS, now=moment(len(days)))
+        ledger = Ledger(db)
+        said = backtest.run(ledger.standings_since(board.name, day(0)), [rule], backtest.borne_out(ledger))
+        alerts = db.rows(
+            "SELECT entity, state, why FROM alerts WHERE state <> 'pending' ORDER BY confirmed_day, entity"
+        )
+    assert [(one.entity, one.held) for one in said] == [(entity, state == "held") for entity, state, _ in alerts]
+    return [(entity, state, why.partition(":")[0]) for entity, state, why in alerts]
+
+
+# Into the first places
+
+
+def test_who_rises_into_the_top_is_told() -> None:
+    assert told(ENTERS, listed(), listed(c=80)) == [("c", "firing", "stands")]
+
+
+def test_who_rises_into_it_by_new_models_is_told() -> None:
+    new = model("c/new", 40, created=1)
+    assert told(ENTERS, listed(), [*listed(), new]) == [("c", "firing", "launch")]
+
+
+def test_who_comes_into_it_because_old_models_were_listed_is_not() -> None:
+    assert told(ENTERS, listed(), [*listed(), late("c", 40)]) == [("c", "held", "list growth")]
+
+
+def test_a_list_that_grew_does_not_hide_who_rose_as_well() -> None:
+    assert told(ENTERS, listed(), [*listed(c=75), late("c", 40)]) == [("c", "firing", "stands")]
+
+
+def test_who_comes_in_because_another_fell_is_told_whatever_else_was_listed() -> None:
+    assert told(ENTERS, listed(), [*listed(b=40), late("d", 5)]) == [("c", "firing", "stands")]
+
+
+def test_an_old_model_that_is_listed_late_does_not_enter_a_board_of_models() -> None:
+    board = Board(name="models", entity="model")
+    assert told(ENTERS, listed(), [*listed(), late("d", 80)], board=board) == [("d/listed-late", "held", "list growth")]
+    new = model("d/new", 80, created=1)
+    assert told(ENTERS, listed(), [*listed(), new], board=board) == [("d/new", "firing", "launch")]
+
+
+def test_the_day_on_which_it_came_in_counts_not_the_one_that_confirms_it() -> None:
+    """The list grew on the second day, the rule is satisfied on the fourth."""
+    grown = [*listed(), late("c", 40)]
+    rule = ENTERS.model_copy(update={"confirm": 3})
+    assert told(rule, listed(), grown, grown, grown) == [("c", "held", "list growth")]
+
+
+def test_who_was_not_seen_for_a_day_is_held_against_the_day_on_which_it_was() -> None:
+    assert told(ENTERS, listed(), listed(c=None), listed(c=80)) == [("c", "firing", "stands")]
+    grown = [*listed(), late("c", 40)]
+    assert told(ENTERS, listed(), listed(c=None), grown) == [("c", "held", "list growth")]
+
+
+def test_who_is_first_seen_later_is_held_against_the_day_before() -> None:
+    """Its model was created before that day, and not listed then."""
+    without_c = [one for one in listed() if not one.repo_id.startswith("c/")]
+    assert told(ENTERS, without_c, without_c, [*without_c, model("c/model", 80, created=0)]) == [
+        ("c", "held", "list growth")
+    ]
+
+
+# Out of them
+
+
+def test_who_falls_out_of_the_top_is_told() -> None:
+    assert told(LEAVES, listed(), listed(b=40)) == [("b", "firing", "stands")]
+
+
+def test_who_is_pushed_out_by_old_models_that_were_listed_is_not() -> None:
+    assert told(LEAVES, listed(), [*listed(), late("d", 50)]) == [("b", "held", "list growth")]
+
+
+def test_who_is_pushed_out_by_new_models_is_told() -> None:
+    assert told(LEAVES, listed(), [*listed(), model("d/new", 50, created=1)]) == [("b", "firing", "launch")]
+
+
+def test_who_is_deleted_has_left_the_top_whatever_was_listed() -> None:
+    without_b = [one for one in listed() if not one.repo_id.startswith("b/")]
+    assert told(LEAVES, listed(), listed(), [*without_b, late("d", 5)]) == [("b", "firing", "stands")]
+
+
+# Up to a number
+
+
+def test_a_number_that_is_reached_by_downloads_is_told_and_one_by_listing_is_not() -> None:
+    assert told(REACHES, listed(), listed(a=100)) == [("a", "firing", "stands")]
+    assert told(REACHES, listed(), [*listed(), model("a/new", 15, created=1)]) == [("a", "firing", "launch")]
+    assert told(REACHES, listed(), [*listed(), late("a", 15)]) == [("a", "held", "list growth")]
+    assert told(REACHES, listed(), [*listed(), late("b", 5)]) == []
+
+
+def test_of_published_totals_the_models_are_not_known() -> None:
+    board = Board(name="totals", entity="publisher", measure="series:totals")
+    with warehouse() as db:
+        series(db, "totals", [(day(0), "a", 90), (day(0), "b", 70), (day(30), "a", 120), (day(30), "b", 60)], board)
+        detect.run(db, [board], [REACHES.model_copy(update={"board": "totals"})], LABS, now=moment(31))
+        assert db.rows("SELECT entity, state, why FROM alerts") == [
+            ("a", "firing", "as published: the models behind it are not known")
+        ]
+
+
+# What was said
+
+
+def test_what_was_told_and_turns_out_to_be_list_growth_is_corrected() -> None:
+    """The first look at the second day had counted a model twice; the next one shows that only the list grew."""
+    with warehouse() as db:
+        look(db, 0, listed(), BOARD, registry=LABS)
+        look(db, 1, listed(c=80), BOARD, registry=LABS)
+        detect.run(db, [BOARD], [ENTERS], LABS, now=moment(1, 12))
+        db.execute("UPDATE deliveries SET status = 'sent', sent_at = queued_at")
+        look(db, 1, [*listed(), late("c", 40)], BOARD, registry=LABS, hour=15)
+        detect.run(db, [BOARD], [ENTERS], LABS, now=moment(1, 16))
+        assert db.rows("SELECT kind, state FROM alerts ORDER BY kind") == [
+            ("correction", "firing"), ("enters_top", "reverted"),
+        ]  # fmt: skip
+
+
+def test_what_is_released_after_a_mass_change_has_its_own_reason_and_what_is_list_growth_by_now_stays() -> None:
+    rules = {rule.name: rule for rule in (ENTERS, LEAVES, REACHES)}
+    with warehouse() as db:
+        look(db, 0, listed(), BOARD, registry=LABS)
+        look(db, 1, listed(c=100), BOARD, registry=LABS)
+        detect.run(db, [BOARD], list(rules.values()), LABS, now=moment(1, 12), breaker=2)
+        assert db.rows("SELECT state, count(*) FROM alerts WHERE kind <> 'mass_change' GROUP BY state") == [("held", 3)]
+        look(db, 1, [*listed(c=None), late("c", 100)], BOARD, registry=LABS, hour=15)
+        assert tell.release(db, rules, moment(1, 16)) == 0
+        assert {why.partition(":")[0] for (why,) in db.rows("SELECT why FROM alerts WHERE kind <> 'mass_change'")} == {
+            "list growth"
+        }
+    with warehouse() as db:
+        look(db, 0, listed(), BOARD, registry=LABS)
+        look(db, 1, listed(c=100), BOARD, registry=LABS)
+        detect.run(db, [BOARD], list(rules.values()), LABS, now=moment(1, 12), breaker=2)
+        assert tell.release(db, rules, moment(1, 13)) == 3
+        assert {why.partition(":")[0] for (why,) in db.rows("SELECT why FROM alerts WHERE kind <> 'mass_change'")} == {
+            "stands"
+        }
+
+
+def test_days_whose_counts_were_given_up_say_nothing() -> None:
+    crossing = Crossing("publishers", "c", day(1), inward=True, top=2)
+    with warehouse() as db:
+        look(db, 0, listed(), BOARD, registry=LABS)
+        look(db, 1, [*listed(), late("c", 40)], BOARD, registry=LABS)
+        assert lines.of_crossings(db, [crossing])[crossing][1] is False
+        db.execute(
+            "INSERT INTO thinned BY NAME SELECT min(snapshot_id) AS snapshot_id, now() AS thinned_at FROM snapshots"
+        )
+        assert lines.of_crossings(db, [crossing]) == {}
+        assert lines.of_crossings(db, []) == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "top", "inward", "worth"),
+    [
+        ({"a": (9, 0), "b": (5, 0), "me": (6, 0)}, 2, True, ("stands", True)),
+        ({"a": (9, 0), "b": (5, 0), "me": (4, 2)}, 2, True, ("launch", True)),
+        ({"a": (9, 0), "b": (5, 0), "me": (4, 0)}, 2, True, ("list growth", False)),
+        ({"a": (9, 0), "b": (5, 0), "me": (4, 0)}, 2, False, ("stands", True)),
+        ({"a": (9, 0), "b": (3, 2), "me": (4, 0)}, 2, False, ("launch", True)),
+        ({"a": (9, 0), "b": (3, 0), "me": (4, 0)}, 2, False, ("list growth", False)),
+        ({"a": (9, 0), "b": (3, 0), "me": (0, 0)}, 3, False, ("stands", True)),
+    ],
+)
+def test_a_line_is_crossed_by_what_both_ends_saw_and_what_is_new(
+    values: dict[str, Any], top: int, inward: bool, worth: tuple[str, bool]
+) -> None:
+    verdict, holds = lines.verdict_on(Crossing("b", "me", day(0), inward, top=top), values)
+    assert (verdict.partition(":")[0], holds) == worth
+
+
+# Against a reckoning of its own
+
+Told = dict[str, list[tuple[int, bool]]]
+"""Publisher -> the counts of its models, each with whether it was created on the day on which it was first listed."""
+
+days_of_models = st.lists(
+    st.fixed_dictionaries({name: st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=3) for name in "abcd"}),
+    min_size=2,
+    max_size=5,
+)
+
+
+@settings(deadline=None, max_examples=examples(60))
+@given(days_of_models, st.integers(1, 3), st.booleans())
+def test_it_is_worth_what_a_reckoning_of_its_own_makes_of_it(days: list[Told], top: int, inward: bool) -> None:
+    """A publisher's models are listed in turn: who has two of them on a day has the first two."""
+    first_listed = {
+        (name, place): next(n for n, earlier in enumerate(days) if len(earlier[name]) > place)
+        for shown in days for name, counts in shown.items() for place in range(len(counts))
+    }  # fmt: skip
+    created = {key: n if days[n][key[0]][key[1]][1] else -400 for key, n in first_listed.items()}
+    asked = [
+        Crossing("publishers", name, day(number), inward, top=top) for number in range(len(days)) for name in "abcd"
+    ]
+    with warehouse() as db:
+        for number, shown in enumerate(days):
+            models = [
+                model(f"{name}/{place}", count, created=created[name, place])
+                for name, counts in shown.items()
+                for place, (count, _) in enumerate(counts)
+            ]
+            if models:
+                look(db, number, models, BOARD, registry=LABS)
+        found = {one: worth[1] for one, worth in lines.of_crossings(db, asked).items()}
+    assert found == {one: known for one in asked if (known := _reckoned(days, created, one)) is not None}
+
+
+def _reckoned(days: list[Told], created: dict[tuple[str, int], int], one: Crossing) -> bool | None:
+    """Whether a crossing holds; None where it is not known."""
+    until = (one.day - day(0)).days
+    ranked = {
+        n: {p: sum(c for c, _ in m) for p, m in days[n].items() if m} for n in range(until + 1) if any(days[n].values())
+    }
+    seen = [n for n in ranked if one.entity in ranked[n]]
+    top = one.top or 0
+    inside = {n: sum(v > ranked[n][one.entity] for v in ranked[n].values()) < top for n in seen}
+    if not seen:
+        return None
+    short = max((n for n in seen if inside[n] != one.inward), default=None)
+    across = [n for n in seen if short is None or n > short]
+    after = min(across, default=min((n for n in ranked if short is not None and n > short), default=None))
+    before = short if short is not None else max((n for n in ranked if after is not None and n < after), default=None)
+    if before is None or after is None:
+        return None
+    first = {p for n in (before, after) for p in ranked[n] if sum(v > ranked[n][p] for v in ranked[n].values()) < top}
+    panel = {p: _panel(days, created, p, before, after) for p in first | {one.entity}}
+    mine = panel[one.entity]
+    return (mine > 0 and sum(v > mine for v in panel.values()) < top) == one.inward
+
+
+def _panel(days: list[Told], created: dict[tuple[str, int], int], name: str, before: int, after: int) -> int:
+    """What a publisher's models had at the later end, of those seen at both or created since the earlier."""
+    both = len(days[before][name])
+    return sum(
+        count for place, (count, _) in enumerate(days[after][name]) if place < both or created[name, place] > before
+    )
