@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -492,3 +494,13 @@ def test_while_it_rests_a_warehouse_holds_half_of_what_it_may_and_afterwards_all
             assert db.value(limit) != before
             raise KeyError
         assert db.value(limit) == before
+
+
+@pytest.mark.parametrize("ask", [Database.value, Database.ask, Database.frame])
+def test_ctrl_c_within_a_query_is_ctrl_c(ask: Callable[[Database, str], object]) -> None:
+    alarm = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    with Database.in_memory() as db:
+        alarm.start()
+        with pytest.raises(KeyboardInterrupt):
+            ask(db, "SELECT sum(sqrt(x)) FROM range(400_000_000) AS t(x)")
+        assert db.value("SELECT 42") == 42

@@ -350,9 +350,10 @@ class Database:
             QueryRefusedError: DuckDB could not or would not run it.
         """
         try:
-            result = self._connection.execute(sql)
-            names = [column[0] for column in result.description or ()]
-            return names, result.fetchall() if most is None else result.fetchmany(most)
+            with _ctrl_c_stays_ctrl_c():
+                result = self._connection.execute(sql)
+                names = [column[0] for column in result.description or ()]
+                return names, result.fetchall() if most is None else result.fetchmany(most)
         except duckdb.PermissionException:
             raise QueryRefusedError(
                 "refused: queries here reach this file only, no other file and no network"
@@ -406,7 +407,8 @@ def _kind(statement: duckdb.Statement) -> str:
 def _errors_become_ours(path: Path | None) -> Iterator[None]:
     """Name what a user can mend; let everything else through as the bug it is."""
     try:
-        yield
+        with _ctrl_c_stays_ctrl_c():
+            yield
     except (duckdb.IOException, duckdb.SerializationException) as error:
         kind = WarehouseBusyError if _HOLDER.search(str(error)) else WarehouseError
         raise kind(_explain(str(error), path)) from None
@@ -422,6 +424,17 @@ def _errors_become_ours(path: Path | None) -> Iterator[None]:
         if not _is_damage(str(error)) and not _is_full(str(error)):
             raise
         raise WarehouseError(_explain(str(error), path)) from None
+
+
+@contextmanager
+def _ctrl_c_stays_ctrl_c() -> Iterator[None]:
+    """DuckDB notices the signal within a query, and makes an error of no class of its own of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from None
 
 
 def _explain(message: str, path: Path | None) -> str:
