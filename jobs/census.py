@@ -20,6 +20,7 @@ from jobs import datasets, everything, hub, keeping, sources
 from jobs import rank as ranking
 from jobs.backfill_plan import folder
 from jobs.collect import Summary
+from jobs.columns import COUNTERS
 from jobs.fetching import Fetched, Fetcher
 from jobs.hub_base import HubError
 from jobs.sources import Part
@@ -101,9 +102,15 @@ def _from_table(
         fetcher = Fetcher(files, sources.HUB_TABLE, None, lambda _, days: list(days), folder(db), reader.clock)
         try:
             with closing(fetcher.each([part])) as every, next(every) as got:
-                return None if got.problem or got.unread else _kept_table(db, got, registry, boards)
+                usable = got.problem is None and got.unread is None and _counts_all(got)
+                return _kept_table(db, got, registry, boards) if usable else None
         except StoppedError:
             raise hub.WalkCancelled("the census was told to stop") from None
+
+
+def _counts_all(got: Fetched) -> bool:
+    """Whether a table has all the counts that the listing has; those of a day cannot be had later."""
+    return all(set(COUNTERS) <= set(table.columns) for table in got.tables)
 
 
 def _kept_table(db: Database, got: Fetched, registry: Registry, boards: Sequence[Board]) -> Summary | None:

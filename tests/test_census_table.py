@@ -125,6 +125,30 @@ def test_a_table_with_a_broken_row_group_gives_way_to_the_listing(db: Database, 
     assert (summary.snapshot.models, revisions(db)) == (200, ["listing"])
 
 
+def test_the_listing_is_no_repeat_of_a_table_of_the_same_day_that_lacks_models(
+    db: Database, local: LocalDatasets
+) -> None:
+    """Both show the day's counts, so hardly any model of the listing has one that the table did not show."""
+    count(db, local)
+    local.repositories[HUB_STATS] += dataset_files.hub_stats([(DAY + timedelta(days=1), listed(1, 190))])
+    local.show(models(1))
+    assert [done.snapshot.verdict for hour in (11, 13) if (done := count(db, local, 1, hour=hour))] == [
+        "partial",
+        "complete",
+    ]
+    assert revisions(db) == ["table", "table", "listing"]
+
+
+@pytest.mark.parametrize("column", ["downloads", "downloadsAllTime"])
+def test_a_table_without_a_count_that_the_listing_has_gives_way_to_it(
+    db: Database, local: LocalDatasets, column: str
+) -> None:
+    table = dataset_files.hub_table(DAY, listed(0)).drop(column)
+    local.damage(past.uploads(local)[0], "models.parquet", lambda _: dataset_files.parquet(table))
+    assert count(db, local) is not None
+    assert revisions(db) == ["listing"]
+
+
 def test_a_model_keeps_its_id_whoever_names_it(db: Database, local: LocalDatasets) -> None:
     """The table has no `_id`: rows are of the models called so, and the listing lends its own to the rest."""
     local.show(models(0, 120))

@@ -44,7 +44,7 @@ def past(db: Database, source: str, *, taken_at: datetime, day: date, by_name: b
     looks = [_look(*row) for row in db.rows(sql("earlier_days"), {"source": source, "day": day, "most": _DAYS})]
     listed = _listed(db, source, day) if by_name else {}
     for reference, shown, began in db.rows(sql("reference_look"), keys):
-        keys |= {"reference": reference, "reference_at": began, "most": _LOOKS}
+        keys |= {"reference": reference, "reference_at": began, "day": day, "most": _LOOKS}
         since = [snapshot_id for (snapshot_id,) in db.rows(sql("looks_since"), keys)]
         return Past((reference, shown, began), since, looks, listed)
     return Past(None, (), looks, listed)
