@@ -78,6 +78,8 @@ class Table:
         if "tags" in self.columns:
             self.columns.pop("base_models", None)  # the tags say the same, and in older revisions too
         """What is wanted -> the name of its column; what is not here is not in it."""
+        self._publisher = self.columns.pop("publisher", None)
+        """Names begin with the publisher: of its column only what the footer says of a row group is used."""
         self._check(layout)
 
     def _check(self, layout: Layout) -> None:
@@ -178,27 +180,27 @@ class Table:
                 yield from (leaf for leaf in self._leaves if leaf == column or leaf.startswith(f"{column}."))
 
     def _has_day(self, group: int, days: Collection[date] | None) -> bool:
-        bounds = self._bounds(group, "day")
+        bounds = self._bounds(group, self.columns.get("day"))
         return days is None or bounds is None or _within(bounds, [(day, day) for day in days])
 
     def _has_publisher(self, group: int, publishers: Collection[str] | None) -> bool:
         if publishers is None:
             return True
         names = {spelt for name in publishers for spelt in (name, name.lower(), name.upper(), name.capitalize())}
-        if authors := self._bounds(group, "publisher"):
+        if authors := self._bounds(group, self._publisher):
             return _within(authors, [(name, name) for name in names])
-        ids = self._bounds(group, "repo_id")
+        ids = self._bounds(group, self.columns["repo_id"])
         return ids is None or _within(ids, [(f"{name}/", f"{name}0") for name in names])  # 0 follows the slash
 
-    def _bounds(self, group: int, name: str) -> tuple[Any, Any] | None:
+    def _bounds(self, group: int, column: str | None) -> tuple[Any, Any] | None:
         """Least and greatest value of a column in a row group; None where the file does not say."""
-        if name not in self.columns or self.columns[name] not in self._leaves:
+        if column not in self._leaves:
             return None
-        found = self._metadata.row_group(group).column(self._leaves.index(self.columns[name])).statistics
+        found = self._metadata.row_group(group).column(self._leaves.index(column)).statistics
         if found is None or not found.has_min_max:
             return None
         low, high = found.min, found.max
-        if name == "day":
+        if column == self.columns.get("day"):
             return _days_between(low, high)
         return None if low is None or high is None else (low, high)
 
