@@ -14,7 +14,7 @@ from jobs.fetching import LANES
 from jobs.hub_base import HubSettings, UnreadableError
 from jobs.local_copy import local_copy
 from jobs.ranges import Reader, coalesced
-from jobs.sources import EARLIEST, Part, Source
+from jobs.sources import DESCRIBING, EARLIEST, Part, Source
 from jobs.tables import Layout
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
@@ -178,28 +178,29 @@ def _fresh(db: Database, empty: Plan, parts: Sequence[Part]) -> Plan:
 
 
 def _estimated(found: Plan, reader: Reader, where: Path) -> Plan:
-    """The plan with what its first and its last file say that all of them take."""
+    """The plan with what its first and its last file say that all of them take, and the file that describes models."""
     probes = [
         probe
         for part in dict.fromkeys([*found.parts[:1], *found.parts[-1:]])
-        if (probe := _probe(found, reader, part, where))
+        if part.address and (probe := _probe(found, reader, part.address, found.layout, where))
     ]
     if not probes:
         return found
-    size, rows, requests = (sum(column) / len(probes) for column in zip(*probes, strict=True))
-    many = len(found.parts)
-    return replace(found, bytes=round(size * many), rows=round(rows * many), requests=round(requests * many))
+    size, rows, requests = (sum(column) / len(probes) * len(found.parts) for column in zip(*probes, strict=True))
+    described = _probe(found, reader, found.describing, DESCRIBING, where) if found.describing else None
+    more, _, asked = described or (0, 0, 0)
+    return replace(found, bytes=round(size) + more, rows=round(rows), requests=round(requests) + asked)
 
 
-def _probe(found: Plan, reader: Reader, part: Part, where: Path) -> tuple[int, int, int] | None:
-    """Bytes, rows and requests of one part; None where it cannot be read."""
-    if part.address is None:
-        return None
+def _probe(found: Plan, reader: Reader, address: str, layout: Layout, where: Path) -> tuple[int, int, int] | None:
+    """Bytes, rows and requests of one file; None where it cannot be read."""
     with local_copy(where) as local:
         try:
-            remote = datasets.open_table(reader, part.address, found.layout, local)
+            table = datasets.open_table(reader, address, layout, local).table
         except UnreadableError:
             return None
-        ranges = remote.table.ranges(remote.table.row_groups(found.publishers))
-        asked = len(coalesced(ranges))
-        return sum(each.length for each in ranges), remote.table.height, 3 + asked
+        groups = table.row_groups(found.publishers)
+        # Where one file holds many days, which ones these are is read before the rest.
+        reads = [table.ranges(table.row_groups(), ["day"]), table.ranges(groups, [*table.columns.keys() - {"day"}])]
+        size = sum(each.length for ranges in reads for each in ranges)
+        return size, table.height, 3 + sum(len(coalesced(ranges)) for ranges in reads)

@@ -144,6 +144,19 @@ def test_the_plan_says_what_is_coming(db: Database, local: LocalDatasets) -> Non
     assert plan.seconds > 0
 
 
+def test_the_plan_of_months_counts_how_their_days_are_found_and_what_describes_models(db: Database) -> None:
+    """Of a month with many row groups the days are read first, in a request each."""
+    past = dataset_files.model_pulse(days(8, models=2000), rows_a_group=1000)
+    with LocalDatasets({MODEL_PULSE: past}) as local:
+        plan = backfill_plan.plan(db, sources.find("model-pulse"), _settings(local), REGISTRY, token=None, today=TODAY)
+        probed = local.requests, local.bytes_served
+        fill(db, local, "model-pulse")  # which makes the plan once more
+        requests, served = local.requests - 2 * probed[0], local.bytes_served - 2 * probed[1]
+    assert plan.bytes is not None
+    assert abs(plan.bytes - served) < 0.15 * served
+    assert abs(plan.requests - requests) <= 4
+
+
 def test_the_last_upload_of_a_day_speaks_for_it(db: Database) -> None:
     early, late = dataset_files.hub_stats([(START, listed(0))]), dataset_files.hub_stats([(START, listed(3))], hour=20)
     gone = Revision(
