@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from jobs import hub
-from jobs.hub_base import HubSettings, UnreadableError
+from jobs.hub_base import HubError, HubSettings, UnreadableError
 from jobs.hub_http import HubClient
 from jobs.hub_rows import EXPAND, read_row
 from jobs.waiting import StoppedError, run
@@ -49,6 +49,9 @@ def read_pages(
         run(_read(settings, start, take, token), stop)
     except StoppedError:
         raise hub.WalkCancelled("the census was told to stop") from None
+    except UnreadableError as error:
+        kept = "what was read of the listing is kept, and the next census goes on there"
+        raise HubError(f"{settings.endpoint} cannot be read: {error}; {kept}") from None
 
 
 async def _read(settings: HubSettings, start: str | None, take: Callable[[Page], None], token: str | None) -> None:

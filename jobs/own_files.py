@@ -132,7 +132,7 @@ def _convert(file: Path, between: str, target: IO[bytes], layout: Layout, today:
         has = text.collect_schema().names()
         names = {wanted: name for wanted, options in layout.items() if (name := _first(options, has))}
         require({name: options for name, options in layout.items() if name != "day"}, has, names)
-        counts = [name for wanted, name in names.items() if wanted in COUNTERS]
+        counts = list(dict.fromkeys(name for wanted, name in names.items() if wanted in COUNTERS))
         _refuse(file, text, counts, names.get("day"), today)
         table = text.select(*dict.fromkeys(names.values())).with_columns(_number(name) for name in counts)
         (table.sort(names["day"]) if "day" in names else table).sink_parquet(target)

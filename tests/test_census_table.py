@@ -299,7 +299,9 @@ def test_a_listing_that_breaks_off_is_said_in_one_line(
     monkeypatch.delenv("HF_ENDPOINT", raising=False)
     local.faults.append(lambda request: Response(status_code=403) if request.url.path == "/api/models" else None)
     assert run(["census", "--config", str(configure(tmp_path, local.endpoint))]) == 3
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith(f"{local.endpoint} cannot be read: answered 403")
+    assert line.endswith("; what was read of the listing is kept, and the next census goes on there")
 
 
 # Killed in the middle

@@ -667,6 +667,17 @@ def test_files_of_ones_own_are_read_by_their_own_columns(db: Database, tmp_path:
     assert set(db.rows("SELECT DISTINCT source FROM snapshots")) == {("mine",)}
 
 
+@pytest.mark.parametrize("csv", [False, True])
+def test_one_column_may_be_asked_for_as_two_counts(db: Database, tmp_path: Path, csv: bool) -> None:
+    """Of a file with likes alone, say, to look at them as a board of downloads does."""
+    file = tmp_path / "mine"
+    table = history().drop("downloads_30d")
+    table.write_csv(file) if csv else table.write_parquet(file)
+    with own(file, csv=csv, columns={"downloads_30d": "likes"}) as parts:
+        keep(db, parts)
+    assert db.value("SELECT count(*) FROM observations WHERE downloads_30d = likes") == 120
+
+
 @pytest.mark.parametrize("between", [",", ";", "\t", "|"])
 def test_a_csv_file_says_by_its_header_what_separates_its_columns(db: Database, tmp_path: Path, between: str) -> None:
     file = tmp_path / "mine.csv"
