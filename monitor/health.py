@@ -14,6 +14,9 @@ from warehouse.reading import WRONG_CLOCK
 STALE = timedelta(hours=50)
 """Two daily collections and two hours: a complete snapshot older than this is stale."""
 
+NOTES = 3
+"""Of several of a kind so many are told of one by one."""
+
 STUCK_DELIVERY = timedelta(hours=6)
 """A message that waits longer than this is stuck."""
 
@@ -77,7 +80,13 @@ def judge(facts: Facts) -> Health:
             reasons.append(f"{job} has been running for {seconds:.0f} s and should have ended")
     reasons += facts.ended.values()
     # What several jobs failed of, such as a full disk, is one reason.
-    return Health(not reasons, tuple(dict.fromkeys(reasons)), last_complete, tuple(ahead(facts.looks, facts.now)))
+    return Health(not reasons, tuple(dict.fromkeys(reasons)), last_complete, _notes(ahead(facts.looks, facts.now)))
+
+
+def _notes(lines: Sequence[str]) -> tuple[str, ...]:
+    """What stands on every page: the first few, and how many more there are."""
+    more = len(lines) - NOTES
+    return (*lines[:NOTES], *([f"so it is with {more} more; `leadchange check` lists them"] if more > 0 else []))
 
 
 def _of_families(facts: Facts) -> Iterator[Look]:
