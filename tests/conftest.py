@@ -29,10 +29,11 @@ TOGETHER = {
     "tests/test_forecasts.py": "the demo",
     "tests/test_monitor_share.py": "the demo",
     "tests/test_monitor_web_browser.py": "the browser",
+    "tests/test_set_aside.py": "the wrong clock",
     "tests/test_warehouse_verdict_measured.py": "the longest",
 }
 """Files that one process runs, from the beginning, while the others go on: those that ask about the demo, that share a
-browser, and that everybody would wait for at the end."""
+browser or a history, and that everybody would wait for at the end."""
 
 
 class Scheduling(LoadScopeScheduling):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from spine import day, hub, listed, model
+from spine import day, hub, listed, model, moment
 from test_flow import World
 
 from monitor import check, cli
@@ -21,15 +22,29 @@ from warehouse.reading import Reading
 NEXT_YEAR = 365
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """Two good days, one that a clock took for one of next year, and a good one; Beta led only by the wrong clock."""
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two good days, one that a clock took for one of next year, and a good one; Beta led only by the wrong clock.
+
+    To be copied: to live through them takes longer than most tests here.
+    """
+    folder = tmp_path_factory.mktemp("lived")
     with hub() as local:
-        world = World(tmp_path, local)
+        world = World(folder, local)
         world.on(0, listed(200, 100))
         world.on(1, listed(201, 101))
         world.on(NEXT_YEAR, listed(100, 300))
         world.on(2, listed(202, 102))
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, lived: Path) -> Iterator[World]:
+    """The world after these days."""
+    shutil.copytree(lived, tmp_path, dirs_exist_ok=True)
+    with hub(listed(202, 102)) as local:
+        world = World(tmp_path, local)
+        world.now = moment(2)
         yield world
 
 
