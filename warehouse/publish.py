@@ -241,6 +241,8 @@ def _renewed(db: Database, target: Path, draft: Path, small: int, most: int, *, 
             # Boards last: they tell which places are whose.
             for table in sorted(TABLES, key=lambda table: table.relation == "boards"):
                 _bring(db, table)
+            for query in ("forget_changed", "forget_present"):
+                db.execute(sql(query))
             _bring_last_seen(db)
             carried.seal(db, tables)
             db.execute("CHECKPOINT published")
@@ -262,16 +264,15 @@ def _bring(db: Database, table: Carried) -> None:
     if table.remembered:
         theirs = carried.parts_of(db, table.relation, theirs)
     db.execute(sql("note_present", ours=ours))
-    db.execute(sql("note_changed", theirs=theirs))
+    changed = db.value(sql("note_changed", theirs=theirs))
     if table.held:
         db.execute(sql("keep_held", held=table.held))
-    if db.value(sql("count_changed")):
+        changed = db.value(sql("count_changed"))
+    if changed:
         for query in ("drop_changed", "bring_changed"):
             db.execute(sql(query, relation=table.relation, key=table.part))
         if table.remembered:
             carried.note_changed(db, table.relation)
-    for query in ("forget_changed", "forget_present"):
-        db.execute(sql(query))
 
 
 def _telling(db: Database, table: Carried, file: str) -> str:

@@ -37,8 +37,12 @@ CREATE OR REPLACE TEMP TABLE present_parts AS {ours};
 -- name: note_changed
 -- Note which of them differ from those of the copy.
 CREATE OR REPLACE TEMP TABLE changed_parts AS
-SELECT DISTINCT * EXCLUDE (rows, sign)
-FROM ((FROM present_parts EXCEPT (FROM ({theirs}))) UNION ALL ((FROM ({theirs})) EXCEPT FROM present_parts));
+SELECT DISTINCT * EXCLUDE (rows, sign, alone)
+FROM (
+    SELECT * EXCLUDE (ours), min(ours) = max(ours) AS alone
+    FROM (SELECT *, true AS ours FROM present_parts UNION ALL SELECT *, false AS ours FROM ({theirs}))
+    GROUP BY ALL)
+WHERE alone;
 
 -- name: count_changed
 -- How many parts differ.
