@@ -50,6 +50,12 @@ class Wording:
 
     one: Callable[[Alert, Sequence[Alert]], Message]
     many: Callable[[Sequence[Alert]], Message]
+    unpictured: Callable[[Alert, Sequence[Alert]], Message] | None = None
+    """As `one`, without the picture, for channels that show none; None: `one` is for all."""
+
+    def of_one(self, *, pictured: bool) -> Callable[[Alert, Sequence[Alert]], Message]:
+        """How an alert is worded for a channel that shows pictures, or for one that does not."""
+        return self.one if pictured or self.unpictured is None else self.unpictured
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +98,9 @@ class _Run:
     silenced: int = 0
     broken: BaseException | None = None
     """What went wrong first that no channel is to blame for; nothing new is taken then."""
-    worded: dict[str, Message] = field(default_factory=dict)
-    """Alert id -> what is said about it, whichever channel says it: a picture takes longer than all else."""
+    worded: dict[tuple[str, bool], Message] = field(default_factory=dict)
+    """Alert id, and whether with its picture -> what is said about it, whichever channel says it: a picture takes
+    longer than all else, and is drawn for those alone who show it."""
 
     def work_off(self, queues: Sequence[list[Batch]]) -> None:
         """Send all of them. When something breaks, what is on its way is written down before that is raised."""
@@ -185,12 +192,14 @@ class _Run:
             return replace(message, settled=tuple(sorted(have_all)))
         delivery = batch[0]
         alert, *beside = told_by(self.db, delivery)
-        if alert.alert_id not in self.worded or alert.kind in TELLERS:
-            self.worded[alert.alert_id] = self._worded(
-                lambda: self.wording.one(alert, beside), lambda: compose(alert, also=beside, now=self.now())
+        pictured = bool(getattr(self.channels[delivery.channel], "shows_pictures", False))
+        key, usual = (alert.alert_id, pictured), self.wording.of_one(pictured=pictured)
+        if key not in self.worded or alert.kind in TELLERS:
+            self.worded[key] = self._worded(
+                lambda: usual(alert, beside), lambda: compose(alert, also=beside, now=self.now())
             )
         reply_to = self.outbox.receipt(alert.thread_of, delivery.channel) if alert.thread_of else None
-        return replace(self.worded[alert.alert_id], settled=delivery.settled, reply_to=reply_to)
+        return replace(self.worded[key], settled=delivery.settled, reply_to=reply_to)
 
     def _worded(self, usual: Callable[[], Message], plain: Callable[[], Message]) -> Message:
         """The usual message; where it cannot be made, the plain one: a picture is no reason not to tell."""

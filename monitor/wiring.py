@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alerts.channels import CHANNELS, Channel, ChannelSettings
@@ -103,7 +104,7 @@ class App:
     def deliver(self, *, patient: bool = True, stop: threading.Event | None = None) -> deliver.Summary:
         """Send what is due, and publish what came of it. A channel that cannot be built keeps no other from sending."""
         channels, broken = build_all(self.settings.channels)
-        wording = deliver.Wording(self.message, self.summary)
+        wording = deliver.Wording(self.message, self.summary, partial(self.message, picture=False))
         summary = deliver.run(self.db, channels, wording, now=self.now, sleep=time.sleep, patient=patient, stop=stop)
         # Not only what was sent: what was muted anew, queued, or done before somebody killed us is news to readers too.
         if is_behind(self.db, self.settings.warehouse.publish):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import FrameType
@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spine import RULE, Inbox, day, hub, judge, listed, look, moment, tell, warehouse
 
-from alerts.channels import ChannelError, Receipt
-from alerts.message import Message
+from alerts.channels import CHANNELS, ChannelError, Receipt
+from alerts.message import Message, compose, summary
+from jobs import deliver
 from jobs.deliver import LEASE, is_anything_due
 from jobs.turns import LONGEST_BACKOFF, LONGEST_WAIT, backoff, due_at
 from warehouse.db import Database
@@ -52,6 +53,35 @@ def rows(db: Database, columns: str = "alert_id, channel, status, attempts") -> 
 
 
 # What goes out
+
+
+def test_a_picture_is_drawn_once_and_for_those_alone_who_show_it() -> None:
+    drawn: list[str] = []
+
+    class Album(Inbox):
+        shows_pictures = True
+
+    def pictured(alert: Alert, also: Sequence[Alert]) -> Message:
+        drawn.append(alert.alert_id)
+        return compose(alert, also=also, picture=b"png")
+
+    wording = deliver.Wording(pictured, summary, lambda alert, also: compose(alert, also=also))
+    desk, office, album, wall = Inbox("desk"), Inbox("office"), Album("album"), Album("wall")
+    channels = {channel.name: channel for channel in (desk, office, album, wall)}
+    with warehouse() as db:
+        queue(db, 1, channels=("desk", "office"))
+        deliver.run(db, channels, wording, now=lambda: NOW, sleep=lambda _: None)
+        assert drawn == []
+        queue(db, 2, channels=tuple(channels))
+        deliver.run(db, channels, wording, now=lambda: NOW, sleep=lambda _: None)
+    assert drawn == ["alert-2"]
+    assert [[message.picture for message in inbox.got] for inbox in (desk, office)] == [[None, None]] * 2
+    assert [[message.picture for message in inbox.got] for inbox in (album, wall)] == [[b"png"]] * 2
+
+
+def test_those_who_show_pictures_say_so() -> None:
+    shown = {kind for kind, (_, channel) in CHANNELS.items() if getattr(channel, "shows_pictures", False)}
+    assert shown == {"email", "slack-bot", "folder", "memory"}
 
 
 def test_what_is_queued_goes_out_once_with_its_receipt() -> None:

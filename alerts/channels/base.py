@@ -63,7 +63,10 @@ class ChannelError(LeadchangeError):
 
 
 class Channel(Protocol):
-    """One way of reaching people. `send` either returns a receipt or raises `ChannelError`; it never tries twice."""
+    """One way of reaching people. `send` either returns a receipt or raises `ChannelError`; it never tries twice.
+
+    One whose `shows_pictures` is true gets messages with their pictures; for others none is drawn.
+    """
 
     @property
     def name(self) -> str:

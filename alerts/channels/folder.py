@@ -24,6 +24,8 @@ class FolderSettings(ChannelSettings):
 class Folder:
     """Writes two files an alert: `<day>-<alert_id>.slack.json` and `<day>-<alert_id>.eml`."""
 
+    shows_pictures = True
+
     def __init__(self, settings: FolderSettings) -> None:
         self.name = settings.name
         self._path = settings.path.expanduser()

@@ -19,6 +19,8 @@ _PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 class Mail:
     """Sends each alert to every recipient by itself. Building it reads the password and the trusted certificates."""
 
+    shows_pictures = True
+
     def __init__(self, settings: MailSettings, seconds: float = SECONDS) -> None:
         self.name = settings.name
         self._settings = settings

@@ -18,6 +18,8 @@ class MemorySettings(ChannelSettings):
 class Memory:
     """Keeps every message that it took, in order, as long as it lives; like a Slack bot it can be asked for one."""
 
+    shows_pictures = True
+
     def __init__(self, settings: MemorySettings) -> None:
         self.name = settings.name
         self.sent: list[Message] = []

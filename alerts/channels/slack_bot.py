@@ -53,6 +53,7 @@ class SlackBot:
     """Posts each alert to one channel, under the message that it continues if there is one."""
 
     min_interval_seconds = PAUSE
+    shows_pictures = True
 
     def __init__(self, settings: SlackBotSettings) -> None:
         from alerts.channels.slack_api import Api  # noqa: PLC0415 slack_sdk, which takes long to import
