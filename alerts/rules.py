@@ -11,6 +11,9 @@ from warehouse.spelling import Name
 
 When = Literal["lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble"]
 
+RACES = ("lead_change", "overtake")
+"""Kinds of rules, and of alerts, that are about who is ahead of whom."""
+
 TOP = 10
 """A rule that names no entities watches this many first ones of its board."""
 
@@ -62,7 +65,7 @@ class Rule(BaseModel):
     @property
     def is_race(self) -> bool:
         """Whether it watches who is ahead of whom, so that there is a flip behind each of its alerts."""
-        return self.when in ("lead_change", "overtake")
+        return self.when in RACES
 
     @property
     def fingerprint(self) -> str:

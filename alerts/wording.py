@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import date
 
 from alerts.forms import TITLE_LIMIT, Facts
-from alerts.text import humanise, percent, plain, versus
+from alerts.text import chance, humanise, percent, plain, versus
 from warehouse.records import Alert
 
 NAME, BOARD = 46, 32
@@ -208,11 +208,19 @@ def facts(alert: Alert) -> Facts:
         ("Since", alert.day.isoformat()),
         ("Confirmed", _confirmed(alert)),
         ("Alerts" if alert.kind == "mass_change" else "Why", "" if said else alert.why),
+        ("Outlook", _outlook(alert)),
         ("Data", alert.quality),
         ("Rule", "" if alert.kind == "mass_change" else alert.rule),
         ("Snapshot", str(alert.snapshot_id or "")),
     ]
     return [(label, value) for label, value in known if value]
+
+
+def _outlook(alert: Alert) -> str:
+    """How sure it is that it lasts; nothing where that is not known, or over."""
+    if alert.rival_back_30d is None or _is_undone(alert):
+        return ""
+    return f"{chance(alert.rival_back_30d)} chance that {alert.rival} is ahead again within 30 days"
 
 
 def numbers(alert: Alert) -> Facts:

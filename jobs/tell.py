@@ -13,7 +13,7 @@ from alerts.contests import crossing
 from alerts.engine import Event
 from alerts.message import HISTORY, title
 from alerts.names import in_words
-from alerts.rules import Rule
+from alerts.rules import RACES, Rule
 from alerts.wording import day_of
 from jobs.afterwards import teller
 from warehouse import lines, worth
@@ -26,9 +26,6 @@ from warehouse.records import Alert
 
 BREAKER = 20
 """More alerts than this from one snapshot say more about the snapshot than about the race."""
-
-RACES = ("lead_change", "overtake")
-"""Kinds of alerts with a flip behind them."""
 
 PAST = timedelta(days=14)
 """What was confirmed longer ago than this when it is found is told as history, if there is much of it."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from alerts.channels import CHANNELS, Channel, ChannelSettings
 from alerts.message import TELLERS, Message, compose, summary
 from alerts.names import in_words
+from alerts.rules import RACES
 from jobs import deliver, digest
 from jobs.digest import Digest
 from monitor.clock import utc_now
@@ -25,6 +26,7 @@ from warehouse.errors import LeadchangeError, WarehouseBusyError, WarehouseError
 from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
 from warehouse.publish import is_behind, publish, publish_both
+from warehouse.reading import Reading
 from warehouse.records import Alert, Delivery, Listing
 
 if TYPE_CHECKING:  # a process does one job, and what the others need takes longer to import than most of them take
@@ -162,6 +164,7 @@ class App:
         flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
         link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}" if alert.board else "flips")
         told = replace(alert, why=self._why(alert.why, flip[0])) if flip and flip[2] is not None else alert
+        told = replace(told, rival_back_30d=self._rival_back(alert))
         return compose(told, also=also, link=link, picture=_race(alert) if picture else None, now=self.now())
 
     def _digest(self, alert: Alert, boards: tuple[str, ...]) -> Message:
@@ -174,6 +177,13 @@ class App:
 
         moved = explain.one_line(explain.of_flip(self.db, flip_id))
         return f"{verdict}; {moved}" if verdict else moved
+
+    def _rival_back(self, alert: Alert) -> float | None:
+        """How likely it is that who was passed will be ahead again soon."""
+        if alert.kind not in RACES or alert.confirmed_day is None:
+            return None
+        found = Reading(self.db).outlook(alert.board, alert.entity, alert.rival, at=alert.confirmed_day)
+        return found.within_30d if found else None
 
     def _link(self, page: str) -> str | None:
         """Where the dashboard tells more; None where nobody else reaches it."""

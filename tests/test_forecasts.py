@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from email import message_from_bytes, policy
 from pathlib import Path
 
 import polars as pl
 import pytest
+from alert_samples import USUAL
 from spine import day, model, moment
 from test_backtests import Done, run
 from test_demo import Demo, demo
@@ -17,6 +21,7 @@ from test_monitor_web import served
 from web_world import World
 
 from alerts import outlooks
+from alerts.message import compose
 from jobs import digest
 from jobs.digest import Digest
 from monitor import report
@@ -178,6 +183,44 @@ def test_the_digest_tells_what_is_likely_soon(world: World) -> None:
     assert [(row["entity"], row["rival"]) for row in board["ahead"]] == [("Beta", "Alpha")]
     assert board["ahead"][0]["within_90d"] == one.within_90d
     assert models["ahead"] == []
+
+
+def test_an_alert_says_how_likely_it_is_not_to_last(world: World) -> None:
+    one = Reading(world.db).outlook("families", "Alpha", "Beta", at=day(42))
+    assert one is not None
+    (row, *_) = Reading(world.db).outlooks("families")
+    assert one == row
+    told = compose(replace(USUAL, entity="Alpha", rival="Beta", rival_back_30d=one.within_30d))
+    for form in (told.text, told.html, json.dumps(told.blocks)):
+        assert f"{one.within_30d:.0%} chance that Beta is ahead again within 30 days" in form
+    assert told.data["rival_back_30d"] == one.within_30d
+    over = compose(replace(USUAL, rival_back_30d=0.3, state="reverted"))
+    assert "ahead again within" not in over.text
+    assert "ahead again within" not in compose(USUAL).text
+
+
+def test_nothing_is_said_of_two_on_a_day_on_which_the_one_is_not_ahead_or_not_seen(world: World) -> None:
+    reading = Reading(world.db)
+    assert reading.outlook("families", "Beta", "Alpha", at=day(42)) is None
+    assert reading.outlook("families", "Alpha", "Beta", at=day(41)) is None
+    assert reading.outlook("families", "Alpha", "Nobody", at=day(42)) is None
+    assert reading.outlook("models", "alpha-lab/alpha-1", "beta-ai/beta-1", at=day(42)) is None
+    assert reading.outlook("nothing", "Alpha", "Beta", at=day(42)) is None
+
+
+def test_the_alerts_of_the_demo_say_it(demo: Demo) -> None:
+    told = sorted((demo.folder / "outbox").glob("*.eml"))
+    said = [
+        re.search(r"Outlook +(under 1%|\d+%) chance that ([\w-]+) is ahead again within 30 days", _text(file))
+        for file in told
+    ]
+    assert [found[2] for found in said if found] == ["meta-llama"] * 4
+
+
+def _text(file: Path) -> str:
+    part = message_from_bytes(file.read_bytes(), policy=policy.default).get_body(("plain",))
+    assert part is not None
+    return str(part.get_content())
 
 
 # In words

@@ -74,6 +74,20 @@ class Reading:
                 )
         return []
 
+    def outlook(self, board: str, ahead: str, behind: str, *, at: date) -> Outlook | None:
+        """What may come of two, seen from a day on which the one is ahead; None where that is not known."""
+        days: dict[date, dict[str, float]] = {}
+        for day, entity, value in self.values(board, [ahead, behind]):
+            if day <= at:
+                days.setdefault(day, {})[entity] = value
+        last = days.get(at, {})
+        if not last.keys() >= {ahead, behind} or last[ahead] <= last[behind]:
+            return None
+        for entity, measure in self.db.rows(sql("board_kind"), {"board": board}):
+            if entity in forecast.RANKED:
+                return forecast.outlook(list(days.items()), ahead, behind, totals=measure in forecast.ACCUMULATE)
+        return None
+
     def definitions(self) -> dict[str, str]:
         """Board -> its meaning as one English sentence."""
         return dict(self.db.rows(sql("board_definitions")))

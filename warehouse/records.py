@@ -162,6 +162,8 @@ class Alert:
     """What its board ranks: family, publisher, country or model; empty where that is not known."""
     history: tuple[tuple[date, float, float], ...] = ()
     """(day, value of entity, value of rival) of the days before, oldest first, for the picture."""
+    rival_back_30d: float | None = None
+    """The chance that the rival is ahead again within 30 days, seen from the confirming day; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
