@@ -79,8 +79,8 @@ def _head(histories: dict[str, History]) -> Iterator[str]:
 # Who may pass whom, and how often such forecasts came true
 
 Made by `python -m tests.make_forecasts` from the data that comes with leadchange; do not edit. What lies ahead on your
-own data: `leadchange forecast [BOARD]`, the pages of boards, `/api/boards/BOARD/forecast`, and the digest. How such
-forecasts did on it: `leadchange forecast BOARD --score`.
+own data: `leadchange forecast [BOARD]`, the pages of boards, `/api/boards/BOARD/forecast`, the digest, and in an alert
+about a lead the chance that the rival is back. How such forecasts did on it: `leadchange forecast BOARD --score`.
 
 Trackers tell when one family passed another. None that we know of says when it may, or how often it was right. These
 are, as far as we know, the first scored forecasts of the field; read the last section before quoting them.
