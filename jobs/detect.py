@@ -196,7 +196,7 @@ def _settle_all(ledger: Ledger, judged: Sequence[_Judged], kinds: Mapping[str, s
         crossing_of(one.work.rule, event)
         for one in said
         for event in one.events
-        if not one.work.rule.is_race and event.kind != "DROPPED"
+        if not one.work.rule.is_race and event.kind == "FLIP"  # what is pending is asked about when it is to be told
     ]
     events = [event for one in said for event in one.events]
     book = Book(ledger, rules, events, kinds, now, races=races, crossings=crossings)
