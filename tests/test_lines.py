@@ -80,6 +80,18 @@ def test_who_comes_in_because_another_fell_is_told_whatever_else_was_listed() ->
     assert told(ENTERS, listed(), [*listed(b=40), late("d", 5)]) == [("c", "firing", "stands")]
 
 
+def test_who_comes_in_by_listing_is_not_told_because_somebody_fell_and_another_would_have_come_in() -> None:
+    assert told(ENTERS, listed(), [*listed(b=40, d=65), late("c", 20)]) == [("c", "held", "list growth")]
+
+
+def test_who_rises_to_the_last_place_and_shares_it_by_listing_has_not_come_in_by_that() -> None:
+    """Only the day on which it is ahead of the other is one on which it came in."""
+    grown = [*listed(c=50), late("c", 20)]
+    assert told(ENTERS, listed(), [*listed(c=70), late("c", 5)]) == [("c", "held", "list growth")]
+    assert told(ENTERS, listed(), grown, [*listed(c=55), late("c", 20)]) == [("c", "firing", "stands")]
+    assert told(ENTERS, listed(), listed(c=70), listed(c=75)) == [("c", "firing", "stands")]
+
+
 def test_an_old_model_that_is_listed_late_does_not_enter_a_board_of_models() -> None:
     board = Board(name="models", entity="model")
     assert told(ENTERS, listed(), [*listed(), late("d", 80)], board=board) == [("d/listed-late", "held", "list growth")]
@@ -117,6 +129,10 @@ def test_who_falls_out_of_the_top_is_told() -> None:
 
 def test_who_is_pushed_out_by_old_models_that_were_listed_is_not() -> None:
     assert told(LEAVES, listed(), [*listed(), late("d", 50)]) == [("b", "held", "list growth")]
+
+
+def test_who_fell_behind_the_next_is_told_even_if_the_list_put_another_into_its_place() -> None:
+    assert told(LEAVES, listed(), [*listed(b=40), late("d", 50)]) == [("b", "firing", "stands")]
 
 
 def test_who_is_pushed_out_by_new_models_is_told() -> None:
@@ -263,8 +279,7 @@ def _reckoned(days: list[Told], created: dict[tuple[str, int], int], one: Crossi
         n: {p: sum(c for c, _ in m) for p, m in days[n].items() if m} for n in range(until + 1) if any(days[n].values())
     }
     seen = [n for n in ranked if one.entity in ranked[n]]
-    top = one.top or 0
-    inside = {n: sum(v > ranked[n][one.entity] for v in ranked[n].values()) < top for n in seen}
+    inside = {n: _is_inside(ranked[n], one) for n in seen}
     if not seen:
         return None
     short = max((n for n in seen if inside[n] != one.inward), default=None)
@@ -273,10 +288,15 @@ def _reckoned(days: list[Told], created: dict[tuple[str, int], int], one: Crossi
     before = short if short is not None else max((n for n in ranked if after is not None and n < after), default=None)
     if before is None or after is None:
         return None
-    first = {p for n in (before, after) for p in ranked[n] if sum(v > ranked[n][p] for v in ranked[n].values()) < top}
-    panel = {p: _panel(days, created, p, before, after) for p in first | {one.entity}}
-    mine = panel[one.entity]
-    return (mine > 0 and sum(v > mine for v in panel.values()) < top) == one.inward
+    panel = {p: _panel(days, created, p, before, after) for p in "abcd"}
+    return (panel[one.entity] > 0 and _is_inside(panel, one)) == one.inward
+
+
+def _is_inside(values: dict[str, int], one: Crossing) -> bool:
+    """Whether somebody is among the first places: at a tie only who was."""
+    mine = values[one.entity]
+    others = [value for name, value in values.items() if name != one.entity]
+    return sum(value >= mine if one.inward else value > mine for value in others) < (one.top or 0)
 
 
 def _panel(days: list[Told], created: dict[tuple[str, int], int], name: str, before: int, after: int) -> int:

@@ -23,7 +23,7 @@ from warehouse.worth import Worth
 
 
 class _Crossed(NamedTuple):
-    """A crossing, between which ends it was, and who stood among the first places at either of them."""
+    """A crossing, between which ends it was, and who is to be held against it."""
 
     crossing: Crossing
     before: End
@@ -66,7 +66,7 @@ def _judged(db: Database, board: Board, crossed: Sequence[_Crossed]) -> dict[Cro
     if board.series is not None:
         said = exactness.said(db, board)
         return {one.crossing: (_as_published(said, one), None) for one in crossed}
-    known = panel.of_sides(db, board, [side for one in crossed for side in one.sides])
+    known = panel.of_sides(db, board, (side for one in crossed for side in one.sides))
     return {
         one.crossing: verdict_on(one.crossing, {side.entity: known.get(side, (0.0, 0.0)) for side in one.sides})
         for one in crossed
@@ -83,7 +83,7 @@ def verdict_on(crossing: Crossing, known: Panel) -> Worth:
 
     Args:
         crossing: by whom, which.
-        known: the panel of that entity, and of everybody who stood among the first places at either end.
+        known: the panel of that entity, and of everybody who may be among the first places by it.
     """
     both = {entity: same + created for entity, (same, created) in known.items()}
     if not _is_across(crossing, both):
@@ -96,5 +96,6 @@ def _is_across(crossing: Crossing, values: Mapping[str, float]) -> bool:
     mine = values[crossing.entity]
     if crossing.top is None:
         return mine >= (crossing.number or 0.0)
-    ahead = sum(value > mine for value in values.values())
-    return (mine > 0 and ahead < crossing.top) == crossing.inward
+    if crossing.inward:  # at a tie it would still be outside
+        return mine > 0 and sum(value >= mine for value in values.values()) <= crossing.top
+    return mine <= 0 or sum(value > mine for value in values.values()) >= crossing.top
