@@ -36,6 +36,7 @@ from jobs.reconcile import SAME_STORY, Past, reconcile
 from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.ledger import Ledger, RuleState, SlotAlert, Unjudged
+from warehouse.panel import LIST_GROWTH
 from warehouse.records import Alert, KnownAlert, Standing
 from warehouse.registry import Registry
 from warehouse.worth import UNKNOWN, Worth
@@ -221,7 +222,7 @@ def _settle(book: Book, judged: _Judged) -> list[tell.Fresh]:
             unwritten.remove(event.alert_id)
             continue
         told = before is not None and before.told
-        alert = _alert(book, rule, event, unwritten, told=told)
+        alert = _alert(book, rule, event, unwritten, before)
         unwritten.remove(event.alert_id)
         if before is not None and told and alert.state == "held":
             # Told as a lead change, and known by now to be one of the list only.
@@ -242,16 +243,16 @@ def _about_to_be_told(rule: Rule, key: str, slot: engine.Slot) -> str | None:
     return key if slot.challenger == LINE else None
 
 
-def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, told: bool) -> Alert:
+def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], before: KnownAlert | None) -> Alert:
     kind = _KINDS.get(event.kind, rule.when)
     pending = event.kind == "PENDING"
-    why, holds = _worth(book, rule, event)
+    why, holds = _worth(book, rule, event, before)
     # What is yet to be written anew may stand there as it was before.
     known = rule.is_race and not pending
     story = book.story(rule.name, event.slot, event.day, without=unwritten) if known else []
     doubt = why if holds is False and event.kind in ("FLIP", "CONTESTED") else ""
     # What was told already takes back nothing that nobody was told of, whatever the story has become since.
-    held = doubt if told else _held(event, story, doubt)
+    held = doubt if before is not None and before.told else _held(event, story, doubt)
     ranks = book.kinds.get(rule.board, "")
     names = (spoken(ranks, event.entity), spoken(ranks, event.rival))
     return Alert(
@@ -280,11 +281,13 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], *, to
     )
 
 
-def _worth(book: Book, rule: Rule, event: Event) -> Worth:
-    """What the models say of an event."""
+def _worth(book: Book, rule: Rule, event: Event, before: KnownAlert | None) -> Worth:
+    """What the models say of an event; once their counts are given up, that it was list growth stays so."""
     if rule.is_race:
-        return book.worth.get(pair_of(event), UNKNOWN)
-    return book.crossed.get(crossing_of(rule, event), UNKNOWN)
+        worth = book.worth.get(pair_of(event), UNKNOWN)
+    else:
+        worth = book.crossed.get(crossing_of(rule, event), UNKNOWN)
+    return (LIST_GROWTH, False) if worth is UNKNOWN and before is not None and before.why == LIST_GROWTH else worth
 
 
 def _number(kind: str, event: Event, rule: Rule) -> float | None:

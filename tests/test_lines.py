@@ -13,7 +13,7 @@ from small_hub import day, look, model, moment, series
 from spine import warehouse
 
 from alerts.rules import Rule
-from jobs import backtest, detect, tell
+from jobs import backtest, detect, prune, tell
 from warehouse import lines
 from warehouse.boards import Board
 from warehouse.ledger import Ledger
@@ -214,6 +214,25 @@ def test_days_whose_counts_were_given_up_say_nothing() -> None:
         )
         assert lines.of_crossings(db, [crossing]) == {}
         assert lines.of_crossings(db, []) == {}
+
+
+def test_what_was_held_is_no_news_when_its_counts_were_given_up_and_its_rule_is_another() -> None:
+    grown = [*listed(), late("a", 15)]
+    with warehouse() as db:
+        for number in (*range(20), 500):
+            look(db, number, listed() if number < 13 else grown, BOARD, registry=LABS)
+            detect.run(db, [BOARD], [REACHES], LABS, now=moment(number, 12))
+        said = db.rows("SELECT alert_id, state, why FROM alerts")
+        prune.run(db, now=moment(500, 13))
+        ledger = Ledger(db)
+        told = backtest.run(ledger.standings_since("publishers", day(0)), [REACHES], backtest.borne_out(ledger))
+        assert [one.held for one in told] == [True], "the counts behind an alert stay"
+        db.execute(
+            "INSERT INTO thinned BY NAME SELECT snapshot_id, now() AS thinned_at FROM snapshots WHERE models < 9"
+        )
+        look(db, 501, grown, BOARD, registry=LABS)
+        detect.run(db, [BOARD], [REACHES.model_copy(update={"span_days": 1})], LABS, now=moment(501, 12))
+        assert db.rows("SELECT alert_id, state, why FROM alerts") == said
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ INSERT INTO thinned (snapshot_id, thinned_at) SELECT unnest($snapshots::BIGINT[]
 
 -- name: snapshots_to_thin
 -- Snapshots of weeks that were over before a day: all but the last complete one of a source and week, and those at either
--- end of a flip or behind an alert. Where growth over one of the `spans` was told of, also the looks around its start, between
+-- end of a flip or behind an alert, or of what an alert told. Where growth over one of the `spans` was told of, also the looks around its start, between
 -- which the counter stood then.
 WITH old AS (
     SELECT s.snapshot_id, s.day, s.verdict = 'complete' AND s.snapshot_id = max(s.snapshot_id) FILTER (WHERE s.verdict = 'complete')
@@ -120,7 +120,9 @@ WITH old AS (
 ends AS (
     SELECT board, day, snapshot_id FROM flips
     UNION SELECT r.board, r.day, r.snapshot_id FROM flips AS f JOIN rankings AS r ON r.board = f.board AND r.day = f.previous_day
-    UNION SELECT a.board, s.day, snapshot_id FROM alerts AS a JOIN snapshots AS s USING (snapshot_id)),
+    UNION SELECT a.board, s.day, snapshot_id FROM alerts AS a JOIN snapshots AS s USING (snapshot_id)
+    UNION SELECT r.board, r.day, r.snapshot_id FROM alerts AS a ASOF JOIN rankings AS r ON r.board = a.board AND r.day <= a.day
+    UNION SELECT r.board, r.day, r.snapshot_id FROM alerts AS a ASOF JOIN rankings AS r ON r.board = a.board AND r.day < a.day),
 starts AS (SELECT e.board, e.day - p.span::INTEGER AS day FROM ends AS e JOIN boards USING (board) JOIN spans AS p USING (measure)),
 told AS (
     SELECT snapshot_id FROM ends
