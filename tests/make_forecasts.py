@@ -98,14 +98,17 @@ Of *counts of a period* (30, 28 and 7 days, published series) only the logarithm
     step     = (n * median(change in 28 days) / 0.6745 + {weight} * {step}) / (n + {weight})
     chance   = 2 * N(-(distance + 0.5826 * step) / (step * sqrt(days / 28)))
 
-A change is taken between each look and the last one that is at least 28 days older, of the last two years; n is how
-many times 28 days that is. The median, because one launch or one broken counter would stay in a mean square for years.
-The chance is that of a random walk that is looked at now and then (Broadie, Glasserman and Kou 1997); N is the normal
-distribution. There is no trend in it, for the reason that the tables give.
+A change is taken between each look and the last one that is at least 28 days older, of the last two years, and divided
+by the root of how many times 28 days the two are apart; n is how many times 28 days all of them take, and not more than
+there are. The median, because one launch or one broken counter would stay in a mean square for years. The chance is
+that of a random walk that is looked at once in 28 days (Broadie, Glasserman and Kou 1997); N is the normal
+distribution. A counter of 30 days is smooth enough for that to do for a look a day; by counts of 7 days two who are
+close pass one another more often than is said. There is no trend in it, for the reason that the tables give.
 
 Of *totals* (all-time downloads, likes, derivatives) it is the ratio of what the two grew by in 28 days that walks so,
 and here the trend is everything: what grew by G more than the other has closed a gap of G. The chance is that the mean
-of the walk does it, on the likeliest day up to then; t is in spans of 28 days:
+of the walk has done it on the likeliest day up to then, so that of having done it on any of them is a little higher; t
+is in spans of 28 days, and what did not grow counts as grown by one:
 
     needed   = ln(1 + gap / (growth ahead * t))
     chance   = N((ln(growth behind / growth ahead) - needed) / (step * sqrt(t / 3)))

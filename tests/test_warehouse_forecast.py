@@ -55,8 +55,17 @@ def test_who_is_nearer_is_likelier_to_pass(one: float, other: float, step: float
 def test_so_it_is_for_totals(gap: float, ahead: float, ratio: float, step: float) -> None:
     said = [Chase(gap, ahead, ratio, step).chance(length) for length in HORIZONS]
     assert all(0 <= chance <= 1 for chance in said)
+    assert said == sorted(said), "what has passed within 30 days has within 90"
     assert Chase(gap * 2, ahead, ratio, step).chance(90) <= said[1]
     assert Chase(gap, ahead, ratio + 0.1, step).chance(90) >= said[1]
+
+
+def test_a_total_that_is_near_may_be_passed_soon_or_hardly_ever() -> None:
+    """Who grows faster now closes a small gap at once; in half a year its pace may be anything."""
+    near = Chase(gap=1, ahead=100, ratio=0.34, step=0.76)
+    by_day = [near.chance(length) for length in range(1, 181)]
+    assert by_day == sorted(by_day)
+    assert by_day[0] < by_day[-1] == near.chance(HORIZONS[0]), "it comes in the first days, or not"
 
 
 def test_a_chance_is_how_often_a_walk_that_is_looked_at_now_and_then_gets_there() -> None:

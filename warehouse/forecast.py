@@ -50,7 +50,6 @@ RANKED = frozenset({"family", "publisher", "country"})
 _NORMAL = statistics.NormalDist()
 _QUARTILE = _NORMAL.inv_cdf(0.75)
 _NOW_AND_THEN = 0.5826
-_PARTS = 12
 
 History = Sequence[tuple[date, Mapping[str, float]]]
 """The days of a board, oldest first, each with the values of some entities."""
@@ -108,7 +107,13 @@ class Chase(NamedTuple):
 
     def chance(self, days: float) -> float:
         """Of the one behind having passed the other within some days: on that one of them on which it is likeliest."""
-        return max(self._closed(days * part / _PARTS) for part in range(1, _PARTS + 1))
+        wanes = bisect_left(range(1, math.ceil(days)), True, key=self._wanes) + 1
+        return max(self._closed(min(day, days)) for day in (max(wanes - 1, 1), wanes))
+
+    def _wanes(self, days: float) -> bool:
+        """Whether the chance of `_closed` is less on later days: who grows faster may have lost its pace by then."""
+        spread = self.gap / (self.ahead * days / SPAN)
+        return 2 * spread / (1 + spread) < self.ratio - math.log1p(spread)
 
     def _closed(self, days: float) -> float:
         """Of the gap being closed after some days. The mean of a walk has a third of its last day's variance."""
