@@ -131,7 +131,7 @@ def test_a_board_shows_what_may_come(world: World) -> None:
     for horizon in ("within_30d", "within_90d", "within_180d"):
         assert f"{first[horizon]:.0%}" in section
     assert "Gamma" not in section
-    assert "Too little is known yet: a forecast needs looks that are 28 days apart." in early
+    assert "Nothing can be forecast: it takes two who were both seen on days that are 28 days apart." in early
 
 
 def test_the_overview_and_the_report_say_how_safe_the_lead_is(world: World) -> None:
