@@ -213,7 +213,7 @@ def _settle(book: Book, judged: _Judged) -> list[tell.Fresh]:
     challengers = {key: _about_to_be_told(rule, key, slot) for key, slot in judged.slots.items()}
     outcome = reconcile(replace(past, taken=book.taken[rule.name]), judged.events, challengers)
     book.forget(outcome.forgotten)
-    fresh = [_take_back(book, rule, wrong) for wrong in outcome.wrong]
+    fresh = [_take_back(book, rule, wrong, tell.NO_LONGER) for wrong in outcome.wrong]
     known = {alert.alert_id: alert for alert in past.known}
     unwritten = [event.alert_id for event in outcome.events]
     for event in outcome.events:
@@ -225,8 +225,8 @@ def _settle(book: Book, judged: _Judged) -> list[tell.Fresh]:
         alert = _alert(book, rule, event, unwritten, before)
         unwritten.remove(event.alert_id)
         if before is not None and told and alert.state == "held":
-            # Told as a lead change, and known by now to be one of the list only.
-            fresh += [] if before.correction else [_take_back(book, rule, before)]
+            # Told, and known by now to be true of the list only.
+            fresh += [] if before.correction else [_take_back(book, rule, before, tell.ONLY_LISTED)]
             continue
         if alert.state != "firing" and before is not None:
             book.unqueue(alert.alert_id)
@@ -318,10 +318,10 @@ def _thread(event: Event, story: Sequence[SlotAlert]) -> str:
     return last.alert_id
 
 
-def _take_back(book: Book, rule: Rule, wrong: KnownAlert) -> tell.Fresh:
+def _take_back(book: Book, rule: Rule, wrong: KnownAlert, why: str) -> tell.Fresh:
     """Correct what somebody was told and what is no longer so."""
     book.ledger.set_state([wrong.alert_id], "reverted")
-    correction = tell.correction(book.ledger.alert(wrong.alert_id))
+    correction = tell.correction(book.ledger.alert(wrong.alert_id), why)
     book.take_back(wrong.alert_id, correction.alert_id)
     book.put(correction, wrong.slot)
     return tell.Fresh(correction, rule)

@@ -33,6 +33,12 @@ PAST = timedelta(days=14)
 MASS_CHANGE = "held: too many alerts from one snapshot; `leadchange alerts release` tells them"
 """Why an alert is held back by the breaker."""
 
+NO_LONGER = "later data for these days no longer bears it out"
+"""Why an alert is corrected of which nothing follows any more."""
+
+ONLY_LISTED = "it was so only because more repositories were listed"
+"""Why one is corrected that is list growth by what is known now."""
+
 _NAMED = 5
 """Boards that a message about too many alerts names."""
 
@@ -224,7 +230,7 @@ def _outermost(alert_id: str, folded: Mapping[str, str]) -> str:
     return alert_id
 
 
-def correction(wrong: Alert) -> Alert:
+def correction(wrong: Alert, why: str) -> Alert:
     """What is said to who was told something that turned out wrong; in the same thread."""
     said = in_words(wrong)
     return replace(
@@ -233,7 +239,7 @@ def correction(wrong: Alert) -> Alert:
         kind="correction",
         state="firing",
         title=title("correction", said.entity, said.rival, wrong.board),
-        why="later data for these days no longer bears it out",
+        why=why,
         thread_of=wrong.alert_id,
     )
 

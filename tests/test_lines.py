@@ -179,6 +179,7 @@ def test_what_was_told_and_turns_out_to_be_list_growth_is_corrected() -> None:
         assert db.rows("SELECT kind, state FROM alerts ORDER BY kind") == [
             ("correction", "firing"), ("enters_top", "reverted"),
         ]  # fmt: skip
+        assert db.value("SELECT why FROM alerts WHERE kind = 'correction'") == tell.ONLY_LISTED
 
 
 def test_what_is_released_after_a_mass_change_has_its_own_reason_and_what_is_list_growth_by_now_stays() -> None:
