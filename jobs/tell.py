@@ -127,28 +127,32 @@ def release(db: Database, rules: Mapping[str, Rule], now: datetime) -> int:
     """Tell what the breaker held back, but what is true of the list only; how many alerts."""
     ledger, outbox, count = Ledger(db), Outbox(db), 0
     with db.transaction():
-        held = ledger.held(MASS_CHANGE)
-        for alert_id, rule in held:
-            alert = ledger.alert(alert_id)
-            why, holds = _worth(db, alert, rules.get(rule))
+        held = [(ledger.alert(alert_id), rule) for alert_id, rule in ledger.held(MASS_CHANGE)]
+        known = _worths(db, [(alert, rules.get(rule)) for alert, rule in held])
+        for alert, rule in held:
+            why, holds = known.get(alert.alert_id, worth.UNKNOWN)
             if holds is False:
-                ledger.hold([alert_id], why)
+                ledger.hold([alert.alert_id], why)
                 continue
             count += 1
-            ledger.release(alert_id, why)
+            ledger.release(alert.alert_id, why)
             for channel in rules[rule].channels if rule in rules else ():
-                outbox.queue(alert_id, channel, now)
+                outbox.queue(alert.alert_id, channel, now)
     return count
 
 
-def _worth(db: Database, alert: Alert, rule: Rule | None) -> worth.Worth:
-    """What the models say of an alert, whose rule may be there no more."""
-    if alert.kind in RACES:
-        return worth.of_pair(db, alert.board, alert.entity, alert.rival, alert.day)
-    if rule is None or alert.kind != rule.when:
-        return worth.UNKNOWN
-    crossed = crossing(rule, alert.entity, alert.day, alert.rival_value)
-    return lines.of_crossings(db, [crossed]).get(crossed, worth.UNKNOWN)
+def _worths(db: Database, alerts: Sequence[tuple[Alert, Rule | None]]) -> dict[str, worth.Worth]:
+    """What the models say of alerts, of which that is known; asked for all at once. A rule may be there no more."""
+    pairs = {a.alert_id: (a.board, a.entity, a.rival, a.day) for a, _ in alerts if a.kind in RACES}
+    crossed = {
+        alert.alert_id: crossing(rule, alert.entity, alert.day, alert.rival_value)
+        for alert, rule in alerts
+        if rule is not None and alert.kind == rule.when and alert.kind not in RACES
+    }
+    led, across = worth.of_pairs(db, set(pairs.values())), lines.of_crossings(db, crossed.values())
+    return {one: led[pair] for one, pair in pairs.items() if pair in led} | {
+        one: across[line] for one, line in crossed.items() if line in across
+    }
 
 
 def _hold(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetime) -> str:
