@@ -16,7 +16,7 @@ def challenger(leaders: Sequence[str], found: Sequence[Outlook]) -> Outlook | No
 
 
 def on_the_lead(kind: str, leaders: Sequence[str], found: Sequence[Outlook]) -> str:
-    """Who is likeliest to take the lead, as a sentence; empty where several lead together, or nothing is known.
+    """Who is likeliest to pass the one who leads, as a sentence; empty where several lead, or nothing is known.
 
     Args:
         kind: what the board ranks.
@@ -29,7 +29,7 @@ def on_the_lead(kind: str, leaders: Sequence[str], found: Sequence[Outlook]) -> 
     rival, entity = (plain(spoken(kind, name), NAME) for name in (one.rival, one.entity))
     soon, later = chance(one.within_90d), chance(one.within_180d)
     return (
-        f"The likeliest to take the lead from {rival}: {entity}, with a chance of {soon} within 90 days and {later}"
+        f"The likeliest to pass {rival}, which leads: {entity}, with a chance of {soon} within 90 days and {later}"
         " within 180."
     )
 

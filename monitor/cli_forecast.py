@@ -37,6 +37,8 @@ def forecast(
     chosen = settings()
     which = chosen.board(name) if name else chosen.boards[0]
     _refuse_models(which)
+    if score and entity is not None:
+        raise typer.BadParameter("it does not go with --score, which is of the whole board", param_hint="--entity")
     with reading(chosen) as published:
         if score:
             _print_scores(which, published.history(which.name, at=as_day(at), top=top, ever=True), top, form)

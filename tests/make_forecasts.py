@@ -216,6 +216,8 @@ def _limits(histories: dict[str, History]) -> str:
   so some passages are list growth.
 - A history is taken as it is known now. What was said on a day is not stored: when a board is defined anew, so is its
   past.
+- Totals were scored on sums of months only: the recorded looks have no all-time counts, and likes for few models.
+- Pairs are forecast one by one, so the chances of a board need not agree with one another.
 - A forecast knows of no launch that is to come."""
 
 

@@ -96,6 +96,17 @@ def test_a_pair_far_down_is_not_told_of_a_list_that_grew() -> None:
     assert told(listed(), [*listed(), OLD], [*listed(), OLD]) == [("p25", "held", "list growth")]
 
 
+def test_a_pair_that_was_held_stays_so_when_the_counts_are_given_up_and_its_rule_is_another() -> None:
+    with warehouse() as db:
+        looked(db, listed(), [*listed(), OLD], [*listed(), OLD])
+        detect.run(db, [BOARD], [PAIR], REGISTRY, now=moment(2, 12))
+        db.execute(
+            "INSERT INTO thinned BY NAME SELECT min(snapshot_id) AS snapshot_id, now() AS thinned_at FROM snapshots"
+        )
+        detect.run(db, [BOARD], [PAIR.model_copy(update={"margin": 0.02})], REGISTRY, now=moment(2, 13))
+        assert db.rows("SELECT state, why LIKE 'list growth%' FROM alerts") == [("held", True)]
+
+
 def test_a_pair_far_down_is_told_when_its_models_say_so() -> None:
     assert told(listed(), listed(p25=1100), listed(p25=1100)) == [("p25", "firing", "stands")]
     new = model("p25/new", 500, created=1)

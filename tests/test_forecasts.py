@@ -48,7 +48,7 @@ def test_a_forecast_says_who_may_take_the_lead_and_who_may_pass_whom(run: Callab
     done = run("forecast", "monthly")
     assert done.code == 0
     assert "monthly, seen from 2026-09-30: the chance that one has passed the other by then" in done.out
-    assert "The likeliest to take the lead from Qwen: " in done.out
+    assert "The likeliest to pass Qwen, which leads: " in done.out
     (row,) = [line.split() for line in done.out.splitlines() if line.startswith("nvidia ") and " google " in line]
     assert row == ["nvidia", "google", "19.4%", "34%", "58%", "70%", "2026-10-10", "2026-11-29"]
     assert "with less than 10% within 180 days are left out: --least 0 shows all." in done.out
@@ -81,6 +81,9 @@ def test_its_score_is_that_of_the_page(run: Callable[..., Done]) -> None:
             f"| families | {row['horizon']} | {row['forecasts']} | {row['said']:.1%} | {row['came']:.1%} "
             f"| {row['skill']:.2f} | {row['line_skill']:.2f} |"
         ) in text
+    both = run("forecast", "families", "--score", "--entity", "Qwen")
+    assert (both.code, both.out) == (2, "")
+    assert "--entity: it does not go with --score" in both.err
     shown = run("forecast", "families", "--score")
     assert "By the chance that was said" in shown.out
     assert "far fewer independent forecasts" in shown.err
@@ -124,7 +127,7 @@ def test_a_board_shows_what_may_come(world: World) -> None:
         assert "What may come" not in client.get("/board/models").text
         assert client.get("/api/boards/models/forecast").json() == []
         early = client.get("/board/families?at=2026-05-15").text
-    assert "The likeliest to take the lead from Alpha: Beta, with a chance of" in text
+    assert "The likeliest to pass Alpha, which leads: Beta, with a chance of" in text
     first = rows[0]
     assert (first["entity"], first["rival"], first["day"]) == ("Beta", "Alpha", day(42).isoformat())
     section = text[text.index('id="ahead"') : text.index('id="flips"')]
@@ -144,7 +147,7 @@ def test_the_overview_and_the_report_say_how_safe_the_lead_is(world: World) -> N
     assert f"<dd>{one.within_90d:.0%}</dd>" in overview
     assert "has passed within" not in models
     assert (
-        report.page(target, moment(43)).count("The likeliest to take the lead from Alpha: Beta, with a chance of") == 1
+        report.page(target, moment(43)).count("The likeliest to pass Alpha, which leads: Beta, with a chance of") == 1
     )
 
 
@@ -231,13 +234,15 @@ def test_of_several_who_lead_together_nobody_is_said_to_lose_it() -> None:
     found = forecast.outlooks(history, totals=False)
     assert outlooks.on_the_lead("family", ["A", "B"], found) == ""
     assert outlooks.on_the_lead("family", [], []) == ""
-    assert outlooks.on_the_lead("family", ["A"], found).startswith("The likeliest to take the lead from A: B, with")
+    assert outlooks.on_the_lead("family", ["A"], found).startswith("The likeliest to pass A, which leads: B, with")
 
 
 def test_countries_are_spoken_of_by_their_names() -> None:
     history = [(day(28 * n), {"CN": 10.0, "US": 9.0}) for n in range(3)]
     found = forecast.outlooks(history, totals=False)
-    assert "lead from China: the United States, with a chance of" in outlooks.on_the_lead("country", ["CN"], found)
+    assert "pass China, which leads: the United States, with a chance of" in outlooks.on_the_lead(
+        "country", ["CN"], found
+    )
     assert outlooks.in_words("country", found[0]) == "the United States may pass China"
 
 

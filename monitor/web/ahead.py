@@ -24,7 +24,7 @@ class Ahead:
     """What a page says of the days to come."""
 
     challenger: Outlook | None
-    """Who is likeliest to take the lead."""
+    """Who is likeliest to pass the one who leads."""
     lead: str
     """The same as a sentence."""
     rows: Sequence[Outlook]

@@ -110,8 +110,8 @@ INSERT INTO thinned (snapshot_id, thinned_at) SELECT unnest($snapshots::BIGINT[]
 
 -- name: snapshots_to_thin
 -- Snapshots of weeks that were over before a day: all but the last complete one of a source and week, and those at either
--- end of a flip or behind an alert, or of what an alert told. Where growth over one of the `spans` was told of, also the looks around its start, between
--- which the counter stood then.
+-- end of a flip or behind an alert, or of what an alert told. Where growth over one of the `spans` was told of, also the
+-- looks around its start, between which the counter stood then.
 WITH old AS (
     SELECT s.snapshot_id, s.day, s.verdict = 'complete' AND s.snapshot_id = max(s.snapshot_id) FILTER (WHERE s.verdict = 'complete')
         OVER (PARTITION BY s.source, date_trunc('week', s.day)) AS speaks
