@@ -70,7 +70,11 @@ class Visit:
         self.problems: list[str] = []
         self.page.on("console", lambda said: self._note(said.type in ("error", "warning"), f"console: {said.text}"))
         self.page.on("pageerror", lambda error: self._note(True, f"error: {error}"))
-        self.page.on("requestfailed", lambda request: self._note(True, f"failed: {request.url}"))
+        # Who goes on to another page breaks off what the one before was still asking for, its icon say.
+        self.page.on(
+            "requestfailed",
+            lambda request: self._note(request.failure != "net::ERR_ABORTED", f"failed: {request.url}"),
+        )
         self.page.on("request", lambda request: self._note(not request.url.startswith((base, "data:")), request.url))
         self.page.on("response", lambda answer: self._note(answer.status >= 400, f"{answer.status}: {answer.url}"))
 
