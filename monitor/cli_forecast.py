@@ -50,7 +50,8 @@ def forecast(
         from alerts.outlooks import on_the_lead  # noqa: PLC0415 see cli_common
 
         typer.echo(f"{which.name}, seen from {found[0].day}: the chance that one has passed the other by then")
-        typer.echo(on_the_lead(which.entity, leaders, found))
+        if lead := on_the_lead(which.entity, leaders, found):
+            typer.echo(lead)
     _print_outlooks(about, least, form)
 
 

@@ -39,13 +39,13 @@ LONGEST_HISTORY = 730
 """Days of its past that are looked at."""
 
 UNLIKELY, EVEN, LIKELY = 0.1, 0.5, 0.9
-"""Chances whose days are told: four passages in five come between the first of them and the last."""
+"""Chances whose days are told: with a chance of four in five it comes between the first of them and the last."""
 
 ACCUMULATE = frozenset({"downloads_all_time", "likes", "derivatives"})
 """Measures whose values are totals."""
 
 RANKED = frozenset({"family", "publisher", "country"})
-"""What is forecast. Single models rise and fade too quickly: for them this was worse than saying how many do."""
+"""What is forecast. Single models rise and fade too quickly: of them it knew next to nothing at 90 days."""
 
 _NORMAL = statistics.NormalDist()
 _QUARTILE = _NORMAL.inv_cdf(0.75)
