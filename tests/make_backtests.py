@@ -11,7 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import combinations, pairwise
 from pathlib import Path
@@ -260,23 +260,19 @@ def table(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(map(str, row)) + " |" for row in rows)])
 
 
-def run_demo(demo: Path | None, folder: Path) -> Path:
-    """The published file of the demo that was run in `demo`, or of one that is run in a folder now."""
-    if demo is None:
-        demo = folder / "demo"
-        command = [sys.executable, "-c", "from monitor.cli import main; main()", "demo", "--dir", str(demo)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return demo / "adoption.duckdb"
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def written(target: Path, made: Callable[[Path], str], about: str | None) -> None:
+    """Write a page that is made from the published file of a demo: of the one named, or of one that is run now."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--demo", type=Path, help="a folder in which a demo has run")
-    chosen = parser.parse_args()
+    demo = parser.parse_args().demo
     with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(page(run_demo(chosen.demo, Path(folder))), "utf-8")
-    sys.stdout.write(f"{PAGE} written\n")
+        if demo is None:
+            demo = Path(folder) / "demo"
+            command = [sys.executable, "-c", "from monitor.cli import main; main()", "demo", "--dir", str(demo)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        target.write_text(made(demo / "adoption.duckdb"), "utf-8")
+    sys.stdout.write(f"{target} written\n")
 
 
 if __name__ == "__main__":
-    main()
+    written(PAGE, page, __doc__)

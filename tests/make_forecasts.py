@@ -7,13 +7,11 @@ Runs the demo first, unless one is named. tests/test_forecasts.py fails when the
 
 from __future__ import annotations
 
-import argparse
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-from tests.make_backtests import months, run_demo, table
+from tests.make_backtests import months, table, written
 from warehouse import forecast, scoring
 from warehouse.db import Database
 from warehouse.forecast import History
@@ -225,13 +223,5 @@ def _months(history: History) -> int:
     return round((history[-1][0] - history[0][0]).days / 30.4)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--demo", type=Path, help="a folder in which a demo has run")
-    chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        PAGE.write_text(page(run_demo(chosen.demo, Path(folder))), "utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    written(PAGE, page, __doc__)

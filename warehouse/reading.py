@@ -67,15 +67,14 @@ class Reading:
 
         None of single models: see `warehouse.forecast.RANKED`.
         """
-        for entity, measure in self.db.rows(sql("board_kind"), {"board": board}):
-            if entity in forecast.RANKED:
-                return forecast.outlooks(
-                    self.history(board, at=at, top=top), totals=measure in forecast.ACCUMULATE, top=top
-                )
-        return []
+        totals = self._has_totals(board)
+        return [] if totals is None else forecast.outlooks(self.history(board, at=at, top=top), totals=totals, top=top)
 
     def outlook(self, board: str, ahead: str, behind: str, *, at: date) -> Outlook | None:
         """What may come of two, seen from a day on which the one is ahead; None where that is not known."""
+        totals = self._has_totals(board)
+        if totals is None:
+            return None
         days: dict[date, dict[str, float]] = {}
         for day, entity, value in self.values(board, [ahead, behind]):
             if day <= at:
@@ -83,9 +82,13 @@ class Reading:
         last = days.get(at, {})
         if not last.keys() >= {ahead, behind} or last[ahead] <= last[behind]:
             return None
+        return forecast.outlook(list(days.items()), ahead, behind, totals=totals)
+
+    def _has_totals(self, board: str) -> bool | None:
+        """Whether a board's values accumulate; None where nothing is forecast on it."""
         for entity, measure in self.db.rows(sql("board_kind"), {"board": board}):
             if entity in forecast.RANKED:
-                return forecast.outlook(list(days.items()), ahead, behind, totals=measure in forecast.ACCUMULATE)
+                return measure in forecast.ACCUMULATE
         return None
 
     def definitions(self) -> dict[str, str]:
