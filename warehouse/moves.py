@@ -103,7 +103,7 @@ def _find_members(db: Database, board: Board, until: date) -> None:
     """Find by which share models first seen up to a day count more, or less, for whom."""
     seen = "first_seen <= $until"
     was = members_sql(board, seen, models=sql("models_as_they_were"), shares=sql("shares_as_they_were"))
-    now = members_sql(board, sql("is_changed", seen=seen))
+    now = members_sql(board, seen, models="models_as_they_are", shares="shares_as_they_are")
     db.execute(sql("find_moved", was=was, now=now), {"until": until})
 
 

@@ -23,15 +23,13 @@ DELETE FROM changed_models;
 -- Their shares, as they were.
 (SELECT hub_id, unnest(shares, recursive := true) FROM changed_models)
 
--- name: is_changed
--- Whether it is noted what a model was that is seen so, as a condition.
-{seen} AND hub_id IN (SELECT hub_id FROM changed_models)
-
 -- name: find_moved
 -- By which share models that changed count more, or less, for whom on a board than they did. In one number each, what went
--- and what came.
+-- and what came. The few that changed are picked first: otherwise millions are joined with their shares before.
 CREATE OR REPLACE TEMP TABLE moved_members AS
-WITH was AS MATERIALIZED ({was}), now AS MATERIALIZED ({now})
+WITH models_as_they_are AS MATERIALIZED (FROM models WHERE hub_id IN (SELECT hub_id FROM changed_models)),
+shares_as_they_are AS MATERIALIZED (FROM shares WHERE hub_id IN (SELECT hub_id FROM changed_models)),
+was AS MATERIALIZED ({was}), now AS MATERIALIZED ({now})
 SELECT hub_id, entity, sum(part) AS share, bool_or(part < 0) AS left_some, bit_xor(sign) AS sign
 FROM (
     SELECT hub_id, entity, -share AS part, hash(hash(hub_id, entity, share)) AS sign FROM (FROM was EXCEPT FROM now)
