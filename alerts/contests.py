@@ -2,6 +2,7 @@
 
 lead_change               all entities of the board
 overtake                  two entities
+approaches                an entity against the line: so far behind whoever leads
 enters_top, leaves_top    an entity against the line: the best value outside the top, or the last one inside
 milestone                 an entity against a number
 """
@@ -38,7 +39,9 @@ class Contest:
     against: str | None = None
     """The contender that is no entity: a line or a milestone."""
     told: str | None = None
-    """Whose victories are told; None: everybody's."""
+    """Whose victories are told; None: everybody's; empty: nobody's."""
+    beyond: str = ""
+    """Who the line is so far behind of, where it is drawn by one who leads."""
     ahead_at_a_tie: str | None = None
     """Who a number is reached by; None: of equals who was ahead before stays ahead."""
     gone: frozenset[str] = frozenset()
@@ -82,6 +85,8 @@ def contests(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[C
         return iter([Contest(LEAD, standing.values, least=1, gone=standing.gone)])
     if rule.when == "overtake":
         return _pairs(rule, standing, known)
+    if rule.when == "approaches":
+        return _approaches(rule, standing, known)
     if rule.when == "milestone":
         return _milestones(rule, standing, known)
     return _lines(rule, standing, known)
@@ -99,6 +104,8 @@ def crossing_of(rule: Rule, event: Event) -> Crossing:
 
 def crossing(rule: Rule, entity: str, since: date, number: float) -> Crossing:
     """That somebody is across the line that a rule watches; `number` is that of a milestone."""
+    if rule.when == "approaches":
+        return Crossing(rule.board, entity, since, inward=True, within=rule.within)
     if rule.when == "milestone":
         return Crossing(rule.board, entity, since, inward=True, number=number)
     return Crossing(rule.board, entity, since, inward=rule.when == "enters_top", top=rule.top)
@@ -126,6 +133,21 @@ def _watched_pairs(rule: Rule, standing: Standing) -> Iterable[tuple[str, str]]:
     if rule.between:
         return [(rule.between[0], other) for other in first if other != rule.between[0] and rule.between[0] in first]
     return combinations(first, 2)
+
+
+def _approaches(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
+    """Each watched entity against the line behind whoever leads; the key is the entity.
+
+    Who leads is across it as well, and not told so: when it loses the lead it has come no nearer.
+    """
+    first = first_places(standing, TOP)
+    most = standing.values[first[0]]
+    for entity in dict.fromkeys([*known, *(rule.between or first)]):
+        values = {LINE: most * (1 - rule.within)}
+        if entity in standing.values:
+            values[entity] = standing.values[entity]
+        told = "" if values.get(entity) == most else entity
+        yield Contest(entity, values, against=LINE, told=told, ahead_at_a_tie=entity, beyond=first[0])
 
 
 def _milestones(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:

@@ -1,7 +1,7 @@
 """The engine: `step(state, standing, rules) -> (state, events)`, pure. No clock, no I/O, no randomness.
 
 Whatever a rule watches is a contest between values with names, and each contest is a *slot*: the lead (all entities), a
-pair, an entity against the line below the top places, an entity against a milestone. Each slot goes through
+pair, an entity against a line (below the top, or behind the leader) or a milestone. Each slot goes through
 
     unknown  --first standing-->  stable(incumbent)                                              silent
     stable   --challenger leads by the margin-->  pending(challenger, since, days = 1)           PENDING
@@ -118,8 +118,9 @@ def _judge(slots: Mapping[str, Slot], standing: Standing, rule: Rule) -> tuple[M
         if slot is not None:
             new[contest.key] = slot
         if found:
-            events += [event for event in found if contest.tells(event.kind, event.entity)]
-    return new, [_named(event, standing) for event in events]
+            told = [event for event in found if contest.tells(event.kind, event.entity)]
+            events += [_named(event, contest, standing) for event in told]
+    return new, events
 
 
 def _contest(
@@ -281,10 +282,13 @@ def _count(slot: Slot, kind: Kind, entity: str) -> tuple[int, str]:
     return slot.epoch + 1, entity
 
 
-def _named(event: Event, standing: Standing) -> Event:
-    """The event with an entity in the place of a line: who stands just across it."""
+def _named(event: Event, contest: Contest, standing: Standing) -> Event:
+    """The event with an entity in the place of a line: who stands just across it, or whom it is drawn by."""
     if LINE not in (event.entity, event.rival):
         return event
+    if contest.beyond:
+        first = standing.values[contest.beyond]
+        return replace(event, rival=contest.beyond, rival_value=first, margin=margin_between(first, event.value))
     who, line = (event.rival, event.value) if event.entity == LINE else (event.entity, event.rival_value)
     across = next((name for name, value in standing.values.items() if value == line and name != who), "")
     mine = standing.values.get(who, 0.0)

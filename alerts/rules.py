@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from warehouse.spelling import Name
 
-When = Literal["lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble"]
+When = Literal["lead_change", "overtake", "approaches", "enters_top", "leaves_top", "milestone", "source_trouble"]
 
 RACES = ("lead_change", "overtake")
 """Kinds of rules, and of alerts, that are about who is ahead of whom."""
@@ -27,12 +27,12 @@ class Rule(BaseModel):
     board: str = Field(description="name of the board it watches")
     when: When = Field(
         default="lead_change",
-        description="lead_change, overtake, enters_top, leaves_top, milestone or source_trouble",
+        description="lead_change, overtake, approaches, enters_top, leaves_top, milestone or source_trouble",
     )
     between: tuple[str, ...] = Field(
         default=(),
         description="overtake: two entities; one: every pair with it among the first ten; none: every pair there. "
-        "enters_top, leaves_top, milestone: only these entities",
+        "approaches, enters_top, leaves_top, milestone: only these entities",
     )
     confirm: int = Field(default=3, ge=1, le=365, description="complete snapshots in a row, on different days")
     margin: float = Field(
@@ -44,6 +44,9 @@ class Rule(BaseModel):
     span_days: int = Field(default=0, ge=0, le=365, description="least days from the first confirming day to the last")
     settle_days: int = Field(
         default=30, ge=0, le=365, description="a flip back within so many days is told as a revert"
+    )
+    within: float = Field(
+        default=0.1, gt=0, lt=1, description="approaches: how far behind the leader at most, (leader - value) / leader"
     )
     top: int = Field(default=TOP, ge=1, le=1000, description="enters_top, leaves_top: how many places are the top")
     at: tuple[FiniteFloat, ...] = Field(default=(), description="milestone: the values worth telling")
@@ -68,7 +71,13 @@ class Rule(BaseModel):
         return self.when in RACES
 
     @property
+    def line(self) -> float | None:
+        """What the line is that it watches, as headlines have it: a share behind the leader, or so many places."""
+        return {"approaches": self.within, "enters_top": self.top, "leaves_top": self.top}.get(self.when)
+
+    @property
     def fingerprint(self) -> str:
         """Changes when the rule judges differently; whom it tells is no part of it."""
-        judged = self.model_dump_json(exclude={"channels"})
+        others = set() if self.when == "approaches" else {"within"}  # rules that are older than it judge as they did
+        judged = self.model_dump_json(exclude={"channels", *others})
         return hashlib.sha256(judged.encode()).hexdigest()[:16]

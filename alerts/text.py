@@ -107,6 +107,11 @@ def percent(share: float) -> str:
     return f"{share * 100:.{1 if abs(share) >= 0.001 or share == 0 else 3}f}%"
 
 
+def chosen(share: float) -> str:
+    """A share that somebody chose: `10%`, `2.5%`, without zeros that say nothing."""
+    return f"{share * 100:g}%"
+
+
 def chance(likely: float) -> str:
     """A chance for people, in whole percent: what is not certain is never called so."""
     if not math.isfinite(likely):

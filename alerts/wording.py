@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import date
 
 from alerts.forms import TITLE_LIMIT, Facts
-from alerts.text import chance, humanise, percent, plain, versus
+from alerts.text import chance, chosen, humanise, percent, plain, versus
 from warehouse.records import Alert
 
 NAME, BOARD = 46, 32
@@ -24,6 +24,7 @@ _REPAIRS = {"correction", "revert"}
 _KICKERS = {
     "lead_change": "Lead change",
     "overtake": "Overtake",
+    "approaches": "Closing in",
     "enters_top": "New at the top",
     "leaves_top": "Gone from the top",
     "milestone": "Milestone",
@@ -46,8 +47,8 @@ def title(kind: str, entity: str, rival: str, board: str, *, number: float | Non
         entity: who it is about.
         rival: whom they passed, or who is next to them across the line below the top; may be empty.
         board: where.
-        number: lead changes (contested, settled), alerts held (mass_change), days (source_trouble), the milestone, or
-            how many the top is (enters_top, leaves_top); None where it is not known.
+        number: lead changes (contested, settled), alerts held (mass_change), days (source_trouble), the milestone, how
+            far behind at most (approaches), or how many the top is (enters_top, leaves_top); None: not known.
         pair: contested, settled: whether it is about the order of these two, not about the lead.
     """
     who, whom, where = plain(entity, NAME), plain(rival, NAME), plain(board, BOARD)
@@ -84,6 +85,9 @@ def _both(who: str, whom: str) -> str:
 _HEADLINES: dict[str, Callable[[str, str, str, float | None], str]] = {
     "lead_change": lambda who, whom, where, _: f"{who} takes the lead{whom and f' from {whom}'} on {where}",
     "overtake": lambda who, whom, where, _: f"{who} passes {whom or 'its rival'} on {where}",
+    "approaches": lambda who, whom, where, n: (
+        f"{who} comes {'close to' if n is None else f'within {chosen(n)} of'} {whom or 'the leader'} on {where}"
+    ),
     "enters_top": lambda who, whom, where, n: f"{who} enters {_top(n)} of {where}{whom and f', ahead of {whom}'}",
     "leaves_top": lambda who, whom, where, n: f"{who} leaves {_top(n)} of {where}{whom and f', behind {whom}'}",
     "milestone": lambda who, _, where, n: (
@@ -112,6 +116,10 @@ _PAIR_HEADLINES: dict[str, Callable[[str, str, str, float | None], str]] = {
 _LEDES: dict[str, Callable[[Alert], str]] = {
     "lead_change": lambda a: f"{a.entity} now leads {a.board}. {a.rival or 'Nobody'} led before.",
     "overtake": lambda a: f"{a.entity} is now ahead of {a.rival or 'its rival'} on {a.board}.",
+    "approaches": lambda a: (
+        f"{a.entity} is {percent(abs(a.margin))} behind"
+        f" {f'{a.rival}, which leads' if a.rival else 'the leader of'} {a.board}."
+    ),
     "enters_top": lambda a: f"{a.entity} is now among the first of {a.board}.",
     "leaves_top": lambda a: f"{a.entity} is no longer among the first of {a.board}.",
     "milestone": lambda a: f"{a.entity} stands at {humanise(a.value)} on {a.board}.",
@@ -217,10 +225,14 @@ def facts(alert: Alert) -> Facts:
 
 
 def _outlook(alert: Alert) -> str:
-    """How sure it is that it lasts; nothing where that is not known, or over."""
-    if alert.rival_back_30d is None or _is_undone(alert):
+    """How sure it is that it lasts, or comes; nothing where that is not known, or over."""
+    if _is_undone(alert):
         return ""
-    return f"{chance(alert.rival_back_30d)} chance that {alert.rival} is ahead again within 30 days"
+    if alert.passes_30d is not None:
+        return f"{chance(alert.passes_30d)} chance that {alert.entity} is ahead within 30 days"
+    if alert.rival_back_30d is not None:
+        return f"{chance(alert.rival_back_30d)} chance that {alert.rival} is ahead again within 30 days"
+    return ""
 
 
 def numbers(alert: Alert) -> Facts:

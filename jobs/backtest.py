@@ -173,6 +173,8 @@ def _edge(event: Event, rule: Rule, standing: Standing) -> float | None:
     if rule.when in ("enters_top", "leaves_top"):
         inside = entity in first_places(standing, rule.top)
         return 1.0 if inside == (rule.when == "enters_top") else -1.0
+    if rule.when == "approaches":
+        return 1.0 if values.get(entity, 0.0) >= max(values.values()) * (1 - rule.within) else -1.0
     if rule.when == "milestone":
         return 1.0 if values.get(entity, 0.0) >= event.rival_value else -1.0
     return values[entity] - values[event.rival] if {entity, event.rival} <= values.keys() else None

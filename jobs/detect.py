@@ -294,7 +294,7 @@ def _number(kind: str, event: Event, rule: Rule) -> float | None:
     """What is counted in the headline."""
     if kind in _KINDS.values():
         return event.changes
-    return {"milestone": event.rival_value, "enters_top": rule.top, "leaves_top": rule.top}.get(kind)
+    return event.rival_value if kind == "milestone" else rule.line
 
 
 def _held(event: Event, story: Sequence[SlotAlert], doubt: str) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 
 from alerts.names import spoken
 from alerts.rules import Rule
-from alerts.text import humanise
+from alerts.text import chosen, humanise
 from alerts.wording import title
 from jobs import backtest, hub, naming
 from jobs.deliver import in_words as refused_in_words
@@ -165,8 +165,7 @@ def _last_fired(ledger: Ledger, rule: Rule, ranks: str) -> str:
         return f"{over} it would have told nothing" if standings else "no day is stored yet"
     kind = {"CONTESTED": "contested", "SETTLED": "settled"}.get(sent[-1].event, rule.when)
     names = (spoken(ranks, sent[-1].entity), spoken(ranks, sent[-1].rival))
-    number = rule.top if kind in ("enters_top", "leaves_top") else None
-    last = title(kind, *names, rule.board, number=number, pair=rule.when == "overtake")
+    last = title(kind, *names, rule.board, number=rule.line, pair=rule.when == "overtake")
     often = "once" if len(sent) == 1 else f"{len(sent)} times"
     return f"{over} it would have told {often}, last on {sent[-1].confirmed_day}: {last}"
 
@@ -190,18 +189,22 @@ def _what(rule: Rule) -> str:
     """What must happen."""
     who = " or ".join(rule.between) or "anybody"
     match rule.when:
+        case "approaches":
+            return f"when {_among_the_first(rule)} comes within {chosen(rule.within)} of who leads"
         case "enters_top":
             return f"when {who} enters the first {rule.top}"
         case "leaves_top":
             return f"when {who} leaves the first {rule.top}"
         case "milestone":
-            return (
-                f"when {who if rule.between else 'one of the first ten'} reaches {' or '.join(map(humanise, rule.at))}"
-            )
+            return f"when {_among_the_first(rule)} reaches {' or '.join(map(humanise, rule.at))}"
         case "overtake":
             return f"when {_pair(rule)} changes order"
         case _:
             return "when the lead changes"
+
+
+def _among_the_first(rule: Rule) -> str:
+    return " or ".join(rule.between) or "one of the first ten"
 
 
 def _pair(rule: Rule) -> str:

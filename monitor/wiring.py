@@ -161,10 +161,12 @@ class App:
             return self._digest(alert, shown)
         if alert.kind in TELLERS:
             return compose(alert, also=also, link=self._link("flips"), now=self.now())
-        flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
+        is_ahead = alert.value > alert.rival_value  # of who comes near or falls behind an old flip would be told
+        pair = (alert.board, alert.entity, alert.rival, alert.day)
+        flip = Ledger(self.db).last_pair_flip(*pair) if is_ahead else None
         link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}" if alert.board else "flips")
         told = replace(alert, why=self._why(alert.why, flip[0])) if flip and flip[2] is not None else alert
-        told = replace(told, rival_back_30d=self._rival_back(alert))
+        told = self._with_chances(told)
         return compose(told, also=also, link=link, picture=_race(alert) if picture else None, now=self.now())
 
     def _digest(self, alert: Alert, boards: tuple[str, ...]) -> Message:
@@ -178,11 +180,19 @@ class App:
         moved = explain.one_line(explain.of_flip(self.db, flip_id))
         return f"{verdict}; {moved}" if verdict else moved
 
-    def _rival_back(self, alert: Alert) -> float | None:
-        """How likely it is that who was passed will be ahead again soon."""
-        if alert.kind not in RACES or alert.confirmed_day is None:
+    def _with_chances(self, alert: Alert) -> Alert:
+        """The alert with how likely it is that who is behind will be ahead soon."""
+        if alert.kind in RACES:
+            return replace(alert, rival_back_30d=self._passes(alert, ahead=alert.entity, behind=alert.rival))
+        if alert.kind == "approaches":
+            return replace(alert, passes_30d=self._passes(alert, ahead=alert.rival, behind=alert.entity))
+        return alert
+
+    def _passes(self, alert: Alert, *, ahead: str, behind: str) -> float | None:
+        """How likely that is, seen from the day that confirmed an alert."""
+        if alert.confirmed_day is None:
             return None
-        found = Reading(self.db).outlook(alert.board, alert.entity, alert.rival, at=alert.confirmed_day)
+        found = Reading(self.db).outlook(alert.board, ahead, behind, at=alert.confirmed_day)
         return found.within_30d if found else None
 
     def _link(self, page: str) -> str | None:

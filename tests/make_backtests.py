@@ -12,10 +12,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from itertools import combinations, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
+from alerts.contests import first_places
 from alerts.rules import Rule
 from jobs import backtest
 from jobs.backtest import Outcome, Told
@@ -37,6 +40,11 @@ THOUGHT: dict[str, tuple[int, float, int]] = {
     "by 10 %": (1, 0.1, 44),
     "by 10 %, 2 months in a row": (2, 0.1, 35),
 }
+
+AHEAD = timedelta(days=92)
+"""How far a warning looks ahead: three months."""
+
+WITHIN = (0.05, 0.1, 0.2, 0.3)
 
 PAIRS = Rule(name="any-pair", board="publishers", when="overtake")
 LLAMA = Rule(name="passes-llama", board="publishers", when="overtake", between=("meta-llama",))
@@ -99,6 +107,47 @@ def _flips(values: Sequence[tuple[float, float]], confirm: int, margin: float, o
     return flips
 
 
+# Warnings
+
+
+class Warned(NamedTuple):
+    """How a rule that says who comes near whom did over all pairs."""
+
+    warnings: int
+    came: int
+    """Of them, followed by the passage within `AHEAD`."""
+    passages: int
+    announced: int
+    """Of them, those that a warning of the `AHEAD` before had announced."""
+
+
+def warned(standings: Sequence[Standing], within: float) -> Warned:
+    """Warnings and passages of every pair of those who stand on the last day, each pair a board of its own."""
+    pairs = combinations(first_places(standings[-1], 10), 2)
+    return Warned(*map(sum, zip(*(_warned(standings, pair, within) for pair in pairs), strict=True)))
+
+
+def _warned(standings: Sequence[Standing], pair: tuple[str, str], within: float) -> Warned:
+    board = standings[0].board
+    both = [replace(s, values={name: s.values[name] for name in pair}) for s in standings if s.values.keys() >= {*pair}]
+    near = Rule(name="near", board=board, when="approaches", within=within, confirm=1, margin=0)
+    passes = Rule(name="passes", board=board, when="overtake", between=pair, confirm=1, margin=0)
+    warnings = [(one.entity, one.confirmed_day) for one in backtest.run(both, [near])]
+    passages = [(one.entity, one.confirmed_day) for one in backtest.run(both, [passes]) if one.event == "FLIP"]
+    ahead = [(name, s.day) for s in both for name in pair if s.values[name] == max(s.values.values())]
+    return Warned(
+        len(warnings),
+        sum(any(_soon(warning, day) for day in ahead) for warning in warnings),
+        len(passages),
+        sum(any(_soon(warning, passage) for warning in warnings) for passage in passages),
+    )
+
+
+def _soon(warning: tuple[str, date], then: tuple[str, date]) -> bool:
+    """Whether something happened to somebody within the time after a warning about it."""
+    return warning[0] == then[0] and timedelta() < then[1] - warning[1] <= AHEAD
+
+
 # The page
 
 
@@ -107,7 +156,8 @@ def page(published: Path) -> str:
     with Database.open_published(published) as db:
         ledger = Ledger(db)
         standings = ledger.standings_since("publishers", date.min)
-        sections = [_head(), *_monthly(), *_daily(standings, backtest.borne_out(ledger)), *_limits(standings)]
+        daily = _daily(standings, backtest.borne_out(ledger))
+        sections = [_head(), *_monthly(), *daily, *_near(standings), *_limits(standings)]
     return "\n".join(sections) + "\n"
 
 
@@ -226,6 +276,28 @@ def _row(standings: Sequence[Standing], rule: Rule, outcome: Outcome, holds: bac
         _share(outcome.reverted_90, outcome.alerts),
         _days(outcome.median_delay_days),
     )
+
+
+def _near(standings: Sequence[Standing]) -> Iterator[str]:
+    yield f"""
+## Who comes near
+
+`approaches` says that somebody comes within a share of whoever leads, before it may pass. So few leads changed here
+that it is asked of every pair of the first ten, each as if it were a board of its own, with `confirm = 1`, `margin = 0`
+and without asking the models. *Came* are the warnings that were followed by the passage within {AHEAD.days} days,
+*announced* the passages that followed a warning of the {AHEAD.days} days before. The others were further apart one
+value before: there is one a month, and up to {_gap(standings)} days lie between two looks.
+"""
+    yield table(
+        ("history", "within", "warnings", "came", "share", "passages", "announced", "share"),
+        [
+            (name, f"{within:.0%}", w.warnings, w.came, _share(w.came, w.warnings), w.passages, w.announced,
+             _share(w.announced, w.passages))
+            for name, history in (("months", months()), ("looks", standings))
+            for within in WITHIN
+            for w in (warned(history, within),)
+        ],
+    )  # fmt: skip
 
 
 def _limits(standings: Sequence[Standing]) -> Iterator[str]:

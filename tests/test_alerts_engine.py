@@ -189,7 +189,7 @@ any_rule = st.builds(
     rule,
     confirm=st.integers(1, 4),
     margin=st.sampled_from([0.0, 0.01, 0.1, 0.5]),
-    when=st.sampled_from(["lead_change", "overtake"]),
+    when=st.sampled_from(["lead_change", "overtake", "approaches"]),
 )
 lead_rule = st.builds(rule, confirm=st.integers(1, 4), margin=st.sampled_from([0.0, 0.01, 0.1, 0.5]))
 forall = settings(deadline=None, max_examples=examples(60))
@@ -319,13 +319,42 @@ def test_who_holds_the_lead_follows_from_the_definition(days: list[Day], by: Rul
         assert lead(state).incumbent == incumbent
 
 
+def test_what_a_rule_does_not_judge_by_is_no_part_of_what_tells_it_from_others() -> None:
+    """Where it was, all days of every rule that is older than the key would be judged again."""
+    assert Rule(name="r", board="b").fingerprint == "7e1c54aa6479c735"
+    assert rule(within=0.2, channels=("desk",)).fingerprint == rule().fingerprint
+    assert rule(when="approaches", within=0.2).fingerprint != rule(when="approaches").fingerprint
+
+
+def test_only_who_is_named_is_watched_coming_near_wherever_it_stands() -> None:
+    days = [{"A": 100, "B": 50, "C": 60}, {"A": 100, "B": 95, "C": 96}, {"A": 100, "B": 95, "C": 96}]
+    assert kinds(fold(days, rule(when="approaches", between=("B",), confirm=1, margin=0))[1]) == ["FLIP B>A"]
+
+
+@forall
+@given(st.lists(a_day, min_size=2, max_size=5), st.sampled_from([0.1, 0.25, 0.5]))
+def test_who_comes_near_was_further_away_and_does_not_lead(days: list[Day], within: float) -> None:
+    """The definition, written naively; in so few days nothing is contested."""
+    _, events = fold(days, rule(when="approaches", within=within, confirm=1, margin=0))
+    near = [{name for name in day if day[name] >= max(day.values()) * (1 - within)} for day in days]
+    first = [{name for name in day if day[name] == max(day.values())} for day in days]
+    assert {(event.entity, (event.day - date(2026, 5, 1)).days) for event in events} == {
+        (name, n) for n in range(1, len(days)) for name in near[n] - near[n - 1] - first[n]
+    }
+    for event in events:
+        day = days[(event.day - date(2026, 5, 1)).days]
+        assert (event.kind, event.value) == ("FLIP", day[event.entity])
+        assert event.rival_value == day[event.rival] == max(day.values())
+        assert event.margin == (event.rival_value - event.value) / event.rival_value
+
+
 @forall
 @given(st.lists(st.tuples(small, st.lists(small, min_size=3, max_size=3)), min_size=1, max_size=20), any_rule)
 def test_ties_keep_the_incumbent(days: list[tuple[float, list[float]]], by: Rule) -> None:
     """A is never behind anybody, so nothing ever happens to it."""
     tied = [{"A": max(a, *others), **dict(zip("BCD", others, strict=True))} for a, others in days]
     state, events = fold(tied, by)
-    assert [event for event in events if event.rival == "A" or event.entity == "A"] == []
+    assert [event for event in events if event.entity == "A" or (by.is_race and event.rival == "A")] == []
     if by.when == "lead_change" and any(alone(day) for day in tied):
         assert lead(state).incumbent == "A"
 

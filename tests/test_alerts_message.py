@@ -20,8 +20,8 @@ from alerts import forms, message
 from alerts.channels import slackwire
 
 KINDS = (
-    "lead_change", "overtake", "enters_top", "leaves_top", "milestone", "source_trouble", "contested", "settled",
-    "correction", "revert", "mass_change", "something_new",
+    "lead_change", "overtake", "approaches", "enters_top", "leaves_top", "milestone", "source_trouble", "contested",
+    "settled", "correction", "revert", "mass_change", "something_new",
 )  # fmt: skip
 NAMES = st.one_of(st.text(max_size=300), st.sampled_from(HOSTILE), st.text(alphabet="<>&*_~`@!:/|\"' \n\u202ea🤗"))
 TAGS = {"html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "table", "tr", "td"}
@@ -64,6 +64,8 @@ def test_what_is_not_known_leaves_no_empty_line() -> None:
         ("lead_change", "meta-llama", "google takes the lead from meta-llama on publishers"),
         ("lead_change", "", "google takes the lead on publishers"),
         ("overtake", "meta-llama", "google passes meta-llama on publishers"),
+        ("approaches", "xai", "google comes close to xai on publishers"),
+        ("approaches", "", "google comes close to the leader on publishers"),
         ("enters_top", "", "google enters the top of publishers"),
         ("enters_top", "xai", "google enters the top of publishers, ahead of xai"),
         ("leaves_top", "xai", "google leaves the top of publishers, behind xai"),
@@ -85,6 +87,8 @@ def test_every_kind_has_its_headline(kind: str, rival: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "number", "said"),
     [
+        ("approaches", 0.1, "google comes within 10% of xai on publishers"),
+        ("approaches", 0.025, "google comes within 2.5% of xai on publishers"),
         ("enters_top", 10, "google enters the top 10 of publishers, ahead of xai"),
         ("leaves_top", 10, "google leaves the top 10 of publishers, behind xai"),
         ("milestone", 1e9, "google reaches 1B on publishers"),

@@ -121,6 +121,13 @@ def test_of_a_milestone_it_counts_from_the_day_on_which_it_was_passed() -> None:
     assert told.lost_after_days == 2
 
 
+def test_of_who_comes_near_it_counts_how_long_it_stays_so() -> None:
+    rule = Rule(name="r", board="b", when="approaches", within=0.2, confirm=2, margin=0)
+    (told, *_) = backtest.run(days(*((10, value) for value in (5, 8, 9, 9, 7, 9))), [rule])
+    assert (told.entity, told.rival, told.first_lead, told.delay_days) == ("B", "A", date(2026, 1, 2), 1)
+    assert told.lost_after_days == 2
+
+
 def test_what_is_held_and_what_takes_it_back_are_not_sent() -> None:
     history = days((10, 9), (10, 11), (10, 11), (10, 9), (10, 9), (10, 11), (10, 11))
     told = backtest.run(history, [RULE], lambda _: [False, True, True])
@@ -202,6 +209,7 @@ def test_check_says_when_each_rule_would_last_have_told_something(demo: Demo) ->
         " would have told 3 times, last on 2026-08-21: nvidia passes meta-llama on publishers"
     ) in said
     assert "it would have told once, last on 2025-06-30: Qwen takes the lead from meta-llama on monthly" in said
+    assert "it would have told once, last on 2025-03-31: Qwen comes within 10% of meta-llama on monthly" in said
     assert "rule country-lead: " in said
     assert "over 21 stored days it would have told nothing" in said
 
@@ -220,6 +228,8 @@ def test_check_says_nothing_of_the_past_before_the_first_collection(tmp_path: Pa
     [
         ({"when": "enters_top", "top": 5}, "when anybody enters the first 5"),
         ({"when": "leaves_top", "top": 5, "between": ("Qwen",)}, "when Qwen leaves the first 5"),
+        ({"when": "approaches"}, "when one of the first ten comes within 10% of who leads"),
+        ({"when": "approaches", "within": 0.07, "between": ("Qwen",)}, "when Qwen comes within 7% of who leads"),
         ({"when": "milestone", "at": (1e9,), "between": ("Qwen",)}, "when Qwen reaches 1.0B"),
         ({"when": "milestone", "at": (1e6,)}, "when one of the first ten reaches 1.0M"),
         ({"when": "overtake"}, "when any pair of the first ten changes order"),

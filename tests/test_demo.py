@@ -108,7 +108,7 @@ def test_served_on_a_port_that_is_taken_it_says_so_and_another_can_be_named(
 
 def test_the_story_of_the_monthly_totals_is_told_both_ways(demo: Demo) -> None:
     naive = demo.out.index("Who looks at every month sees the lead change so often")
-    told = demo.out.index("The rule that asks for three months in a row says it once")
+    told = demo.out.index("the one that asks for three months in a row says once who leads")
     rows = [line.split()[:3] for line in demo.out[naive:told].splitlines() if line.startswith("20")]
     assert rows == [
         ["2024-10-31", "Qwen", "meta-llama"],
@@ -125,6 +125,7 @@ def test_the_alerts_are_those_that_last(demo: Demo) -> None:
         WHERE state = 'firing' ORDER BY day, entity
     """)
     assert alerts == [
+        ("closing-in", "approaches", "Qwen", "meta-llama", date(2025, 3, 31), date(2025, 3, 31)),
         ("monthly-lead", "lead_change", "Qwen", "meta-llama", date(2025, 4, 30), date(2025, 6, 30)),
         ("passes-llama", "overtake", "google", "meta-llama", date(2026, 5, 6), date(2026, 5, 27)),
         ("passes-llama", "overtake", "deepseek-ai", "meta-llama", date(2026, 6, 23), date(2026, 7, 9)),
@@ -269,15 +270,24 @@ def test_the_same_months_were_published_by_an_independent_source(demo: Demo) -> 
 
 def test_every_alert_was_delivered_to_console_and_outbox(demo: Demo) -> None:
     statuses = demo.ask("SELECT channel, status, count(*) FROM demo.deliveries GROUP BY ALL ORDER BY ALL")
-    assert statuses == [("console", "sent", 4), ("outbox", "sent", 4)]
+    assert statuses == [("console", "sent", 5), ("outbox", "sent", 5)]
     for title, alert_id in demo.ask("SELECT title, alert_id FROM demo.alerts WHERE state = 'firing'"):
         assert demo.out.count(f"{title}\n") == 1
         assert f"alert {alert_id}" in demo.out
 
 
+def test_who_comes_near_is_told_with_the_chance_that_it_passes(demo: Demo) -> None:
+    """A month later Qwen leads."""
+    said = demo.out[demo.out.index("Qwen comes within 10% of meta-llama on monthly") :].split("\n\n")
+    assert said[1].startswith("Qwen is 5.4% behind meta-llama, which leads monthly.")
+    facts = dict(line.split(maxsplit=1) for line in said[2].replace("Behind by", "Behind").splitlines())
+    assert facts["Behind"] == "5.4% (25.1M vs 26.6M)"
+    assert facts["Outlook"] == "47% chance that Qwen is ahead within 30 days"
+
+
 def test_the_outbox_holds_what_slack_takes(demo: Demo) -> None:
     payloads = sorted((demo.folder / "outbox").glob("*.slack.json"))
-    assert len(payloads) == 4
+    assert len(payloads) == 5
     for file in payloads:
         payload = json.loads(file.read_text("utf-8"))
         assert 0 < len(payload["text"]) <= 4000
@@ -295,7 +305,7 @@ def test_the_outbox_holds_mails_that_can_be_read(demo: Demo) -> None:
     titles = {row[0] for row in demo.ask("SELECT title FROM demo.alerts WHERE state = 'firing'")}
     mails = [message_from_bytes(file.read_bytes(), _class=EmailMessage, policy=default) for file in files]  # type: ignore[call-overload]
     assert {str(mail["Subject"]) for mail in mails} == titles
-    assert len({mail["Message-ID"] for mail in mails}) == 4
+    assert len({mail["Message-ID"] for mail in mails}) == 5
     for mail in mails:
         assert mail.defects == []
         text, html = mail.get_body(("plain",)), mail.get_body(("html",))

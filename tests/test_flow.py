@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from spine import configure, day, hub, listed, moment
 
+from alerts.rules import Rule
 from monitor import config
 from monitor.demo.hub import LocalHub
 from monitor.wiring import App, open_app
@@ -95,6 +96,21 @@ def test_what_is_published_follows_every_step(world: World) -> None:
     assert state == "firing"
     payload = json.loads((world.outbox / f"2026-05-02-{alert_id}.slack.json").read_text())
     assert payload["text"].startswith(NEWS)
+
+
+def test_who_comes_near_is_no_news_of_the_day_on_which_it_was_ahead(world: World) -> None:
+    near = Rule(name="near", board="families", when="approaches", confirm=1, channels=("outbox",))
+    web = world.settings.web.model_copy(update={"public_url": "https://adoption.example"})
+    world.settings = replace(world.settings, rules=(near,), web=web)
+    for number, (alpha, beta) in enumerate(((90, 50), (90, 150), (300, 150), (160, 150))):
+        world.on(number, listed(alpha, beta))
+    assert world.mails == ["Beta comes within 10% of Alpha on families"]
+    (file,) = world.outbox.glob("*.slack.json")
+    said = file.read_text("utf-8")
+    assert "https://adoption.example/board/families" in said
+    assert "/flips/" not in said
+    assert "stands: it holds on the models seen at both ends" in said
+    assert "from 2026-05-01 to" not in said
 
 
 def test_three_days_are_asked_for_and_told_on_the_third(tmp_path: Path) -> None:

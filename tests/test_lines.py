@@ -26,6 +26,7 @@ BOARD = Board(name="publishers", entity="publisher")
 
 ENTERS = Rule(name="enters", board="publishers", when="enters_top", top=2, confirm=1, margin=0)
 LEAVES = Rule(name="leaves", board="publishers", when="leaves_top", top=2, confirm=1, margin=0)
+CLOSES_IN = Rule(name="closes-in", board="publishers", when="approaches", within=0.2, confirm=1, margin=0)
 REACHES = Rule(name="reaches", board="publishers", when="milestone", at=(100,), confirm=1, margin=0)
 
 
@@ -142,6 +143,27 @@ def test_who_is_pushed_out_by_new_models_is_told() -> None:
 def test_who_is_deleted_has_left_the_top_whatever_was_listed() -> None:
     without_b = [one for one in listed() if not one.repo_id.startswith("b/")]
     assert told(LEAVES, listed(), listed(), [*without_b, late("d", 5)]) == [("b", "firing", "stands")]
+
+
+# Near the leader
+
+
+def test_who_comes_near_the_leader_is_told_by_its_own_rise_and_by_the_leaders_fall() -> None:
+    assert told(CLOSES_IN, listed(), listed(b=72)) == [("b", "firing", "stands")]
+    assert told(CLOSES_IN, listed(), listed(a=80)) == [("b", "firing", "stands")]
+    assert told(CLOSES_IN, listed(), [*listed(), model("b/new", 2, created=1)]) == [("b", "firing", "launch")]
+    assert told(CLOSES_IN, listed(), listed(b=71)) == []
+
+
+def test_who_comes_near_it_because_old_models_were_listed_is_not() -> None:
+    assert told(CLOSES_IN, listed(), [*listed(), late("b", 10)]) == [("b", "held", "list growth")]
+    assert told(CLOSES_IN, listed(), [*listed(b=75), late("b", 10)]) == [("b", "firing", "stands")]
+
+
+def test_who_leads_by_then_or_led_before_has_not_come_near() -> None:
+    assert told(CLOSES_IN, listed(), listed(b=95)) == []
+    assert told(CLOSES_IN, listed(), listed(a=60), listed(a=80, b=90)) == []
+    assert told(CLOSES_IN, listed(), listed(a=30, b=90), listed(a=80, b=90)) == [("a", "firing", "stands")]
 
 
 # Up to a number
@@ -268,17 +290,21 @@ days_of_models = st.lists(
 
 
 @settings(deadline=None, max_examples=examples(60))
-@given(days_of_models, st.integers(1, 3), st.booleans())
-def test_it_is_worth_what_a_reckoning_of_its_own_makes_of_it(days: list[Told], top: int, inward: bool) -> None:
+@given(days_of_models, st.integers(1, 3), st.booleans(), st.booleans())
+def test_it_is_worth_what_a_reckoning_of_its_own_makes_of_it(
+    days: list[Told], top: int, inward: bool, near: bool
+) -> None:
     """A publisher's models are listed in turn: who has two of them on a day has the first two."""
     first_listed = {
         (name, place): next(n for n, earlier in enumerate(days) if len(earlier[name]) > place)
         for shown in days for name, counts in shown.items() for place in range(len(counts))
     }  # fmt: skip
     created = {key: n if days[n][key[0]][key[1]][1] else -400 for key, n in first_listed.items()}
+    line = {"within": top / 4} if near else {"top": top}
     asked = [
-        Crossing("publishers", name, day(number), inward, top=top) for number in range(len(days)) for name in "abcd"
-    ]
+        Crossing("publishers", name, day(number), inward or near, **line)
+        for number in range(len(days)) for name in "abcd"
+    ]  # fmt: skip
     with warehouse() as db:
         for number, shown in enumerate(days):
             models = [
@@ -313,8 +339,10 @@ def _reckoned(days: list[Told], created: dict[tuple[str, int], int], one: Crossi
 
 
 def _is_inside(values: dict[str, int], one: Crossing) -> bool:
-    """Whether somebody is among the first places: at a tie only who was."""
+    """Whether somebody is among the first places, at a tie only who was; or near the first."""
     mine = values[one.entity]
+    if one.within is not None:
+        return mine >= max(values.values()) * (1 - one.within)
     others = [value for name, value in values.items() if name != one.entity]
     return sum(value >= mine if one.inward else value > mine for value in others) < (one.top or 0)
 

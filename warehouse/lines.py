@@ -1,4 +1,4 @@
-"""What it is worth that somebody came into the first places, fell out of them, or reached a number.
+"""What it is worth that somebody came near the lead or into the first places, fell out of them, or reached a number.
 
 As a flip is, it is held against the panel: where everybody would stand by the models that were seen at both ends and
 those that were created in between. The ends are the last day on which the entity was seen on the other side of the line
@@ -37,6 +37,7 @@ class _Crossed(NamedTuple):
 
 _CROSSING: dict[str, type] = {
     "id": int, "board": str, "entity": str, "day": date, "inward": bool, "top": int, "number": float,
+    "within": float,
 }  # fmt: skip
 
 
@@ -94,6 +95,8 @@ def verdict_on(crossing: Crossing, known: Panel) -> Worth:
 
 def _is_across(crossing: Crossing, values: Mapping[str, float]) -> bool:
     mine = values[crossing.entity]
+    if crossing.within is not None:
+        return mine > 0 and mine >= max(values.values()) * (1 - crossing.within)
     if crossing.top is None:
         return mine >= (crossing.number or 0.0)
     if crossing.inward:  # at a tie it would still be outside

@@ -118,6 +118,8 @@ class Crossing(NamedTuple):
     top: int | None = None
     """The line is below so many first places; None where it is a number."""
     number: float | None = None
+    within: float | None = None
+    """The line is so far behind whoever leads, as a share of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ class Alert:
     """(day, value of entity, value of rival) of the days before, oldest first, for the picture."""
     rival_back_30d: float | None = None
     """The chance that the rival is ahead again within 30 days, seen from the confirming day; None: not known."""
+    passes_30d: float | None = None
+    """Of who approaches, the chance that it is ahead within 30 days, seen from then; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

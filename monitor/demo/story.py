@@ -124,7 +124,7 @@ def _monthly(app: _Player, clock: _RecordedClock) -> None:
         flips = [row for row in published.flips(board="monthly") if row["kind"] == "lead_change"]
     typer.echo("\nWho looks at every month sees the lead change so often:\n")
     print_rows(flips, ["day", "entity", "rival", "value", "rival_value", "margin"], Format.table)
-    typer.echo("\nThe rule that asks for three months in a row says it once:\n")
+    typer.echo("\nOne rule says who comes near; the one that asks for three months in a row says once who leads:\n")
     app.detect()
     app.deliver()
 

@@ -105,32 +105,34 @@ HAVING count(*) FILTER (seen_on = passed_on) = 1 AND count(*) FILTER (seen_on < 
 -- name: crossing_ends
 -- Of each of `crossings` between which days of its board the line was crossed: the last one on which the entity was seen on
 -- the other side, or the one before it was first seen, and the first one on this side; with whom it is to be held against:
--- who stood among the first places on either, and on the later one among as many again, at least ten, for who fell back may
--- have made room for them. Where the last of the first places is shared beyond them, nobody has come in by it. Where the
+-- who stood among the first places on either (whoever led, where the line is drawn behind), and on the later one among as
+-- many again, at least ten, for who fell back may have made room for them. Where the last of the first places is shared beyond them, nobody has come in by it. Where the
 -- counts of both days are still there.
 WITH shared AS (
     SELECT board, top, day, max(rank) AS place
     FROM (SELECT DISTINCT board, top FROM crossings WHERE inward) JOIN standings USING (board)
     WHERE rank <= top GROUP BY ALL HAVING count(*) > top),
+days AS (
+    SELECT DISTINCT board, day, snapshot_id, value AS most FROM standings
+    WHERE rank = 1 AND board IN (SELECT board FROM crossings)),
 placed AS (
     SELECT c.id, s.day AS seen_on,
-        CASE WHEN c.top IS NULL THEN s.value >= c.number
+        CASE WHEN c.within IS NOT NULL THEN s.value >= d.most * (1 - c.within)
+            WHEN c.top IS NULL THEN s.value >= c.number
             WHEN c.inward THEN s.rank <= c.top AND s.rank IS DISTINCT FROM h.place ELSE s.rank > c.top END AS across,
         max(s.day) FILTER (NOT across) OVER (PARTITION BY c.id) AS short
     FROM crossings AS c JOIN standings AS s ON s.board = c.board AND s.entity = c.entity AND s.day <= c.day
+    JOIN days AS d ON d.board = s.board AND d.day = s.day
     LEFT JOIN shared AS h ON h.board = c.board AND h.top = c.top AND h.day = s.day),
 seen AS (
     SELECT id, any_value(short) AS short, min(seen_on) FILTER (short IS NULL OR seen_on > short) AS across_on
     FROM placed GROUP BY id),
-days AS (
-    SELECT DISTINCT board, day, snapshot_id FROM standings
-    WHERE rank = 1 AND board IN (SELECT board FROM crossings)),
 ends AS (
-    SELECT c.id, c.board, c.top,
+    SELECT c.id, c.board, CASE WHEN c.within IS NOT NULL THEN 1 ELSE c.top END AS top,
         coalesce(any_value(short), max(d.day) FILTER (d.day < across_on)) AS before,
         coalesce(any_value(across_on), min(d.day) FILTER (d.day > short)) AS after
     FROM crossings AS c JOIN seen USING (id) JOIN days AS d ON d.board = c.board AND d.day <= c.day
-    GROUP BY c.id, c.board, c.top)
+    GROUP BY ALL)
 SELECT e.id, e.before, b.snapshot_id, e.after, a.snapshot_id,
     coalesce((SELECT list(DISTINCT s.entity) FROM standings AS s
         WHERE s.board = e.board AND s.day IN (e.before, e.after)
