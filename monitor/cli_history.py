@@ -71,8 +71,10 @@ def _part_rows(found: Explanation) -> list[dict[str, Any]]:
              gap_change=part.gap_change)
         for part in found.parts
     ]  # fmt: skip
-    sums: dict[str, Any] = {key: sum(part[key] for part in parts) for key in ("models", "change", "rival_change")}
-    return [*parts, _row("total", "change of the gap", gap_change=found.gap - found.gap_before, **sums)]
+    sums: dict[str, Any] = {key: sum(part[key] for part in parts) for key in ("change", "rival_change")}
+    known = [part.models for part in found.parts if part.models is not None]
+    sums |= {"models": sum(known) if known else None, "gap_change": found.gap - found.gap_before}
+    return [*parts, _row("total", "change of the gap", **sums)]
 
 
 def _mover_rows(found: Explanation) -> list[dict[str, Any]]:

@@ -864,6 +864,17 @@ def test_a_series_is_imported_once_and_ranked(run: Run, file: Path, tmp_path: Pa
     ]
 
 
+def test_of_a_flip_of_totals_no_number_of_models_is_told(run: Run, file: Path, tmp_path: Path) -> None:
+    totals = tmp_path / "totals.csv"
+    totals.write_text("day,entity,value\n2025-01-31,a,2\n2025-01-31,b,1\n2025-02-28,a,2\n2025-02-28,b,3\n")
+    file.write_text(f'{file.read_text()}\n[[board]]\nname="t"\nentity="publisher"\nmeasure="series:mine"\n')
+    run("backfill", "series", totals, "--name", "mine", "--entity", "publisher", "--config", file)
+    run("detect", "--config", file)
+    (flip,) = json.loads(run("flips", "--board", "t", "--config", file, "--format", "json").out)
+    rows = json.loads(run("explain", flip["flip_id"], "--config", file, "--format", "json").out)
+    assert [(row["kind"], row["models"], row["gap_change"]) for row in rows] == [("part", None, 2), ("total", None, 2)]
+
+
 def test_totals_are_of_what_a_board_can_rank(run: Run, file: Path, tmp_path: Path) -> None:
     (tmp_path / "totals.csv").write_text("day;entity;value\n2026-01-01;A;1\n")  # as spreadsheets have it in Europe
     command = ["backfill", "series", tmp_path / "totals.csv", "--name", "totals", "--config", file, "--entity"]

@@ -138,7 +138,7 @@ def test_of_a_series_only_the_totals_are_known(db: Database) -> None:
     series(db, "s", [(day(0), "a", 2), (day(0), "b", 1), (day(1), "a", 2), (day(1), "b", 3)], board)
     (found,) = explained(db, "s")
 
-    assert [(part.name, part.gap_change) for part in found.parts] == [("as published", 2)]
+    assert [(part.name, part.models, part.gap_change) for part in found.parts] == [("as published", None, 2)]
     assert found.movers == ()
     assert one_line(found) == "gap +2 from 2026-01-01 to 2026-01-02: +2 as published"
 

@@ -36,7 +36,8 @@ class Part:
     """One kind of models, and how it changed the gap; values in the board's unit."""
 
     name: str
-    models: int
+    models: int | None
+    """How many; None for a series, of which no models are known."""
     change: float
     """Of the newcomer, by these models."""
     rival_change: float
@@ -137,7 +138,7 @@ def _parts(ends: pl.DataFrame) -> Iterator[Part]:
         if part.height:
             newcomers = part["sign"] > 0
             changes = (_total(part["change"].filter(side)) for side in (newcomers, ~newcomers))
-            yield Part(name, part.height, *changes)
+            yield Part(name, None if key == "published" else part.height, *changes)
 
 
 def _movers(ends: pl.DataFrame) -> Iterator[Mover]:
