@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from alerts.text import chance, humanise, plain
+from alerts.text import chance, humanise, percent, plain
 
 
 class Format(StrEnum):
@@ -197,7 +197,7 @@ def _exact(value: object) -> Text:
 
 
 _WORDED: dict[str, Callable[[float], str]] = {
-    **dict.fromkeys(("share", "margin"), "{:.1%}".format),
+    **dict.fromkeys(("share", "margin"), percent),
     **dict.fromkeys(("within_30d", "within_90d", "within_180d", "said"), chance),
     "came": "{:.0%}".format,
     **dict.fromkeys(("skill", "line_skill"), "{:.2f}".format),

@@ -196,6 +196,15 @@ def test_csv_says_how_ranks_moved_as_the_table_does(run: Run, told: Path) -> Non
     assert [row["change"] for row in sheet] == ["+1", "-1", "="]
 
 
+def test_a_small_share_is_not_shown_as_none(capsys: pytest.CaptureFixture[str]) -> None:
+    shares = [0.0, None, 0.00048, 0.000002, 0.558]
+    print_rows([{"share": share, "margin": share} for share in shares], ["share", "margin"], Format.table)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [line[: len(line) // 2] for line in lines] == [
+        ["0.0%"], ["-"], ["0.048%"], ["under", "0.001%"], ["55.8%"],
+    ]  # fmt: skip
+
+
 def test_a_rule_about_the_source_is_not_said_to_have_said_nothing(run: Run, told: Path, tmp_path: Path) -> None:
     other = tmp_path / "leadchange.toml"
     rule = '[[rule]]\nname = "trouble"\nboard = "families"\nwhen = "source_trouble"\n'
