@@ -213,10 +213,11 @@ def board(
     with reading(chosen) as published:
         found = published.standing(which.name, at=as_day(at), top=top)
         trend = published.trend(which.name, [row["entity"] for row in found], at=as_day(at))
-        days = [] if found else published.days(which.name)
+        days = published.days(which.name)
         ranked_on = None if found else published.ranked_on(which.name)
         ranked = published.definitions()
-    rows = [row | {"change": _rank_change(row), "trend": sparkline(trend[row["entity"]])} for row in found]
+    first = days[-1] if days else None
+    rows = [row | {"change": _rank_change(row, first), "trend": sparkline(trend[row["entity"]])} for row in found]
     if form is Format.table and rows:
         typer.echo(f"{which.name} on {rows[0]['day']}: {ranked[which.name]}")
     if rows and ranked[which.name] != which.definition:
@@ -246,9 +247,11 @@ def _no_standing(
     return f"{name} has no standing on {at} nor before; its days are {days[-1]} to {days[0]}"
 
 
-def _rank_change(row: dict[str, object]) -> str:
-    """How a rank moved since the board's day before."""
+def _rank_change(row: dict[str, object], first: date | None) -> str | None:
+    """How a rank moved since the board's day before; None on its first day, when nobody knows."""
     rank, before = row["rank"], row["previous_rank"]
+    if row["day"] == first:
+        return None
     if not isinstance(rank, int) or not isinstance(before, int):
         return "new"
     return "=" if rank == before else f"+{before - rank}" if rank < before else f"-{rank - before}"

@@ -205,6 +205,12 @@ def test_a_small_share_is_not_shown_as_none(capsys: pytest.CaptureFixture[str]) 
     ]  # fmt: skip
 
 
+def test_on_the_first_day_of_a_board_nobody_is_called_new(run: Run, told: Path) -> None:
+    asked = ("board", "families", "--at", "2026-05-01", "--config", told)
+    assert [line.split()[1] for line in run(*asked).out.splitlines()[2:]] == ["-", "-", "-"]
+    assert {row["change"] for row in json.loads(run(*asked, "--format", "json").out)} == {None}
+
+
 def test_a_rule_about_the_source_is_not_said_to_have_said_nothing(run: Run, told: Path, tmp_path: Path) -> None:
     other = tmp_path / "leadchange.toml"
     rule = '[[rule]]\nname = "trouble"\nboard = "families"\nwhen = "source_trouble"\n'
