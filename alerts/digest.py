@@ -43,6 +43,8 @@ class BoardWeek:
     """What it ranks: family, publisher, country or model."""
     ahead: Sequence[Outlook] = ()
     """What may come, the likeliest first."""
+    leaders: Sequence[str] = ()
+    """Who leads: of equals who was first before; without any, all who are first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +168,9 @@ def _lede(shown: Sequence[tuple[BoardWeek, list[Place]]]) -> str:
 
 
 def _first(week: BoardWeek, ranked: Sequence[Place]) -> str:
-    """`Qwen leads`; of equals nobody is taken for the leader by name."""
-    names = [plain(spoken(week.entity, place.entity), NAME) for place in ranked if place.rank == 1]
+    """`Qwen leads`; of equals none of whom was first before, nobody is taken for the leader by name."""
+    first = week.leaders or [place.entity for place in ranked if place.rank == 1]
+    names = [plain(spoken(week.entity, name), NAME) for name in first]
     return f"{names[0]} leads" if len(names) == 1 else f"{together(names)} together lead"
 
 

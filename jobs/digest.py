@@ -93,6 +93,7 @@ def _weeks(db: Database, period: dict[str, date]) -> list[BoardWeek]:
             definition,
             entity,
             Reading(db).outlooks(board, at=now, top=TOP),
+            Reading(db).first(board, at=now),
         )
         for board, definition, entity, now, before in db.rows(sql("digest_boards"), period)
     ]

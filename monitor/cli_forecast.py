@@ -44,7 +44,7 @@ def forecast(
             _print_scores(which, published.history(which.name, at=as_day(at), top=top, ever=True), top, form)
             return
         found = published.outlooks(which.name, at=as_day(at), top=top)
-        leaders = [row["entity"] for row in published.standing(which.name, at=as_day(at), top=1)]
+        leaders = published.first(which.name, at=as_day(at))
     about = _about(entity, found)
     if form is Format.table and found:
         from alerts.outlooks import on_the_lead  # noqa: PLC0415 see cli_common

@@ -24,7 +24,7 @@ from alerts import outlooks
 from alerts.message import compose
 from jobs import digest
 from jobs.digest import Digest
-from monitor import report
+from monitor import cli, report
 from tests.make_forecasts import PAGE, page
 from warehouse import forecast
 from warehouse.boards import Board
@@ -149,6 +149,25 @@ def test_the_overview_and_the_report_say_how_safe_the_lead_is(world: World) -> N
     assert (
         report.page(target, moment(43)).count("The likeliest to pass Alpha, which leads: Beta, with a chance of") == 1
     )
+
+
+def test_of_equals_who_was_first_before_leads_wherever_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(tmp_path)
+    for number, alpha in ((0, 80), (14, 85), (28, 80), (42, 90)):
+        world.look(number, [model("alpha-lab/alpha-1", alpha), model("beta-ai/beta-1", 90), model("gamma/gamma-1", 1)])
+    world.rank()
+    with served(world.publish()) as client:
+        pages = [client.get(path).text for path in ("/board/families", "/board/families?top=1")]
+        assert "<dt>chance that <bdi>Alpha</bdi> has passed within 90 days</dt>" in client.get("/").text
+    file = tmp_path / "leadchange.toml"
+    file.write_text('[warehouse]\npublish = "adoption.duckdb"\n')
+    assert cli.run(["forecast", "families", "--config", str(file)]) == 0
+    pages.append(capsys.readouterr().out)
+    assert all("The likeliest to pass Beta, which leads: Alpha, with a chance of" in text for text in pages)
+    week = digest.as_alert(Digest(name="weekly"), moment(43))
+    assert "Beta leads families." in digest.compose(world.db, week, (), now=moment(43)).text
 
 
 def test_a_forecast_comes_in_every_form_and_about_whom_one_asks(world: World) -> None:

@@ -212,8 +212,16 @@ def outlooks(history: History, *, totals: bool, top: int = 10) -> list[Outlook]:
     """
     if not history:
         return []
-    found = [outlook(history, *pair, totals=totals) for pair in combinations(ranked(history[-1][1])[:top], 2)]
+    found = [outlook(history, *pair, totals=totals) for pair in combinations(_in_order(history)[:top], 2)]
     return sorted((one for one in found if one is not None), key=lambda one: -one.within_90d)
+
+
+def _in_order(history: History) -> list[str]:
+    """Who stands on the last day, the highest value first; equal values keep the order they found."""
+    order = sorted(history[-1][1])
+    for _, values in history:
+        order.sort(key=lambda entity: -values.get(entity, -math.inf))
+    return order
 
 
 def ranked(values: Mapping[str, float]) -> list[str]:

@@ -36,6 +36,10 @@ class Reading:
         found: date | None = self.db.value(sql("board_ranked_on"), {"board": board})
         return found
 
+    def first(self, board: str, *, at: date | None = None) -> list[str]:
+        """Who leads a board on its last day up to `at`; several where nobody was first before the others."""
+        return [entity for (entity,) in self.db.rows(sql("board_first"), {"board": board, "at": at or date.max})]
+
     def trend(self, board: str, entities: Sequence[str], *, at: date | None = None) -> dict[str, list[float]]:
         """Entity -> its values on the board's days up to `at`, oldest first."""
         keys = {"board": board, "entities": list(entities), "at": at or date.max}

@@ -95,12 +95,7 @@ class Pages:
                 pictures={kind: races.picture(races.of(self.site, chosen, kind), kind) for kind in races.PLACES},
                 trouble=trouble(browsing, chosen, self.site.now()),
                 flips=browsing.newest_flips(Filter(name), most=12),
-                ahead=ahead.likely(
-                    self.site,
-                    chosen,
-                    rows[0]["day"] if rows else None,
-                    [row["entity"] for row in rows if row["rank"] == 1],
-                ),
+                ahead=ahead.likely(self.site, chosen, rows[0]["day"] if rows else None, browsing.first(name, at=at)),
             )
 
     def family_page(self, request: Request, name: str) -> HTMLResponse:

@@ -9,6 +9,17 @@ FROM standings AS s
 WHERE s.board = $board AND s.day = (SELECT max(day) FROM standings WHERE board = $board AND day <= $at) AND s.rank <= $top
 ORDER BY s.rank, s.entity;
 
+-- name: board_first
+-- Who leads a board on its last day up to one: of equals who has been first for longer without a break, as the flips have
+-- it; several where they have been for as long.
+WITH firsts AS (
+    SELECT entity, dense_rank() OVER (ORDER BY day DESC) AS place,
+        row_number() OVER (PARTITION BY entity ORDER BY day DESC) AS nth
+    FROM standings WHERE board = $board AND day <= $at AND rank = 1
+),
+led AS (SELECT entity, count(*) AS days FROM firsts WHERE place = nth GROUP BY entity)
+SELECT entity FROM led WHERE days = (SELECT max(days) FROM led) ORDER BY entity;
+
 -- name: board_last_day
 -- The last day of a board up to one.
 SELECT max(day) FROM standings WHERE board = $board AND day <= $at;
