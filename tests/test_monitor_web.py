@@ -203,6 +203,20 @@ def test_a_family_has_no_flips_of_a_publisher_that_is_called_like_it(tmp_path: P
         assert "on publishers, by" not in page
 
 
+def test_the_dates_of_a_flip_are_of_what_its_board_ranks(tmp_path: Path) -> None:
+    """A family may be called like one of its publishers, and a country has a name."""
+    families = [Family(name="alpha-lab", country="US", publishers=("alpha-lab", "gamma"))]
+    families.append(Family(name="beta-ai", country="CN", publishers=("beta-ai",)))
+    boards = [Board(name=kind, entity=kind) for kind in ("publisher", "country")]
+    world = small(World(tmp_path, boards, Registry(families)))
+    with served(world.publish()) as client:
+        flips = {flip["board"]: flip["flip_id"] for flip in client.get("/api/flips?entity=beta-ai").json()}
+        flips |= {flip["board"]: flip["flip_id"] for flip in client.get("/api/flips?entity=CN").json()}
+        pages = {board: client.get(f"/flips/{flip_id}").text for board, flip_id in flips.items()}
+    assert "beta-ai led alpha-lab first between 2026-05-03 and 2026-05-04" in pages["publisher"]
+    assert "China led the United States first between 2026-05-04 and 2026-05-05" in pages["country"]
+
+
 def test_a_flip_can_be_quoted_and_cited(site: httpx.Client, flip_id: str) -> None:
     text = site.get(f"/flips/{flip_id}").text
 

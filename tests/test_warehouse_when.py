@@ -168,7 +168,7 @@ def test_a_flip_of_a_series_says_how_sure_its_source_is(db: Database) -> None:
 
 def test_the_page_of_a_flip_says_how_sure_each_of_its_dates_is(db: Database) -> None:
     series(db, "monthly", MONTHS, BY_MONTH, exactness={day(0): "estimated"})
-    dates = looking_back.dates(Browsing(db), {"entity": "beta", "rival": "alpha"})
+    dates = looking_back.dates(Browsing(db), {"entity": "beta", "rival": "alpha", "entity_kind": "publisher"})
     assert dates is not None
     (row,) = dates["rows"]
 

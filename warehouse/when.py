@@ -83,8 +83,14 @@ def crossing(points: Points) -> Crossing | None:
     return Crossing(points[0][0], points[-1][0], len(points), bool(leader), changes, first, taken if leader else None)
 
 
-def crossings(db: Database, one: str, other: str) -> list[Dated]:
+def crossings(db: Database, one: str, other: str, kind: Entity | None = None) -> list[Dated]:
     """When `one` passed `other`, under every definition that has data on both.
+
+    Args:
+        db: a warehouse or a published file.
+        one: whoever passed.
+        other: whom.
+        kind: what they are; without it the first kind of entity that has both names.
 
     Raises:
         NotKnownError: there is no kind of entity that has both; it offers the nearest name.
@@ -93,7 +99,7 @@ def crossings(db: Database, one: str, other: str) -> list[Dated]:
     if one.lower() == other.lower():
         raise LeadchangeError("name two different ones: nobody passes itself")
     names = _Names(db)
-    entity = names.kind_of(one, other)
+    entity = names.kind_of(one, other, kind)
     found = list(_by_counters(db, names, entity, one, other)) if entity else []
     found += _by_series(db, names, one, other)
     if not found and entity is None:
@@ -113,10 +119,10 @@ class _Names:
         }
         self.series: dict[str, list[str]] = dict(db.rows(sql("names_of_series")))
 
-    def kind_of(self, one: str, other: str) -> Entity | None:
-        """The first kind of entity that has both names."""
+    def kind_of(self, one: str, other: str, wanted: Entity | None = None) -> Entity | None:
+        """The first kind of entity that has both names, if it is the one `wanted`, or any is."""
         kinds = (kind for kind, known in self.known.items() if _spelt(one, known) and _spelt(other, known))
-        return next(kinds, None)
+        return next((kind for kind in kinds if wanted in (None, kind)), None)
 
     def in_series(self, name: str, series: str) -> list[str]:
         """Under which names a series has somebody: its own, or those of a family's publishers."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from alerts.names import spoken
 from alerts.text import plain
+from alerts.wording import capital
 from monitor.web.view import day_in_words
 from warehouse import explain, when
 from warehouse.amounts import amount
@@ -26,15 +28,16 @@ def split(browsing: Browsing, flip: dict[str, Any]) -> explain.Explanation | Non
 
 def dates(browsing: Browsing, flip: dict[str, Any]) -> dict[str, Any] | None:
     """When the one passed the other under every definition; None for single models, and when it takes too long."""
+    kind = flip["entity_kind"]
     try:
         with browsing.db.at_most(SECONDS):
-            found = when.crossings(browsing.db, flip["entity"], flip["rival"])
+            found = when.crossings(browsing.db, flip["entity"], flip["rival"], kind)
     except LeadchangeError:
         return None
     if not found:
         return None
-    line = when.in_one_line(plain(flip["entity"], 60), plain(flip["rival"], 60), found)
-    return {"line": line, "rows": [_row(dated) for dated in found]}
+    who, whom = (plain(spoken(kind, flip[name]), 60) for name in ("entity", "rival"))
+    return {"line": capital(when.in_one_line(who, whom, found)), "rows": [_row(dated) for dated in found]}
 
 
 def _row(dated: when.Dated) -> dict[str, Any]:
