@@ -917,7 +917,7 @@ def test_when_says_how_sure_the_source_of_a_series_is(run: Run, file: Path, tmp_
     assert (row["first_led"], row["verdict"], row["good_verdict"]) == ("2026-02-28", "estimated", "estimated")
     table = run("when", "B", "A", "--config", file).out
     assert "2026-01-31 .. 2026-02-28  estimated" in table
-    assert "(1 of 1 definitions, estimated)" in table
+    assert "(1 of 1 definition, estimated)" in table
 
 
 @pytest.mark.parametrize(

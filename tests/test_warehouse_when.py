@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -143,8 +144,8 @@ def test_a_passage_between_estimated_totals_says_so_and_one_between_exact_ones_d
     assert found.crossing.first == Passage(day(0), day(30), "estimated")
     assert found.crossing.for_good == Passage(day(60), day(90), "as published")
     assert in_one_line("beta", "alpha", [found]) == (
-        "beta led alpha first between 2026-01-01 and 2026-01-31 (1 of 1 definitions, estimated); "
-        "for good between 2026-03-02 and 2026-04-01 (1 of 1 definitions)."
+        "beta led alpha first between 2026-01-01 and 2026-01-31 (1 of 1 definition, estimated); "
+        "for good between 2026-03-02 and 2026-04-01 (1 of 1 definition)."
     )
 
 
@@ -217,7 +218,7 @@ def test_an_unknown_name_is_offered_the_nearest(db: Database) -> None:
 def test_a_family_and_a_country_are_not_compared(db: Database) -> None:
     look(db, 0, [model("alpha/a", 10), model("beta/b", 5)])
 
-    with pytest.raises(NotKnownError, match="no two families, publishers or countries"):
+    with pytest.raises(LeadchangeError, match="Alpha and CN are not of one kind: name two families, publishers or"):
         crossings(db, "Alpha", "CN")
 
 
@@ -241,6 +242,9 @@ def test_in_the_end_there_is_one_range_over_all_definitions(db: Database) -> Non
     )
     assert in_one_line("Alpha", "Beta", crossings(db, "Alpha", "Beta")) == (
         "Alpha led Beta first before anybody looked (4 of 4); it does not lead now."
+    )
+    assert in_one_line("A", "B", [replace(found[0], crossing=replace(found[0].crossing, first=None))]) == (
+        "A has not led B under the only definition."
     )
     assert in_one_line("A", "B", []) == "A has not led B under any of 0 definitions."
 

@@ -12,6 +12,7 @@ from datetime import date
 from typing import NamedTuple
 
 from warehouse import exactness, panel
+from warehouse.amounts import amount
 from warehouse.boards import SERIES, Board, Entity, Scope
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
@@ -93,8 +94,8 @@ def crossings(db: Database, one: str, other: str, kind: Entity | None = None) ->
         kind: what they are; without it the first kind of entity that has both names.
 
     Raises:
-        NotKnownError: there is no kind of entity that has both; it offers the nearest name.
-        LeadchangeError: it is twice the same.
+        NotKnownError: nobody has one of the names; it offers the nearest.
+        LeadchangeError: it is twice the same, or they are not of one kind.
     """
     if one.lower() == other.lower():
         raise LeadchangeError("name two different ones: nobody passes itself")
@@ -132,13 +133,13 @@ class _Names:
         publishers = self.publishers_of[family] if family else []
         return [own] if own else [spelt for publisher in publishers if (spelt := _spelt(publisher, known))]
 
-    def unknown(self, one: str, other: str) -> NotKnownError:
+    def unknown(self, one: str, other: str) -> LeadchangeError:
         """What to say of two names that are not of one kind."""
         everybody = {name for names in [*self.known.values(), *self.series.values()] for name in names}
         strange = next((name for name in (one, other) if not _spelt(name, sorted(everybody))), None)
         if strange is not None:
             return NotKnownError("family, publisher or country", strange, everybody)
-        return NotKnownError("two families, publishers or countries", f"{one}, {other}", self.known["family"])
+        return LeadchangeError(f"{one} and {other} are not of one kind: name two families, publishers or countries")
 
 
 def _spelt(name: str, known: Sequence[str]) -> str | None:
@@ -236,7 +237,8 @@ def in_one_line(one: str, other: str, found: Sequence[Dated]) -> str:
     first = [dated.crossing.first for dated in found if dated.crossing.first]
     good = [dated.crossing.for_good for dated in found if dated.crossing.for_good]
     if not first:
-        return f"{one} has not led {other} under any of {len(found)} definitions."
+        under = "the only definition" if len(found) == 1 else f"any of {len(found)} definitions"
+        return f"{one} has not led {other} under {under}."
     line = f"{one} led {other} first {_span(first, len(found))}"
     return f"{line}; for good {_span(good, len(found))}." if good else f"{line}; it does not lead now."
 
@@ -248,7 +250,7 @@ def _span(passages: Sequence[Passage], definitions: int) -> str:
     if seen:
         earliest, latest = min(after for after, _ in seen), max(by for _, by in seen)
         doubts = _doubts([passage.verdict for passage in passages if passage.after])
-        parts.append(f"between {earliest} and {latest} ({len(seen)} of {definitions} definitions{doubts})")
+        parts.append(f"between {earliest} and {latest} ({len(seen)} of {amount(definitions, 'definition')}{doubts})")
     if unseen := len(passages) - len(seen):
         parts.append(f"before anybody looked ({unseen} of {definitions})")
     return " or ".join(parts)
