@@ -296,7 +296,7 @@ def test_a_board_that_nothing_can_stand_on_says_so_and_one_without_a_look_what_i
     }
     with served(small(World(tmp_path, (derived, imported))).publish()) as client:
         for board, why in said.items():
-            for path in (f"/board/{board}", f"/?board={board}"):
+            for path in (f"/board/{board}", *(f"/?board={one}" for one in said)):
                 assert why in client.get(path).text
 
 
