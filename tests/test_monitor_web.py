@@ -169,6 +169,31 @@ def test_who_comes_up_to_those_who_share_the_first_place_is_not_among_those_who_
     assert "Gamma has as many." in text
 
 
+@pytest.mark.parametrize(
+    ("value", "measure", "said"),
+    [
+        (1, "likes", "1 like"),
+        (1, "downloads_30d", "1 download in 30 days"),
+        (1, "derivatives_28d", "1 derivative of the last 28 days"),
+        (1, "series:totals", "1 as published"),
+        (0, "likes", "0 likes"),
+        (2, "likes", "2 likes"),
+    ],
+)
+def test_one_of_anything_is_in_the_singular(value: float, measure: str, said: str) -> None:
+    day = date(2026, 5, 1)
+    leader = {
+        "board": "all",
+        "kind": "family",
+        "leaders": ["Alpha"],
+        "day": day,
+        "since": day,
+        "since_first_day": False,
+    }
+    leader |= {"value": value, "measure": measure, "runner_up": None, "margin": None}
+    assert words.standing_in_words(leader) == f"Alpha leads all with {said}, first since 1 May 2026."
+
+
 def test_a_country_has_its_article_where_a_page_speaks_of_it(tmp_path: Path) -> None:
     families = [
         Family(name=name, country=at, publishers=(name,)) for name, at in (("alpha-lab", "GB"), ("beta-ai", "US"))

@@ -29,6 +29,14 @@ def unit(measure: str) -> str:
     return _UNITS.get(measure, "as published" if measure.startswith("series:") else measure.replace("_", " "))
 
 
+def counted(value: float, measure: str) -> str:
+    """A value with its unit: `1 like`, `32.6M downloads in 30 days`."""
+    named = unit(measure)
+    if value == 1 and measure in _UNITS:
+        named = named.replace("s", "", 1)  # the first s of each is that of its plural
+    return f"{humanise(value)} {named}"
+
+
 def headline(flip: Row) -> str:
     """A flip in one line."""
     kind = str(flip.get("entity_kind", ""))
@@ -102,7 +110,7 @@ def standing_in_words(leader: Row) -> str:
     """Who leads a board, by how much and since when, as one sentence."""
     if leader["day"] is None:
         return f"{leader['board']} has no standing yet."
-    much = f"{humanise(leader['value'])} {unit(leader['measure'])}"
+    much = counted(leader["value"], leader["measure"])
     since = f", first since {day_in_words(leader['since'])}{' or longer' if leader['since_first_day'] else ''}"
     text = f"{leading(leader)} {plain(leader['board'], 40)} with {much}{since}."
     if leader["runner_up"] is None or leader["margin"] is None:
