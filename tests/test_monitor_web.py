@@ -194,6 +194,15 @@ def test_one_of_anything_is_in_the_singular(value: float, measure: str, said: st
     assert words.standing_in_words(leader) == f"Alpha leads all with {said}, first since 1 May 2026."
 
 
+def test_two_values_side_by_side_have_digits_enough_to_see_which_is_larger(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number, alpha in enumerate((1_050_000, 1_030_000)):
+        world.look(number, [model("alpha-lab/alpha-1", alpha), model("beta-ai/beta-1", 1_040_000)])
+    world.rank()
+    with served(world.publish()) as client:
+        assert "1.04M vs 1.03M" in client.get("/flips").text
+
+
 def test_a_country_has_its_article_where_a_page_speaks_of_it(tmp_path: Path) -> None:
     families = [
         Family(name=name, country=at, publishers=(name,)) for name, at in (("alpha-lab", "GB"), ("beta-ai", "US"))

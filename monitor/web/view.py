@@ -13,7 +13,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from alerts.names import entity_name, spoken
-from alerts.text import chance, humanise, percent, plain
+from alerts.text import chance, humanise, percent, plain, versus
 from alerts.wording import capital
 from monitor.output import number
 from monitor.web import statics, svg
@@ -54,6 +54,7 @@ def templates(site: Site) -> jinja2.Environment:
         "fate": fate,
         "bar": svg.bar,
         "spark": svg.spark,
+        "versus": versus,
         "version": site.version,
     }
     return environment
