@@ -301,6 +301,13 @@ def test_an_unknown_name_is_answered_with_the_nearest(site: httpx.Client) -> Non
     }
 
 
+def test_behind_the_last_flip_there_are_not_said_to_be_none(site: httpx.Client) -> None:
+    text = site.get("/flips?start=100").text
+    assert "No flip of this kind" not in text
+    assert "Of 1 flip of this kind none is number 101 or later." in text
+    assert "No flip of this kind is known." in site.get("/flips?kind=overtake&start=100").text
+
+
 def test_flips_of_an_unknown_board_are_not_said_to_be_none(site: httpx.Client) -> None:
     """A feed that stays empty for a misspelt board would be waited on for ever."""
     for path in ("/flips.atom", "/flips", "/api/flips"):
