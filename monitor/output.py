@@ -213,7 +213,9 @@ def number(name: str, value: float | Decimal) -> str:
         return humanise(float(value))
     if name.endswith("_id"):
         return str(value)
-    return f"{int(value):,}" if float(value).is_integer() else f"{value:g}"
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.1f}" if abs(float(value)) >= 1000 else f"{value:g}"
 
 
 def moment(value: object) -> str:

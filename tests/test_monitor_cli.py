@@ -205,6 +205,11 @@ def test_a_small_share_is_not_shown_as_none(capsys: pytest.CaptureFixture[str]) 
     ]  # fmt: skip
 
 
+def test_a_large_number_with_a_fraction_keeps_its_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    print_rows([{"change": value} for value in (1234567.25, -4321.5, 166.5, 70.0)], ["change"], Format.table)
+    assert capsys.readouterr().out.split() == ["change", "1,234,567.2", "-4,321.5", "166.5", "70"]
+
+
 def test_on_the_first_day_of_a_board_nobody_is_called_new(run: Run, told: Path) -> None:
     asked = ("board", "families", "--at", "2026-05-01", "--config", told)
     assert [line.split()[1] for line in run(*asked).out.splitlines()[2:]] == ["-", "-", "-"]
