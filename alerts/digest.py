@@ -154,7 +154,7 @@ def _headline(newest: Sequence[Alert], today: date, days: int, *, ranked: bool) 
     said = amount(leads, "lead change") if leads else nothing
     others = len(newest) - leads
     more = f", {amount(others, 'other alert')}" if others else ""
-    return f"{'Week' if days == 7 else f'{days} days'} to {today}: {said}{more}"
+    return f"{'Week' if days == 7 else amount(days, 'day')} to {today}: {said}{more}"
 
 
 def _lede(shown: Sequence[tuple[BoardWeek, list[Place]]]) -> str:

@@ -244,7 +244,8 @@ def _no_standing(
         return f"nobody stands on {name}: when it was ranked for {ranked_on}, no count was known of what it ranks"
     if not days:
         return f"{name} has no standing yet: collect a complete snapshot first"
-    return f"{name} has no standing on {at} nor before; its days are {days[-1]} to {days[0]}"
+    its = f"its days are {days[-1]} to {days[0]}" if len(days) > 1 else f"its only day is {days[0]}"
+    return f"{name} has no standing on {at} nor before; {its}"
 
 
 def _rank_change(row: dict[str, object], first: date | None) -> str | None:

@@ -94,10 +94,10 @@ def _print_outlooks(asked: Sequence[Outlook], least: float, form: Format) -> Non
         if asked
         else "nothing can be forecast: it takes two who were both seen on days that are 28 days apart",
     )
-    if form is Format.table and len(asked) > len(found) > 0:
-        typer.echo(
-            f"\n{len(asked) - len(found)} with less than {least:.0%} within 180 days are left out: --least 0 shows all."
-        )
+    left = len(asked) - len(found)
+    if form is Format.table and left and found:
+        are = "is" if left == 1 else "are"
+        typer.echo(f"\n{left} with less than {least:.0%} within 180 days {are} left out: --least 0 shows all.")
 
 
 def _print_scores(which: Board, history: History, top: int, form: Format) -> None:

@@ -113,6 +113,7 @@ def test_a_lead_change_that_was_taken_back_is_not_counted_as_one() -> None:
 
 def test_another_period_is_named() -> None:
     assert digest([], [], [], [], NOW, days=30).title.startswith("30 days to 2026-08-21")
+    assert digest([], [], [], [], NOW, days=1).title.startswith("1 day to 2026-08-21")
 
 
 def test_a_digest_is_the_same_all_day_and_another_by_another_name() -> None:

@@ -89,6 +89,13 @@ def test_its_score_is_that_of_the_page(run: Callable[..., Done]) -> None:
     assert "far fewer independent forecasts" in shown.err
 
 
+def test_one_that_is_left_out_is_in_the_singular(run: Callable[..., Done]) -> None:
+    rows = json.loads(run("forecast", "families", "--top", "3", "--least", "0", "--format", "json").out)
+    least = sorted(row["within_180d"] for row in rows)[1]
+    shown = run("forecast", "families", "--top", "3", "--least", least)
+    assert re.search(r"^1 with less than \d+% within 180 days is left out", shown.out, re.MULTILINE)
+
+
 def test_what_cannot_be_forecast_is_said_in_one_line(run: Callable[..., Done]) -> None:
     models = run("forecast", "models")
     assert (models.code, models.out) == (2, "")
@@ -165,6 +172,7 @@ def test_of_equals_who_was_first_before_leads_wherever_it_is_said(
     file.write_text('[warehouse]\npublish = "adoption.duckdb"\n')
     assert cli.run(["forecast", "families", "--config", str(file)]) == 0
     pages.append(capsys.readouterr().out)
+    assert "2 with less than 10% within 180 days are left out" in pages[-1]
     assert all("The likeliest to pass Beta, which leads: Alpha, with a chance of" in text for text in pages)
     week = digest.as_alert(Digest(name="weekly"), moment(43))
     assert "Beta leads families." in digest.compose(world.db, week, (), now=moment(43)).text

@@ -271,6 +271,13 @@ def test_a_board_asked_for_before_its_first_day_says_which_days_it_has(run: Run,
     assert done.out == "families has no standing on 2026-01-01 nor before; its days are 2026-05-01 to 2026-05-02\n"
 
 
+def test_a_board_of_one_day_says_which_it_is(run: Run, file: Path) -> None:
+    for command in (["collect", "--day", "2026-05-01"], ["detect"]):
+        run(*command, "--config", file)
+    done = run("board", "families", "--at", "2026-01-01", "--config", file)
+    assert done.out == "families has no standing on 2026-01-01 nor before; its only day is 2026-05-01\n"
+
+
 def test_flips_of_a_board_since_a_day(run: Run, told: Path) -> None:
     def flips(*more: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(run("flips", *more, "--config", told, "--format", "json").out)

@@ -395,6 +395,14 @@ def test_on_the_first_day_nobody_is_called_new_and_no_chart_is_empty(tmp_path: P
         assert ">new<" not in client.get("/board/families?at=2026-05-01").text
 
 
+def test_one_day_and_one_channel_are_in_the_singular(tmp_path: Path) -> None:
+    world = one_look(World(tmp_path))
+    world.alert()
+    with served(world.publish()) as client:
+        assert "nor before: its only day is 1 May 2026." in client.get("/board/families?at=2026-04-01").text
+        assert "1 of 1 channel has it" in client.get("/").text
+
+
 def test_a_suspect_last_day_is_said_and_not_shown(tmp_path: Path) -> None:
     with served(suspect(World(tmp_path)).publish(), now=lambda: now() + timedelta(days=1)) as client:
         for path in ("/", "/board/families"):
