@@ -49,9 +49,9 @@ _ROW = ("kind", "name", "entity", "models", "before", "after", "change", "rival_
 
 
 def _tell(found: Explanation) -> None:
-    from alerts.text import plain  # noqa: PLC0415 see cli_common
+    from alerts.names import spoken  # noqa: PLC0415 see cli_common
 
-    entity, rival = plain(found.entity), plain(found.rival)
+    entity, rival = (spoken(found.board_entity, name) for name in (found.entity, found.rival))
     typer.echo(f"{found.board}: {entity} passed {rival} on {found.day}; {found.verdict}.")
     typer.echo(found.definition)
     typer.echo(
@@ -95,6 +95,8 @@ def when(
     form: FormatOption = Format.table,
 ) -> None:
     """When A passed B, under every definition that there is data for."""
+    from alerts.names import country_code, spoken  # noqa: PLC0415 see cli_common
+    from alerts.wording import capital  # noqa: PLC0415
     from warehouse import when as dating  # noqa: PLC0415 polars
 
     with reading() as published:
@@ -109,7 +111,9 @@ def when(
         empty=f"no day on which both {one} and {other} are known",
     )
     if form is Format.table and found:
-        typer.echo(f"\n{dating.in_one_line(one, other, found)}")
+        kind = found[0].board.entity
+        who, whom = (spoken(kind, country_code(name) if kind == "country" else name) for name in (one, other))
+        typer.echo(f"\n{capital(dating.in_one_line(who, whom, found))}")
 
 
 def _crossings(db: Database, one: str, other: str) -> list[Dated]:

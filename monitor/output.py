@@ -189,11 +189,24 @@ def _cell(name: str, value: object) -> Text:
 
 def _exact(value: object) -> Text:
     """A cell as DuckDB shows it."""
-    if value is None:
-        return Text("NULL", style="dim")
-    if isinstance(value, bool):
-        return Text("true" if value else "false")
-    return Text(plain(value.isoformat(sep=" ") if isinstance(value, datetime) else str(value), _CELL))
+    return Text(plain(as_in_sql(value), _CELL), style="dim" if value is None else "")
+
+
+def as_in_sql(value: object) -> str:
+    """A value as DuckDB shows it, and what it holds as well: `[1, NULL]`, `{'day': 2026-05-01}`."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(value).lower()
+        case datetime():
+            return value.isoformat(sep=" ")
+        case list() | tuple():
+            return f"[{', '.join(map(as_in_sql, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{key!r}: {as_in_sql(item)}' for key, item in value.items())}}}"
+        case _:
+            return str(value)
 
 
 _WORDED: dict[str, Callable[[float], str]] = {

@@ -476,8 +476,16 @@ def test_when_finds_countries_by_their_names(run: Run, told: Path) -> None:
     by_name = json.loads(run("when", "china", "United States", "--config", told, "--format", "json").out)
     assert by_code
     assert by_name == by_code
-    assert "China led US" in run("when", "China", "US", "--config", told).out
+    assert "China led the United States" in run("when", "CN", "us", "--config", told).out
     one_line(run("when", "China", "Atlantis", "--config", told), 2, "Atlantis")
+
+
+def test_what_made_one_country_pass_another_is_told_by_their_names(run: Run, told: Path) -> None:
+    flip, *_ = json.loads(run("flips", "--board", "countries", "--config", told, "--format", "json").out)
+    assert (flip["entity"], flip["rival"]) == ("CN", "US")
+    told_in_words = run("explain", flip["flip_id"], "--config", told).out
+    assert told_in_words.startswith("countries: China passed the United States on ")
+    assert "Its gap over the United States was " in told_in_words
 
 
 @pytest.mark.parametrize("hours", ["inf", "1e12"])
@@ -600,6 +608,12 @@ def test_a_table_of_somebodys_own_query_shows_names_and_values_as_they_are(run: 
     assert values.split() == [
         "259179439.5", "0.00012", "1234567.891", "12345678", "true", "NULL", "2026-05-01", "10:30:15+00:00", "1",
     ]  # fmt: skip
+
+
+def test_what_a_value_holds_is_shown_as_duckdb_shows_it(run: Run, told: Path) -> None:
+    query = "SELECT [1, NULL] AS list, {'a': DATE '2026-05-01', 'b': ['x', 'y'], 'c': true} AS struct"
+    shown = run("sql", query, "--config", told).out.splitlines()[1]
+    assert re.split(r"  +", shown.strip()) == ["[1, NULL]", "{'a': 2026-05-01, 'b': [x, y], 'c': true}"]
 
 
 def test_a_pivot_runs_when_its_columns_are_named_and_says_so_when_they_are_not(run: Run, told: Path) -> None:

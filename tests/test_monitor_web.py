@@ -658,6 +658,9 @@ def test_a_query_is_answered_as_a_page_json_and_csv(site: httpx.Client) -> None:
     query = {"q": "SELECT 1 AS one, 'a<b' AS text, NULL AS nothing"}
 
     page = site.get("/sql", params=query).text
+    held = site.get("/sql", params={"q": "SELECT true AS yes, [DATE '2026-05-01', NULL] AS days"}).text
+    assert "<bdi>true</bdi>" in held
+    assert "<bdi>[2026-05-01, NULL]</bdi>" in held
     assert "a&lt;b" in page
     assert "NULL" in page
     assert site.get("/api/sql", params=query).json()["rows"] == [[1, "a<b", None]]

@@ -69,6 +69,8 @@ class Explanation:
     flip_id: str
     board: str
     definition: str
+    board_entity: str
+    """What the board ranks."""
     entity: str
     rival: str
     previous_day: date
@@ -111,7 +113,9 @@ def of_flip(db: Database, flip_id: str) -> Explanation:
     )
 
 
-_OF_FLIP = ("board", "definition", "entity", "rival", "previous_day", "day", "verdict", "panel_holds")
+_OF_FLIP = (
+    "board", "definition", "board_entity", "entity", "rival", "previous_day", "day", "verdict", "panel_holds",
+)  # fmt: skip
 
 
 def _ends(db: Database, flip: dict[str, Any]) -> pl.DataFrame:

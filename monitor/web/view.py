@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse
 from alerts.names import entity_name, spoken
 from alerts.text import chance, humanise, percent, plain, versus
 from alerts.wording import capital
-from monitor.output import number
+from monitor.output import as_in_sql, number
 from monitor.web import statics, svg
 from monitor.web.site import Site
 
@@ -37,6 +37,7 @@ def templates(site: Site) -> jinja2.Environment:
         "count": count,
         "signed": signed,
         "exact": exact,
+        "as_in_sql": as_in_sql,
         "percent": share,
         "chance": chance,
         "name": lambda text, limit=60: plain(str(text), limit),
