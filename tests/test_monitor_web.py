@@ -360,6 +360,14 @@ def test_every_page_survives_no_file_at_all(tmp_path: Path) -> None:
         assert "Nothing is known yet" in client.get("/").text
 
 
+def test_who_has_looked_in_vain_is_not_told_to_take_a_first_look(tmp_path: Path) -> None:
+    with served(unread(World(tmp_path)).publish()) as client:
+        page = client.get("/").text
+    assert "No complete look yet" in page
+    assert "answered 500 (4 attempts)" in page
+    assert "Take a first look" not in page
+
+
 @pytest.mark.parametrize("fill", [lambda world: world, unread, one_look, suspect])
 def test_every_page_survives_an_empty_a_short_and_a_suspect_warehouse(tmp_path: Path, fill: Any) -> None:  # noqa: ANN401
     world = fill(World(tmp_path))
