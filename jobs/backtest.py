@@ -44,6 +44,8 @@ class Told:
     """Not sent: the models do not bear it out, or it takes back what was not sent."""
     lost_after_days: int | None
     """Days from the alert until the rival led again, or what was told was over; None: not within the history."""
+    led_after_days: int | None = None
+    """Of who came near the lead: days from the alert until it led; None: not within the history, or of another kind."""
 
 
 class Outcome(NamedTuple):
@@ -162,6 +164,7 @@ def _told(event: Event, rule: Rule, standings: Sequence[Standing], index: int, *
         margin=event.margin,
         held=held,
         lost_after_days=_lost_after(event, rule, standings[index + 1 :]),
+        led_after_days=_led_after(event, standings[index + 1 :]) if rule.when == "approaches" else None,
     )
 
 
@@ -195,3 +198,10 @@ def _lost_after(event: Event, rule: Rule, after: Iterable[Standing]) -> int | No
     """Days until the rival led again, or what was told was over."""
     edges = ((standing.day, _edge(event, rule, standing)) for standing in after)
     return next(((day - event.day).days for day, edge in edges if edge is not None and edge < 0), None)
+
+
+def _led_after(event: Event, after: Iterable[Standing]) -> int | None:
+    """Days until whom it was about led, and nobody beside it."""
+    here = (standing for standing in after if standing.board == event.board and event.entity in standing.values)
+    led = (s.day for s in here if sum(value >= s.values[event.entity] for value in s.values.values()) == 1)
+    return next(((day - event.day).days for day in led), None)

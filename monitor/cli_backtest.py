@@ -44,7 +44,7 @@ def backtest(
             _print_sweeps(ledger, rules, as_day(since), form)
             return
         told = [(one, alert) for one in rules for alert in _backtest(ledger, one, as_day(since))]
-        _print_backtests([alert for _, alert in told], form)
+        _print_backtests([alert for _, alert in told], form, warned=any(one.when == "approaches" for one in rules))
         if told and (chart or (rule and form is Format.table)):
             _draw(
                 ledger, max(told, key=lambda pair: pair[1].confirmed_day)[0], [a for _, a in told], as_day(since), chart
@@ -57,13 +57,14 @@ def _backtest(ledger: Ledger, rule: Rule, since: date | None) -> list[backtestin
     return backtesting.run(_standings(ledger, rule, since), [rule], backtesting.borne_out(ledger))
 
 
-def _print_backtests(told: list[backtesting.Told], form: Format) -> None:
+def _print_backtests(told: list[backtesting.Told], form: Format, *, warned: bool) -> None:
+    """What would have been told; `warned`: some of it that somebody came near the lead."""
     from jobs import backtest as backtesting  # noqa: PLC0415 the engine
 
     columns = ["rule", "event", "entity", "rival", "first_lead", "confirmed_day", "delay_days", "margin", "held"]
     print_rows(
         [asdict(alert) for alert in told],
-        [*columns, "lost_after_days"],
+        [*columns, "lost_after_days", *(["led_after_days"] if warned else [])],
         form,
         every=[field.name for field in fields(backtesting.Told)],
         empty="the rules would have said nothing",

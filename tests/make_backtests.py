@@ -132,20 +132,20 @@ def _warned(standings: Sequence[Standing], pair: tuple[str, str], within: float)
     both = [replace(s, values={name: s.values[name] for name in pair}) for s in standings if s.values.keys() >= {*pair}]
     near = Rule(name="near", board=board, when="approaches", within=within, confirm=1, margin=0)
     passes = Rule(name="passes", board=board, when="overtake", between=pair, confirm=1, margin=0)
-    warnings = [(one.entity, one.confirmed_day) for one in backtest.run(both, [near])]
-    passages = [(one.entity, one.confirmed_day) for one in backtest.run(both, [passes]) if one.event == "FLIP"]
-    ahead = [(name, s.day) for s in both for name in pair if s.values[name] == max(s.values.values())]
+    warnings = backtest.run(both, [near])
+    passages = [one for one in backtest.run(both, [passes]) if one.event == "FLIP"]
     return Warned(
         len(warnings),
-        sum(any(_soon(warning, day) for day in ahead) for warning in warnings),
+        sum(one.led_after_days is not None and one.led_after_days <= AHEAD.days for one in warnings),
         len(passages),
-        sum(any(_soon(warning, passage) for warning in warnings) for passage in passages),
+        sum(any(_announces(warning, passage) for warning in warnings) for passage in passages),
     )
 
 
-def _soon(warning: tuple[str, date], then: tuple[str, date]) -> bool:
-    """Whether something happened to somebody within the time after a warning about it."""
-    return warning[0] == then[0] and timedelta() < then[1] - warning[1] <= AHEAD
+def _announces(warning: Told, passage: Told) -> bool:
+    """Whether one was told shortly before it passed."""
+    before = passage.confirmed_day - warning.confirmed_day
+    return warning.entity == passage.entity and timedelta() < before <= AHEAD
 
 
 # The page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -125,7 +126,13 @@ def test_of_who_comes_near_it_counts_how_long_it_stays_so() -> None:
     rule = Rule(name="r", board="b", when="approaches", within=0.2, confirm=2, margin=0)
     (told, *_) = backtest.run(days(*((10, value) for value in (5, 8, 9, 9, 7, 9))), [rule])
     assert (told.entity, told.rival, told.first_lead, told.delay_days) == ("B", "A", date(2026, 1, 2), 1)
-    assert told.lost_after_days == 2
+    assert (told.lost_after_days, told.led_after_days) == (2, None)
+
+
+def test_of_who_comes_near_it_counts_when_it_led() -> None:
+    rule = Rule(name="r", board="b", when="approaches", within=0.2, confirm=1, margin=0)
+    (told,) = backtest.run(days(*((10, value) for value in (5, 9, 10, 9, 11))), [rule])
+    assert (told.confirmed_day, told.led_after_days) == (date(2026, 1, 2), 3), "a tie is no lead"
 
 
 def test_what_is_held_and_what_takes_it_back_are_not_sent() -> None:
@@ -156,11 +163,17 @@ def test_a_backtest_of_one_rule_is_drawn_with_the_days_on_which_it_told(run: Cal
 
 
 def test_a_backtest_for_programs_is_rows_alone(run: Callable[..., Done]) -> None:
-    import json
-
     done = run("backtest", "--rule", "monthly-lead", "--format", "json")
     (row,) = json.loads(done.out)
     assert (row["entity"], row["first_lead"], row["confirmed_day"]) == ("Qwen", "2025-04-30", "2025-06-30")
+
+
+def test_a_backtest_of_who_comes_near_says_when_it_led(run: Callable[..., Done]) -> None:
+    rows = json.loads(run("backtest", "--format", "json").out)
+    assert [row["led_after_days"] for row in rows if row["rule"] == "closing-in"] == [30]
+    assert {row["led_after_days"] for row in rows if row["rule"] != "closing-in"} == {None}
+    assert "led after days" in run("backtest", "--rule", "closing-in").out
+    assert "led after days" not in run("backtest", "--rule", "monthly-lead").out
 
 
 def test_a_backtest_can_be_drawn_into_a_file(run: Callable[..., Done], tmp_path: Path) -> None:
@@ -182,8 +195,6 @@ def test_a_rule_that_would_have_said_nothing_is_not_drawn(run: Callable[..., Don
 
 
 def test_a_sweep_is_a_grid_for_people_and_rows_for_programs(run: Callable[..., Done]) -> None:
-    import json
-
     grid = run("backtest", "--sweep", "--rule", "monthly-lead").out.splitlines()
     assert "monthly-lead on monthly; now confirm = 3, margin = 1.0%" in grid
     by_confirm = {line.split()[0]: line for line in grid if line.strip()[:1].isdigit()}
