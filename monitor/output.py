@@ -276,5 +276,8 @@ def line_chart(
         figure.draw(line)
     ticks = days[:: max(1, len(days) // 6)]
     figure.ruler("x").ticks([day.toordinal() for day in ticks], [f"{day:%Y-%m}" for day in ticks])
+    values = [value for points in series.values() for _, value in points]
+    heights = [min(values) + (max(values) - min(values)) * part / 4 for part in range(5)]
+    figure.ruler("y").ticks(heights, [humanise(value) for value in heights])
     figure.title(title)
     return str(figure.build().string(colorless=True))

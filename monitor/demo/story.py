@@ -117,10 +117,10 @@ def _monthly(app: _Player, clock: _RecordedClock) -> None:
     with _published(app.settings) as published:
         points = published.values("monthly", ["Qwen", "meta-llama"])
         lines = {
-            name: [(day, value / 1e6) for day, entity, value in points if entity == name and day < date(2025, 9, 1)]
+            name: [(day, value) for day, entity, value in points if entity == name and day < date(2025, 9, 1)]
             for name in ("Qwen", "meta-llama")
         }
-        typer.echo(line_chart("million downloads a month", lines))
+        typer.echo(line_chart("downloads a month", lines))
         flips = [row for row in published.flips(board="monthly") if row["kind"] == "lead_change"]
     typer.echo("\nWho looks at every month sees the lead change so often:\n")
     print_rows(flips, ["day", "entity", "rival", "value", "rival_value", "margin"], Format.table)
