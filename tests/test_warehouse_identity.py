@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import small_hub
@@ -10,6 +11,7 @@ from small_hub import REGISTRY, look, model, standing
 from spine import FAMILIES, PUBLISHERS, warehouse
 
 from alerts.rules import Rule
+from jobs import detect
 from monitor.demo.hub import LocalHub
 from warehouse import identity, renames
 from warehouse.db import Database
@@ -188,6 +190,17 @@ def test_slots_are_renamed_with_their_keys_and_pairs_stay_in_order() -> None:
     }
 
 
+def test_slots_of_lines_and_numbers_are_renamed_and_a_number_stays_before_its_entity() -> None:
+    slots = {"b": slot("b"), "80\nb": slot("80"), "5e+08\n01-ai": slot("5e+08"), "\nleader": slot("b")}
+
+    assert identity.renamed_slots(slots, {"b": "01-b", "leader": "follower"}) == {
+        "01-b": slot("01-b"),
+        "80\n01-b": slot("80"),
+        "5e+08\n01-ai": slot("5e+08"),
+        "\nleader": slot("01-b"),
+    }
+
+
 def test_a_pair_of_one_with_itself_is_dropped_and_a_challenge_of_itself_is_over() -> None:
     slots = {"lead": slot("b", "c"), "b\nc": slot("b")}
     calm = {"incumbent": "c", "challenger": None, "since": None, "days": 0}
@@ -292,6 +305,27 @@ def test_a_lead_change_begun_under_the_old_name_is_told_once_under_the_new_one()
             "beta-next takes the lead from alpha-lab on publishers"
         ]
         assert set(db.rows("SELECT entity, rival FROM alerts WHERE state = 'firing'")) == {("beta-next", "alpha-lab")}
+
+
+@pytest.mark.parametrize(
+    ("when", "slot"),
+    [
+        ({"when": "approaches"}, "01-b"),
+        ({"when": "enters_top", "top": 2}, "01-b"),
+        ({"when": "milestone", "at": (80,)}, "80\n01-b"),
+    ],
+)
+def test_who_came_in_or_reached_a_number_is_known_by_its_new_name_and_told_no_more(
+    db: Database, when: dict[str, Any], slot: str
+) -> None:
+    rule = Rule(name="r", board="publishers", confirm=1, margin=0, **when)
+    labs = Registry([Family(name=n.upper(), vendor=n, country="US", publishers=(n,)) for n in ("a", "b", "01-b", "c")])
+    for number in range(5):
+        b = model(f"{'b' if number < 3 else '01-b'}/m", 95 if number else 60, hub_id="id:b")
+        look(db, number, [model("a/m", 100), b, model("c/m", 70)], PUBLISHERS, registry=labs)
+        detect.run(db, [PUBLISHERS], [rule], labs, now=small_hub.moment(number, 12))
+
+    assert db.rows("SELECT entity, slot, state FROM alerts") == [("01-b", slot, "firing")]
 
 
 def test_an_alert_told_under_the_old_name_follows_to_the_new_one() -> None:

@@ -125,8 +125,21 @@ def renamed_slots(slots: Mapping[str, Mapping[str, Any]], names: Names) -> dict[
 
 
 def renamed_key(key: str, names: Names) -> str:
-    """The key of a slot under new names: `lead`, or a pair, which stands in order."""
-    return "\n".join(sorted(names.get(name, name) for name in key.split("\n"))) if "\n" in key else key
+    """The key of a slot under new names: `lead`, an entity, a number and an entity, or a pair, which is in order."""
+    first, between, second = key.partition("\n")
+    if not between:
+        return key if key == "lead" else names.get(key, key)
+    if not first or _is_number(first):
+        return f"{first}\n{names.get(second, second) if first else second}"
+    return "\n".join(sorted(names.get(name, name) for name in (first, second)))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _renamed_slot(slot: Mapping[str, Any], names: Names) -> dict[str, Any]:
