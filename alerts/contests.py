@@ -27,6 +27,9 @@ LEAD = "lead"
 LINE = "\nline"
 """The contender that stands for the line below the top places; no entity can be called so."""
 
+LEADER = "\nleader"
+"""The slot of an approaches rule that is no contest: who led last; no entity can be called so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contest:
@@ -142,7 +145,8 @@ def _approaches(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterato
     """
     first = first_places(standing, TOP)
     most = standing.values[first[0]]
-    for entity in dict.fromkeys([*known, *(rule.between or first)]):
+    before = [entity for entity in known if entity != LEADER]
+    for entity in dict.fromkeys([*before, *(rule.between or first)]):
         values = {LINE: most * (1 - rule.within)}
         if entity in standing.values:
             values[entity] = standing.values[entity]
@@ -169,14 +173,12 @@ def _exact(number: float) -> str:
 
 
 def _lines(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
-    """Each entity that is or was in the top against the line below it; the key is the entity."""
+    """Each entity that is or was in the top, or is named, against the line below it; the key is the entity."""
     ranked = first_places(standing, rule.top + 1)
     inside = set(ranked[: rule.top])
     if len(ranked) <= rule.top:
         return
-    for entity in dict.fromkeys([*known, *ranked[: rule.top]]):
-        if rule.between and entity not in rule.between:
-            continue
+    for entity in dict.fromkeys([*known, *(rule.between or ranked[: rule.top])]):
         values = {LINE: standing.values[ranked[rule.top] if entity in inside else ranked[rule.top - 1]]}
         if entity in standing.values or entity in standing.gone:
             values[entity] = standing.values.get(entity, 0.0)

@@ -10,6 +10,7 @@ pair, an entity against a line (below the top, or behind the leader) or a milest
     pending  --leads by less than half, or not at all-->  stable(incumbent)                      DROPPED
     pending  --another leads-->  pending(the other)                                              DROPPED, PENDING
     any      --incumbent or challenger not in the standing, or the standing not complete-->      frozen: nothing moves
+    any      --of a line behind the leader: who led last not in the standing-->                  frozen as well
     any      --incumbent or challenger has left the Hub-->                                       counts as 0 (no pair)
     any      --the leader changes again and again-->  flapping: FLIPs are not told               CONTESTED
     flapping --calm again, the incumbent leads-->                                                SETTLED (a line: FLIP)
@@ -27,7 +28,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal, NamedTuple
 
-from alerts.contests import LINE, Contest, contests
+from alerts.contests import LEADER, LINE, Contest, contests, first_places
 from alerts.rules import Rule
 from warehouse.records import Standing
 
@@ -109,7 +110,7 @@ def step(state: State, standing: Standing, rules: Sequence[Rule]) -> tuple[State
 
 def _judge(slots: Mapping[str, Slot], standing: Standing, rule: Rule) -> tuple[Mapping[str, Slot], list[Event]]:
     """One rule's day."""
-    if standing.verdict != "complete" or not standing.values:
+    if standing.verdict != "complete" or not standing.values or _is_leader_unseen(slots, standing):
         return slots, []
     events: list[Event] = []
     new = dict(slots)
@@ -120,7 +121,14 @@ def _judge(slots: Mapping[str, Slot], standing: Standing, rule: Rule) -> tuple[M
         if found:
             told = [event for event in found if contest.tells(event.kind, event.entity)]
             events += [_named(event, contest, standing) for event in told]
+    if rule.when == "approaches" and (LEADER not in slots or slots[LEADER].last_day < standing.day):
+        new[LEADER] = Slot(incumbent=first_places(standing, 1)[0], last_day=standing.day)
     return new, events
+
+
+def _is_leader_unseen(slots: Mapping[str, Slot], standing: Standing) -> bool:
+    """Whether a line would be drawn behind somebody else only because who led last was not seen."""
+    return LEADER in slots and slots[LEADER].incumbent not in standing.values.keys() | standing.gone
 
 
 def _contest(
@@ -236,7 +244,8 @@ def _judge_flapping(
         calm = slot._replace(flapping=False, changes=0)
         if kind == "SETTLED":
             return calm, [*events, event]
-        return (calm, events) if slot.told else (calm._replace(told=event.alert_id), [*events, event])
+        nothing_new = slot.told or not slot.epoch  # said before, or as it was when it was first seen
+        return (calm, events) if nothing_new else (calm._replace(told=event.alert_id), [*events, event])
     return slot, events
 
 

@@ -63,6 +63,10 @@ class Rule(BaseModel):
             raise ValueError("`between` names two entities at most")
         if (self.when == "milestone") != bool(self.at):
             raise ValueError("`at` goes with when = 'milestone', and a milestone needs it")
+        if self.when == "approaches" and self.margin >= self.within:
+            raise ValueError(
+                f"`within` must be more than `margin` ({self.margin:g}): nobody could come near by so much"
+            )
         return self
 
     @property

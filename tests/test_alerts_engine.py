@@ -190,6 +190,7 @@ any_rule = st.builds(
     confirm=st.integers(1, 4),
     margin=st.sampled_from([0.0, 0.01, 0.1, 0.5]),
     when=st.sampled_from(["lead_change", "overtake", "approaches"]),
+    within=st.just(0.6),
 )
 lead_rule = st.builds(rule, confirm=st.integers(1, 4), margin=st.sampled_from([0.0, 0.01, 0.1, 0.5]))
 forall = settings(deadline=None, max_examples=examples(60))
@@ -323,12 +324,53 @@ def test_what_a_rule_does_not_judge_by_is_no_part_of_what_tells_it_from_others()
     """Where it was, all days of every rule that is older than the key would be judged again."""
     assert Rule(name="r", board="b").fingerprint == "7e1c54aa6479c735"
     assert rule(within=0.2, channels=("desk",)).fingerprint == rule().fingerprint
-    assert rule(when="approaches", within=0.2).fingerprint != rule(when="approaches").fingerprint
+    assert rule(when="approaches", within=0.2).fingerprint != rule(when="approaches", within=0.3).fingerprint
 
 
 def test_only_who_is_named_is_watched_coming_near_wherever_it_stands() -> None:
     days = [{"A": 100, "B": 50, "C": 60}, {"A": 100, "B": 95, "C": 96}, {"A": 100, "B": 95, "C": 96}]
     assert kinds(fold(days, rule(when="approaches", between=("B",), confirm=1, margin=0))[1]) == ["FLIP B>A"]
+
+
+def test_nobody_comes_near_because_who_leads_was_not_seen() -> None:
+    far = {"A": 100, "B": 70, "C": 60}
+    days = [far, {"B": 70, "C": 60}, far, {"A": 100, "B": 70, "C": 90}]
+    near = rule(when="approaches", within=0.2, confirm=1, margin=0)
+    assert kinds(fold(days, near)[1]) == ["FLIP C>A"]
+    state, _ = fold(days[:1], near)
+    _, events = step(state, on(1, days[1], gone=frozenset("A")), [near])
+    assert kinds(events) == ["FLIP C>B"], "A was deleted"
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        rule(when="approaches", within=0.2, margin=0),
+        rule(when="milestone", at=(90,), margin=0),
+        rule(when="enters_top", top=1, between=("B",), margin=0),
+    ],
+)
+def test_who_was_across_a_line_from_the_first_is_not_told_so_after_going_to_and_fro(by: Rule) -> None:
+    ahead, behind = {"A": 100.0, "B": 95.0}, {"A": 100.0, "B": 75.0}
+    if by.when == "enters_top":
+        ahead, behind = {"A": 90.0, "B": 95.0}, {"A": 100.0, "B": 95.0}
+    assert flips(fold([ahead, behind] * 7 + [ahead] * 30, by)[1]) == []
+    told = flips(fold([behind] * 3 + [ahead, behind] * 7 + [ahead] * 30, by)[1])
+    assert [event.entity for event in told] == ["B"], "it was behind at first"
+
+
+def test_who_is_named_is_told_to_enter_the_top_for_the_first_time_since_the_rule_looked() -> None:
+    days = [{"A": 3, "B": 2, "C": 1}, {"A": 3, "B": 2, "C": 1}, {"A": 3, "B": 2, "C": 4}, {"A": 3, "B": 4, "C": 2}]
+    enters = rule(when="enters_top", top=2, between=("C",), confirm=1, margin=0)
+    assert kinds(fold(days, enters)[1]) == ["FLIP C>B"]
+    leaves = rule(when="leaves_top", top=2, between=("C",), confirm=1, margin=0)
+    assert kinds(fold(days, leaves)[1]) == ["FLIP C>A"]
+
+
+def test_a_line_so_near_that_nobody_could_cross_it_by_the_margin_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`within` must be more than `margin` \(0.1\)"):
+        rule(when="approaches", within=0.1, margin=0.1)
+    assert rule(when="overtake", within=0.1, margin=0.1)
 
 
 @forall
