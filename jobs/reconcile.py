@@ -104,7 +104,8 @@ def _distance(event: Event, alert: KnownAlert) -> timedelta | None:
         same = alert.kind == _CONTESTS[event.kind]
     else:
         flips = event.kind == "FLIP" and alert.kind not in _CONTESTS.values()
-        same = flips and (alert.entity, alert.rival) == (event.entity, event.rival)
+        beside = event.slot == event.entity  # it crossed a line; who stands next to it there is no part of the story
+        same = flips and alert.entity == event.entity and (beside or alert.rival == event.rival)
     distance = min(abs(event.day - alert.confirmed_day), abs(event.since - alert.day))
     return distance if same and distance <= SAME_STORY else None
 

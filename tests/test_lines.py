@@ -204,6 +204,21 @@ def test_what_was_told_and_turns_out_to_be_list_growth_is_corrected() -> None:
         assert db.value("SELECT why FROM alerts WHERE kind = 'correction'") == tell.ONLY_LISTED
 
 
+def test_who_crossed_the_same_line_is_told_once_whoever_stands_next_to_it_by_a_later_look() -> None:
+    for rule, first, later in (
+        (CLOSES_IN, listed(b=85), listed(b=85, d=95)),
+        (ENTERS, listed(c=80), listed(c=80, d=75)),
+    ):
+        with warehouse() as db:
+            look(db, 0, listed(), BOARD, registry=LABS)
+            look(db, 1, first, BOARD, registry=LABS)
+            assert len(detect.run(db, [BOARD], [rule], LABS, now=moment(1, 12)).fired) == 1
+            db.execute("UPDATE deliveries SET status = 'sent', sent_at = queued_at")
+            look(db, 1, later, BOARD, registry=LABS, hour=15)
+            assert detect.run(db, [BOARD], [rule], LABS, now=moment(1, 16)).fired == ()
+            assert db.rows("SELECT rival, contains(title, ' d') FROM alerts") == [("d", True)], "it is written anew"
+
+
 def test_what_is_released_after_a_mass_change_has_its_own_reason_and_what_is_list_growth_by_now_stays() -> None:
     rules = {rule.name: rule for rule in (ENTERS, LEAVES, REACHES)}
     with warehouse() as db:
