@@ -16,7 +16,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from alerts.rules import TOP, Rule
-from warehouse.records import Crossing, Standing
+from warehouse.records import Crossing, Standing, line_behind
 
 if TYPE_CHECKING:
     from alerts.engine import Event
@@ -147,7 +147,7 @@ def _approaches(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterato
     most = standing.values[first[0]]
     before = [entity for entity in known if entity != LEADER]
     for entity in dict.fromkeys([*before, *(rule.between or first)]):
-        values = {LINE: most * (1 - rule.within)}
+        values = {LINE: line_behind(most, rule.within)}
         if entity in standing.values:
             values[entity] = standing.values[entity]
         told = "" if values.get(entity) == most else entity

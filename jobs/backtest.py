@@ -14,7 +14,7 @@ from alerts.engine import Event
 from alerts.rules import Rule
 from warehouse import lines, worth
 from warehouse.ledger import Ledger
-from warehouse.records import Crossing, Standing
+from warehouse.records import Crossing, Standing, line_behind
 
 Holds = Callable[[Sequence[tuple[Rule, Event]]], Sequence[bool | None]]
 """Of each that rules say, whether the models bear it out; None where they are not known."""
@@ -177,7 +177,7 @@ def _edge(event: Event, rule: Rule, standing: Standing) -> float | None:
         inside = entity in first_places(standing, rule.top)
         return 1.0 if inside == (rule.when == "enters_top") else -1.0
     if rule.when == "approaches":
-        return 1.0 if values.get(entity, 0.0) >= max(values.values()) * (1 - rule.within) else -1.0
+        return 1.0 if values.get(entity, 0.0) >= line_behind(max(values.values()), rule.within) else -1.0
     if rule.when == "milestone":
         return 1.0 if values.get(entity, 0.0) >= event.rival_value else -1.0
     return values[entity] - values[event.rival] if {entity, event.rival} <= values.keys() else None

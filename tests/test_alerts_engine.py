@@ -327,6 +327,11 @@ def test_what_a_rule_does_not_judge_by_is_no_part_of_what_tells_it_from_others()
     assert rule(when="approaches", within=0.2).fingerprint != rule(when="approaches", within=0.3).fingerprint
 
 
+def test_who_is_behind_by_exactly_the_share_is_near() -> None:
+    near = rule(when="approaches", within=0.45, confirm=1, margin=0)
+    assert kinds(fold([{"A": 100, "B": 54}, {"A": 100, "B": 55}], near)[1]) == ["FLIP B>A"]
+
+
 def test_only_who_is_named_is_watched_coming_near_wherever_it_stands() -> None:
     days = [{"A": 100, "B": 50, "C": 60}, {"A": 100, "B": 95, "C": 96}, {"A": 100, "B": 95, "C": 96}]
     assert kinds(fold(days, rule(when="approaches", between=("B",), confirm=1, margin=0))[1]) == ["FLIP B>A"]
@@ -378,7 +383,7 @@ def test_a_line_so_near_that_nobody_could_cross_it_by_the_margin_is_refused() ->
 def test_who_comes_near_was_further_away_and_does_not_lead(days: list[Day], within: float) -> None:
     """The definition, written naively; in so few days nothing is contested."""
     _, events = fold(days, rule(when="approaches", within=within, confirm=1, margin=0))
-    near = [{name for name in day if day[name] >= max(day.values()) * (1 - within)} for day in days]
+    near = [{name for name in day if max(day.values()) - day[name] <= max(day.values()) * within} for day in days]
     first = [{name for name in day if day[name] == max(day.values())} for day in days]
     assert {(event.entity, (event.day - date(2026, 5, 1)).days) for event in events} == {
         (name, n) for n in range(1, len(days)) for name in near[n] - near[n - 1] - first[n]

@@ -357,7 +357,7 @@ def _is_inside(values: dict[str, int], one: Crossing) -> bool:
     """Whether somebody is among the first places, at a tie only who was; or near the first."""
     mine = values[one.entity]
     if one.within is not None:
-        return mine >= max(values.values()) * (1 - one.within)
+        return max(values.values()) - mine <= max(values.values()) * one.within
     others = [value for name, value in values.items() if name != one.entity]
     return sum(value >= mine if one.inward else value > mine for value in others) < (one.top or 0)
 

@@ -18,7 +18,7 @@ from warehouse.db import Database
 from warehouse.made import declared
 from warehouse.panel import End, Panel, Side
 from warehouse.queries import sql
-from warehouse.records import Crossing
+from warehouse.records import Crossing, line_behind
 from warehouse.worth import Worth
 
 
@@ -96,7 +96,7 @@ def verdict_on(crossing: Crossing, known: Panel) -> Worth:
 def _is_across(crossing: Crossing, values: Mapping[str, float]) -> bool:
     mine = values[crossing.entity]
     if crossing.within is not None:
-        return mine > 0 and mine >= max(values.values()) * (1 - crossing.within)
+        return mine > 0 and mine >= line_behind(max(values.values()), crossing.within)
     if crossing.top is None:
         return mine >= (crossing.number or 0.0)
     if crossing.inward:  # at a tie it would still be outside

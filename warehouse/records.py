@@ -122,6 +122,14 @@ class Crossing(NamedTuple):
     """The line is so far behind whoever leads, as a share of that."""
 
 
+def line_behind(most: float, within: float) -> float:
+    """The least that somebody has who is at most so far behind one who has `most`.
+
+    Not `most * (1 - within)`, by which 55 is not within 45 % of 100.
+    """
+    return most - most * within
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """A rule satisfied: everything a message about it says. Names and values are data from outside: hostile text."""

@@ -106,8 +106,8 @@ HAVING count(*) FILTER (seen_on = passed_on) = 1 AND count(*) FILTER (seen_on < 
 -- Of each of `crossings` between which days of its board the line was crossed: the last one on which the entity was seen on
 -- the other side, or the one before it was first seen, and the first one on this side; with whom it is to be held against:
 -- who stood among the first places on either (whoever led, where the line is drawn behind), and on the later one among as
--- many again, at least ten, for who fell back may have made room for them. Where the last of the first places is shared beyond them, nobody has come in by it. Where the
--- counts of both days are still there.
+-- many again, at least ten, for who fell back may have made room for them. Where the last of the first places is shared
+-- beyond them, nobody has come in by it. Where the counts of both days are still there.
 WITH shared AS (
     SELECT board, top, day, max(rank) AS place
     FROM (SELECT DISTINCT board, top FROM crossings WHERE inward) JOIN standings USING (board)
@@ -117,7 +117,7 @@ days AS (
     WHERE rank = 1 AND board IN (SELECT board FROM crossings)),
 placed AS (
     SELECT c.id, s.day AS seen_on,
-        CASE WHEN c.within IS NOT NULL THEN s.value >= d.most * (1 - c.within)
+        CASE WHEN c.within IS NOT NULL THEN s.value >= d.most - d.most * c.within
             WHEN c.top IS NULL THEN s.value >= c.number
             WHEN c.inward THEN s.rank <= c.top AND s.rank IS DISTINCT FROM h.place ELSE s.rank > c.top END AS across,
         max(s.day) FILTER (NOT across) OVER (PARTITION BY c.id) AS short
