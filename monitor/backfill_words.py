@@ -26,7 +26,7 @@ def announcement(plan: Plan) -> list[str]:
     lines = [f"{plan.name}: {wanted}; {plan.held} are here already"]
     if plan.bytes is None:
         return [*lines, "  how much that is cannot be told: its first and last file cannot be read"]
-    size = f"{_size(plan.bytes)} in about {plan.requests:,} requests, " if plan.bytes else ""
+    size = f"{_size(plan.bytes)} in about {amount(plan.requests, 'request')}, " if plan.bytes else ""
     speed = " at 10 MB/s" if plan.bytes else ""
     return [*lines, f"  about {size}{amount(plan.rows, 'row')}: {_duration(plan.seconds)}{speed}"]
 
@@ -45,8 +45,8 @@ def findings(report: Report) -> list[str]:
     lines += [f"  {snapshot.day} {snapshot.verdict}: {snapshot.verdict_reason}" for snapshot in _worth_saying(report)]
     if report.bytes:
         lines.append(
-            f"  read       {_size(report.bytes)} in {report.requests:,} requests, of which {_size(report.needed)}"
-            f" are the columns used; {_duration(report.seconds)}"
+            f"  read       {_size(report.bytes)} in {amount(report.requests, 'request')}, of which"
+            f" {_size(report.needed)} are the columns used; {_duration(report.seconds)}"
         )
     leads = sum(flip["kind"] == "lead_change" for flip in report.flips)
     shown_flips = f", the first {MOST_FLIPS}:" if len(report.flips) > MOST_FLIPS else ""
