@@ -25,7 +25,7 @@ LEAD = "lead"
 """The slot of a lead_change rule."""
 
 LINE = "\nline"
-"""The contender that stands for the line below the top places; no entity can be called so."""
+"""The contender that stands for the line below the top places, or behind the leader; no entity can be called so."""
 
 LEADER = "\nleader"
 """The slot of an approaches rule that is no contest: who led last; no entity can be called so."""
@@ -44,7 +44,7 @@ class Contest:
     told: str | None = None
     """Whose victories are told; None: everybody's; empty: nobody's."""
     beyond: str = ""
-    """Who the line is so far behind of, where it is drawn by one who leads."""
+    """Who leads, where the line is drawn behind the leader."""
     ahead_at_a_tie: str | None = None
     """Who a number is reached by; None: of equals who was ahead before stays ahead."""
     gone: frozenset[str] = frozenset()

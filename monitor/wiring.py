@@ -161,9 +161,7 @@ class App:
             return self._digest(alert, shown)
         if alert.kind in TELLERS:
             return compose(alert, also=also, link=self._link("flips"), now=self.now())
-        is_ahead = alert.value > alert.rival_value  # of who comes near or falls behind an old flip would be told
-        pair = (alert.board, alert.entity, alert.rival, alert.day)
-        flip = Ledger(self.db).last_pair_flip(*pair) if is_ahead else None
+        flip = Ledger(self.db).last_pair_flip(alert.board, alert.entity, alert.rival, alert.day)
         link = self._link(f"flips/{flip[0]}" if flip else f"board/{alert.board}" if alert.board else "flips")
         told = replace(alert, why=self._why(alert.why, flip[0])) if flip and flip[2] is not None else alert
         told = self._with_chances(told)

@@ -113,6 +113,19 @@ def test_who_comes_near_is_no_news_of_the_day_on_which_it_was_ahead(world: World
     assert "from 2026-05-01 to" not in said
 
 
+def test_who_leaves_the_top_is_not_told_with_the_flip_by_which_it_came_there(world: World) -> None:
+    leaves = Rule(name="leaves", board="families", when="leaves_top", top=1, confirm=1, channels=("outbox",))
+    web = world.settings.web.model_copy(update={"public_url": "https://adoption.example"})
+    world.settings = replace(world.settings, rules=(leaves,), web=web)
+    for number, (alpha, beta) in enumerate(((90, 50), (90, 150), (300, 150))):
+        world.on(number, listed(alpha, beta))
+    assert "Beta leaves the top 1 of families, behind Alpha" in world.mails
+    (file,) = (one for one in world.outbox.glob("*.slack.json") if "Beta leaves" in one.read_text("utf-8"))
+    said = file.read_text("utf-8")
+    assert "https://adoption.example/board/families" in said
+    assert "/flips/" not in said
+
+
 def test_three_days_are_asked_for_and_told_on_the_third(tmp_path: Path) -> None:
     with hub() as local:
         world = World(tmp_path, local, confirm=3)
