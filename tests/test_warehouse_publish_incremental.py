@@ -144,8 +144,8 @@ def test_the_day_on_which_a_model_was_last_seen_is_renewed_alone(tmp_path: Path,
         look(db, local, 1, [model for model in listed(9, 5) if model.publisher != "gamma"])
         for _ in range(2):  # the copy and the one before, with which the next publication begins
             both_alike(db, tmp_path)
-        for last_seen in ("last_seen - 3", "last_seen + 4"):
-            db.execute(f"UPDATE models SET last_seen = {last_seen} WHERE publisher = 'gamma'")
+        for days in (-3, 4, -41, 0, 41):  # at 0 the copy before is brought up to the last one
+            db.execute(f"UPDATE models SET last_seen = last_seen + {days} WHERE publisher = 'gamma'")
             both_alike(db, tmp_path)
 
 

@@ -70,9 +70,11 @@ SELECT max(last_seen) FROM models;
 
 -- name: set_last_seen
 -- Say of every model that was seen on the newest day that it was: nearly all were. By number, which is told apart in a
--- third of the time; those that have none are mended.
+-- third of the time; those that have none are mended. And only of those that were seen since a day: who was not is gone,
+-- nearly always for good, and in a year they are as many as a sixth of all.
 UPDATE published.models SET last_seen = $day
-WHERE last_seen <> $day AND number NOT IN (SELECT number FROM models WHERE last_seen <> $day AND number IS NOT NULL);
+WHERE last_seen <> $day AND last_seen >= $since AND number NOT IN (
+    SELECT number FROM models WHERE last_seen <> $day AND last_seen >= $since AND number IS NOT NULL);
 
 -- name: mend_last_seen
 -- Say of the models that were not when they were.
@@ -85,6 +87,10 @@ WHERE published.models.number = m.number AND published.models.last_seen <> m.las
 UPDATE published.models SET last_seen = m.last_seen
 FROM (SELECT hub_id, last_seen FROM models WHERE number IS NULL) AS m
 WHERE published.models.hub_id = m.hub_id AND published.models.last_seen <> m.last_seen;
+
+-- name: lacks_returned
+-- Whether somebody is back of whom the copy does not say so: it is right of all others by now.
+SELECT (SELECT count(*) FROM models WHERE last_seen = $day) <> (SELECT count(*) FROM published.models WHERE last_seen = $day);
 
 -- name: wasted_share
 -- Which part of the copy's blocks is free.
