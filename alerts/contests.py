@@ -15,7 +15,7 @@ from datetime import date
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from alerts.rules import TOP, Rule
+from alerts.rules import Rule
 from warehouse.records import Crossing, Standing, line_behind
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _pairs(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Con
 def _watched_pairs(rule: Rule, standing: Standing) -> Iterable[tuple[str, str]]:
     if len(rule.between) == 2:
         return [(rule.between[0], rule.between[1])]
-    first = first_places(standing, TOP)
+    first = first_places(standing, rule.places)
     if rule.between:
         return [(rule.between[0], other) for other in first if other != rule.between[0] and rule.between[0] in first]
     return combinations(first, 2)
@@ -143,7 +143,7 @@ def _approaches(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterato
 
     Who leads is across it as well, and not told so: when it loses the lead it has come no nearer.
     """
-    first = first_places(standing, TOP)
+    first = first_places(standing, rule.places)
     most = standing.values[first[0]]
     before = [entity for entity in known if entity != LEADER]
     for entity in dict.fromkeys([*before, *(rule.between or first)]):
@@ -156,7 +156,7 @@ def _approaches(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterato
 
 def _milestones(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
     """Each watched entity against each number; a key is `number, newline, entity`."""
-    watched = rule.between or tuple(first_places(standing, TOP))
+    watched = rule.between or tuple(first_places(standing, rule.places))
     keys = [f"{_exact(number)}\n{entity}" for number in rule.at for entity in watched]
     for key in dict.fromkeys([*known, *keys]):
         number, _, entity = key.partition("\n")

@@ -70,6 +70,11 @@ class Rule(BaseModel):
         return self
 
     @property
+    def places(self) -> int:
+        """How many first ones of its board it watches, where it names nobody."""
+        return self.top if self.when in ("enters_top", "leaves_top") else TOP
+
+    @property
     def is_race(self) -> bool:
         """Whether it watches who is ahead of whom, so that there is a flip behind each of its alerts."""
         return self.when in RACES

@@ -161,7 +161,8 @@ def _fold(ledger: Ledger, works: Iterable[_Work], known: Mapping[str, dict[str, 
             for work in here
             for name in (*work.rule.between, *_names(known.get(work.rule.name, {})))
         ]
-        standings = ledger.days_of_boards({board: starts[board] for board in boards}, watched)
+        first = max(work.rule.places for work in here)
+        standings = ledger.days_of_boards({board: starts[board] for board in boards}, watched, first=first)
         for work in here:
             days = [day for day in standings[work.rule.board] if day.day >= work.start]
             yield _step(work, known.get(work.rule.name, {}), days)

@@ -157,7 +157,7 @@ def _last_fired(ledger: Ledger, rule: Rule, ranks: str) -> str:
     """When a rule would last have told something over the stored history, and what."""
     if rule.when == "source_trouble":
         return "its past is not kept"
-    standings = ledger.standings_since(rule.board, date.min, rule.between)
+    standings = ledger.standings_since(rule.board, date.min, rule.between, first=rule.places)
     told = backtest.run(standings, [rule], backtest.borne_out(ledger))
     sent = [alert for alert in told if not alert.held]
     over = f"over {amount(len(standings), 'stored day')}"

@@ -138,7 +138,7 @@ def _cell(outcome: backtesting.Outcome) -> str:
 
 
 def _standings(ledger: Ledger, rule: Rule, since: date | None) -> list[Standing]:
-    return ledger.standings_since(rule.board, since or date.min, rule.between)
+    return ledger.standings_since(rule.board, since or date.min, rule.between, first=rule.places)
 
 
 def register(app: typer.Typer) -> None:

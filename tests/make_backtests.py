@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alerts.contests import first_places
-from alerts.rules import Rule
+from alerts.rules import TOP, Rule
 from jobs import backtest
 from jobs.backtest import Outcome, Told
 from monitor.demo.recordings import DATA
@@ -155,7 +155,7 @@ def page(published: Path) -> str:
     """The whole page, from the demo's published file and the bundled series."""
     with Database.open_published(published) as db:
         ledger = Ledger(db)
-        standings = ledger.standings_since("publishers", date.min)
+        standings = ledger.standings_since("publishers", date.min, first=TOP)
         daily = _daily(standings, backtest.borne_out(ledger))
         sections = [_head(), *_monthly(), *daily, *_near(standings), *_limits(standings)]
     return "\n".join(sections) + "\n"

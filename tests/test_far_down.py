@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
 from examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -79,10 +80,44 @@ def told(*days: Sequence[HubModel], rule: Rule = PAIR) -> list[tuple[str, str, s
     with warehouse() as db:
         looked(db, *days)
         detect.run(db, [BOARD], [rule], REGISTRY, now=moment(len(days)))
-        said = backtest.run(Ledger(db).standings_since("publishers", day(0), rule.between), [rule], borne_out(db))
+        stood = Ledger(db).standings_since("publishers", day(0), rule.between, first=rule.places)
+        said = backtest.run(stood, [rule], borne_out(db))
         alerts = db.rows("SELECT entity, state, why FROM alerts ORDER BY confirmed_day, entity")
     assert [(one.entity, one.held) for one in said] == [(entity, state == "held") for entity, state, _ in alerts]
     return [(entity, state, why.partition(":")[0]) for entity, state, why in alerts]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule(name="lead", board="publishers", confirm=1),
+        Rule(name="pairs", board="publishers", when="overtake", confirm=2),
+        Rule(name="near", board="publishers", when="approaches", within=0.3, confirm=1),
+        Rule(name="top", board="publishers", when="leaves_top", top=12, confirm=2),
+        Rule(name="number", board="publishers", when="milestone", at=(2900,), confirm=1),
+    ],
+    ids=lambda rule: str(rule.name),
+)
+def test_who_fell_below_what_is_looked_at_is_still_seen_when_all_days_are_judged_at_once(
+    rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Day by day the rule knows it from when it stood among the first."""
+    monkeypatch.setattr("warehouse.ledger.JUDGED_DEPTH", 13)
+    days = [listed(), listed(p01=1), listed(p01=1), listed(p01=2950)]
+    asked = "SELECT entity, rival, state, confirmed_day FROM alerts WHERE state <> 'pending' ORDER BY ALL"
+    with warehouse() as db:
+        for number, models in enumerate(days):
+            look(db, number, models, BOARD)
+            detect.run(db, [BOARD], [rule], REGISTRY, now=moment(number, 12))
+        lived = db.rows(asked)
+    with warehouse() as db:
+        looked(db, *days)
+        detect.run(db, [BOARD], [rule], REGISTRY, now=moment(len(days)))
+        assert db.rows(asked) == lived
+        stood = Ledger(db).standings_since("publishers", day(0), first=rule.places)
+    said = [(one.entity, one.rival, one.confirmed_day) for one in backtest.run(stood, [rule])]
+    assert sorted(said) == [(entity, rival, confirmed) for entity, rival, _, confirmed in lived]
+    assert "p01" in {name for entity, rival, *_ in lived for name in (entity, rival)}
 
 
 def borne_out(db: Database) -> backtest.Holds:

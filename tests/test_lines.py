@@ -49,7 +49,8 @@ def told(rule: Rule, *days: Sequence[HubModel], board: Board = BOARD) -> list[tu
             look(db, number, models, board, registry=LABS)
         detect.run(db, [board], [rule], LABS, now=moment(len(days)))
         ledger = Ledger(db)
-        said = backtest.run(ledger.standings_since(board.name, day(0)), [rule], backtest.borne_out(ledger))
+        stood = ledger.standings_since(board.name, day(0), first=rule.places)
+        said = backtest.run(stood, [rule], backtest.borne_out(ledger))
         alerts = db.rows(
             "SELECT entity, state, why FROM alerts WHERE state <> 'pending' ORDER BY confirmed_day, entity"
         )
@@ -263,7 +264,8 @@ def test_what_was_held_is_no_news_when_its_counts_were_given_up_and_its_rule_is_
         said = db.rows("SELECT alert_id, state, why FROM alerts")
         prune.run(db, now=moment(500, 13))
         ledger = Ledger(db)
-        told = backtest.run(ledger.standings_since("publishers", day(0)), [REACHES], backtest.borne_out(ledger))
+        stood = ledger.standings_since("publishers", day(0), first=REACHES.places)
+        told = backtest.run(stood, [REACHES], backtest.borne_out(ledger))
         assert [one.held for one in told] == [True], "the counts behind an alert stay"
         db.execute(
             "INSERT INTO thinned BY NAME SELECT snapshot_id, now() AS thinned_at FROM snapshots WHERE models < 9"

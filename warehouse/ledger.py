@@ -141,35 +141,32 @@ class Ledger:
         self.db.execute(sql("retire_rules"), {"rules": list(rules)})
         self.db.execute(sql("retire_pending"), {"rules": list(rules)})
 
-    def standings_since(self, board: str, start: date, watched: Iterable[str] = ()) -> list[Standing]:
-        """A board's standings from a day on, oldest first, for the engine."""
-        watched = list(watched)
-        keys = {"board": board, "start": start, "depth": JUDGED_DEPTH, "watched": watched}
-        days: dict[date, Standing] = {}
-        for day, snapshot_id, entity, value in self.db.rows(sql("standings_since"), keys):
-            days.setdefault(day, Standing(board, day, snapshot_id, {})).values[entity] = value
-        from warehouse import departures  # noqa: PLC0415 polars, which the idle daemon does without
-
-        return departures.marked(self.db, board, list(days.values()), watched)
+    def standings_since(self, board: str, start: date, watched: Iterable[str] = (), *, first: int) -> list[Standing]:
+        """A board's standings from a day on, oldest first, for the engine; `watched` and `first` as below."""
+        days = self.days_of_boards({board: start}, [(board, entity) for entity in watched], first=first)[board]
+        return [day for day in days if day.values]
 
     def days_of_boards(
-        self, starts: Mapping[str, date], watched: Iterable[tuple[str, str]] = ()
+        self, starts: Mapping[str, date], watched: Iterable[tuple[str, str]] = (), *, first: int
     ) -> dict[str, list[Standing]]:
         """Board -> its standings from a day on, oldest first, with the days for which nothing could be ranked.
 
         Args:
             starts: board -> first day.
             watched: (board, entity) looked at however far down it is.
+            first: who stood in so many first places on one of these days is, too: a rule that judges them day by day
+                knows it from then on.
         """
         days: dict[str, dict[date, Standing]] = {board: {} for board in starts}
         watched = list(watched)
+        keys = {"depth": JUDGED_DEPTH, "first": first}
         with (
             self.db.rows_as("wanted", list(starts.items()), {"board": str, "start": date}),
             self.db.rows_as("watched", sorted(set(watched)), {"board": str, "entity": str}),
         ):
             for board, day, snapshot_id in self.db.rows(sql("ranked_days_of_boards")):
                 days[board][day] = Standing(board, day, snapshot_id, {})
-            for board, day, entity, value in self.db.rows(sql("standings_of_boards"), {"depth": JUDGED_DEPTH}):
+            for board, day, entity, value in self.db.rows(sql("standings_of_boards"), keys):
                 days[board][day].values[entity] = value
         return {board: self._marked(board, list(found.values()), watched) for board, found in days.items()}
 

@@ -61,22 +61,18 @@ DELETE FROM rule_states WHERE NOT list_contains($rules, rule);
 -- Forget what was about to be told by rules that are no longer configured.
 DELETE FROM alerts WHERE state = 'pending' AND NOT list_contains($rules, rule);
 
--- name: standings_since
--- A board's values from a day on; deep down only entities that somebody watches.
-SELECT day, snapshot_id, entity, value
-FROM standings
-WHERE board = $board AND day >= $start AND (rank <= $depth OR list_contains($watched, entity))
-ORDER BY day, rank, entity;
-
 -- name: ranked_days_of_boards
 -- The days from a day on for which the boards `wanted` were looked at, oldest first.
 SELECT board, day, snapshot_id FROM rankings JOIN wanted USING (board) WHERE day >= start ORDER BY board, day;
 
 -- name: standings_of_boards
--- The values of the boards `wanted` from a day on; deep down only entities `watched`.
+-- The values of the boards `wanted` from a day on; deep down only entities `watched`, and who stood among the first on any of
+-- them.
 SELECT s.board, s.day, s.entity, s.value
 FROM standings AS s JOIN wanted USING (board)
-WHERE s.day >= start AND (s.rank <= $depth OR (s.board, s.entity) IN (SELECT (board, entity) FROM watched))
+WHERE s.day >= start AND (s.rank <= $depth OR (s.board, s.entity) IN (
+    SELECT (board, entity) FROM watched
+    UNION ALL SELECT (board, entity) FROM standings JOIN wanted USING (board) WHERE day >= start AND rank <= $first))
 ORDER BY s.board, s.day, s.rank, s.entity;
 
 -- name: count_ranked_days
