@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -60,14 +60,23 @@ def look(
     registry: Registry = REGISTRY,
     verdict: Verdict = "complete",
     hour: int = 10,
+    short: Collection[str] = (),
 ) -> int:
-    """Keep a look at all of the registry's publishers, attribute, rank; its snapshot_id."""
+    """Keep a look at all of the registry's publishers, attribute, rank; its snapshot_id.
+
+    Listings of those `short` broke off: what they do not show may be there.
+    """
     taken_at = moment(number, hour)
     with db.transaction():
         snapshot_id = store.next_snapshot_id(db, taken_at)
         head = Snapshot(snapshot_id, "hub", taken_at, day(number), verdict, "", len(models))
         listings = [
-            Listing(name, own := tuple(m for m in models if m.publisher == name), len(own))
+            Listing(
+                name,
+                own := tuple(m for m in models if m.publisher == name),
+                len(own),
+                problem="broke off" if name in short else None,
+            )
             for name in registry.publishers
         ]
         store.write_snapshot(db, head, store.model_frame(models), listings=listings)

@@ -1,25 +1,35 @@
-"""Whatever the history and however it comes, the same alerts follow: live, restarted, replayed, backtested."""
+"""Whatever the history and however it comes, the same alerts follow: live, restarted, replayed, backtested.
+
+First of published totals, then of models that are listed, deleted, and there again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
+import small_hub
 from examples import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from races import LEAD, Race, Values, play
-from spine import day
+from spine import day, warehouse
 
 from alerts import engine
-from alerts.rules import Rule
-from jobs import backtest
-from warehouse.records import Standing
+from alerts.rules import RACES, Rule
+from jobs import backtest, detect
+from warehouse.boards import Board
+from warehouse.db import Database
+from warehouse.ledger import Ledger
+from warehouse.records import Standing, Verdict
+from warehouse.registry import Family, Registry
 
 NAMES = ("A", "B", "C")
 
@@ -34,22 +44,38 @@ values = st.fixed_dictionaries(
         "C": st.sampled_from([10.0, 100.0, 101.0, 120.0]),
     },
 )
-rules = st.builds(
-    lambda confirm, margin, pair, span: Rule(
-        name="lead",
-        board="totals",
-        when="overtake" if pair else "lead_change",
-        between=("A", "B") if pair else (),
-        confirm=confirm,
-        margin=margin,
-        span_days=span,
-        channels=("desk",),
-    ),
-    st.integers(1, 3),
-    st.sampled_from([0.0, 0.01, 0.05]),
-    st.booleans(),
-    st.sampled_from([0, 0, 3]),
-)
+KINDS: dict[str, dict[str, Any]] = {
+    "lead_change": {},
+    "overtake": {"between": ("A", "B")},
+    "approaches": {"within": 0.06},
+    "enters_top": {"top": 1},
+    "leaves_top": {"top": 1},
+    "milestone": {"at": (100.5,)},
+}
+"""Every kind of rule that watches a board, and what it needs. None tells so much of two weeks that it is summed up."""
+
+
+def rules_of(*kinds: str) -> st.SearchStrategy[Rule]:
+    """Rules of some kinds."""
+    return st.builds(
+        lambda kind, confirm, margin, span: Rule(
+            name="lead",
+            board="totals",
+            when=kind,
+            confirm=confirm,
+            margin=margin,
+            span_days=span,
+            channels=("desk",),
+            **KINDS[kind],
+        ),
+        st.sampled_from(kinds),
+        st.integers(1, 3),
+        st.sampled_from([0.0, 0.01, 0.05]),
+        st.sampled_from([0, 0, 3]),
+    )
+
+
+rules = rules_of(*KINDS)
 
 
 @dataclass(frozen=True)
@@ -117,6 +143,13 @@ def confirmed(alerts: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [alert for alert in alerts if "pending" not in alert]
 
 
+def backtested(rule: Rule, days: Sequence[Standing]) -> list[tuple[Any, ...]]:
+    """What a backtest says of these days, in the words of alerts."""
+    kinds = {"FLIP": rule.when, "CONTESTED": "contested", "SETTLED": "settled"}
+    told = backtest.run(days, [rule])
+    return [(kinds[one.event], one.entity, one.rival, one.day, one.confirmed_day) for one in told]
+
+
 @few
 @given(histories(late=False), rules)
 def test_a_history_that_is_lived_through_says_what_its_replay_says_down_to_the_ids(
@@ -142,9 +175,7 @@ def test_days_that_come_late_end_in_what_they_would_have_said_in_time(history: l
 @few
 @given(histories(late=True), rules)
 def test_a_backtest_says_what_detection_says(history: list[Arrival], rule: Rule) -> None:
-    told = backtest.run(standings(final(history)), [rule])
-    kinds = {"FLIP": rule.when, "CONTESTED": "contested", "SETTLED": "settled"}
-    tested = [(kinds[one.event], one.entity, one.rival, one.day, one.confirmed_day) for one in told]
+    tested = backtested(rule, standings(final(history)))
     detected = [
         (kind, entity, rival, since, confirmed)
         for kind, entity, rival, state, since, confirmed in play(final(history), rule)
@@ -154,7 +185,12 @@ def test_a_backtest_says_what_detection_says(history: list[Arrival], rule: Rule)
 
 
 @few
-@given(histories(late=False), rules, st.randoms(use_true_random=False), st.sampled_from([2.0**-20, 1024.0]))
+@given(
+    histories(late=False),
+    rules_of(*(kind for kind in KINDS if kind != "milestone")),  # whose numbers have a unit
+    st.randoms(use_true_random=False),
+    st.sampled_from([2.0**-20, 1024.0]),
+)
 def test_doubled_days_one_great_import_its_order_and_another_unit_change_nothing(
     history: list[Arrival], rule: Rule, random: Random, unit: float
 ) -> None:
@@ -171,6 +207,110 @@ def test_doubled_days_one_great_import_its_order_and_another_unit_change_nothing
         race.arrive_all(random.sample(rows, len(rows)))
         race.judge(400)
         assert race.alerts(f"alert_id, {SAID}") == daily
+
+
+# Of models, which may be deleted and be there again
+
+PUBLISHERS = Board(name="totals", entity="publisher")
+
+LABS = Registry([Family(name=name, vendor=name, country="US", publishers=(name,)) for name in NAMES])
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at the Hub, and whether the rules are run after it."""
+
+    number: int
+    hour: int
+    shown: Mapping[str, int | None]
+    """Publisher -> the count of its only model. None: it is not counted; of whom is missing it is not listed."""
+    short: frozenset[str] = frozenset()
+    """Whose listings broke off."""
+    whole: bool = True
+    """Complete; otherwise it is kept, and nothing is judged by it."""
+    judged: bool = True
+
+    def keep(self, db: Database) -> None:
+        models = [small_hub.model(f"{name}/model", count) for name, count in self.shown.items()]
+        verdict: Verdict = "complete" if self.whole else "partial"
+        small_hub.look(
+            db, self.number, models, PUBLISHERS, registry=LABS, verdict=verdict, hour=self.hour, short=self.short
+        )
+
+
+@st.composite
+def looks(draw: st.DrawFn) -> list[Look]:
+    """A few days of looks, now and then two; one of them may come late."""
+    counts = st.sampled_from([None, 90, 98, 100, 101, 110])
+    shown = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, counts))
+    found = [
+        Look(
+            number,
+            hour,
+            draw(shown),
+            draw(st.sampled_from([frozenset(), frozenset(), frozenset("A"), frozenset("BC")])),
+            draw(st.integers(0, 9)) > 0,
+            draw(st.booleans()),
+        )
+        for number in range(draw(st.integers(3, 5)))
+        for hour in range(10, 11 + (draw(st.integers(0, 5)) == 0))
+    ]
+    if draw(st.integers(0, 2)) == 0:
+        found.append(found.pop(draw(st.integers(0, len(found) - 2))))
+    return found
+
+
+def told_of(looks: Iterable[Look], *rules: Rule, live: bool) -> list[tuple[Any, ...]]:
+    """What was told of these looks: judged as they came, or all at the end; a backtest says the same then."""
+    with warehouse() as db:
+        for look in looks:
+            look.keep(db)
+            if live and look.judged:
+                detect.run(db, [PUBLISHERS], rules, LABS, now=small_hub.moment(look.number, 23))
+        detect.run(db, [PUBLISHERS], rules, LABS, now=small_hub.moment(99))
+        alerts = confirmed(db.rows(f"SELECT {SAID} FROM alerts ORDER BY confirmed_day, entity, rival, kind"))
+        days = {rule: Ledger(db).standings_since("totals", date.min, rule.between, first=rule.places) for rule in rules}
+    said = [said for rule in rules for said in backtested(rule, days[rule])]
+    assert live or sorted(said) == sorted((*alert[:3], *alert[4:]) for alert in alerts)
+    return alerts
+
+
+@few
+@given(looks(), rules)
+def test_who_is_deleted_and_comes_back_had_left_till_then_however_late_that_is_judged(
+    looks: list[Look], rule: Rule
+) -> None:
+    lived = told_of(looks, rule, live=True)
+    assert told_of(looks, rule, live=False) == lived
+    in_time = sorted(looks, key=lambda look: (look.number, look.hour))
+    assert in_time == looks or told_of(in_time, rule, live=False) == lived
+
+
+BOTH, ONLY_B = {"A": 110, "B": 100, "C": 96}, {"B": 100, "C": 96}
+
+LOSES = [
+    Rule(name=kind, board="totals", when=kind, confirm=1, margin=0, **more)
+    for kind, more in (KINDS | {"approaches": {"within": 0.05, "between": ("C",)}}).items()
+    if kind in ("lead_change", "leaves_top", "approaches")
+]
+"""What tells of it when A is deleted: B leads, A is out of the top, and C is near B."""
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        [Look(3, 10, BOTH)],
+        [Look(2, 15, BOTH, whole=False)],
+    ],
+    ids=["it is back the next day", "a partial look shows it"],
+)
+def test_a_leader_that_was_deleted_has_lost_whatever_is_known_later(after: list[Look]) -> None:
+    days = [Look(0, 10, BOTH), Look(2, 10, ONLY_B), *after]
+    told = told_of(days, *LOSES, live=True)
+    assert {(kind, entity) for kind, entity, _, _, since, _ in told if since == small_hub.day(2)} == {
+        ("lead_change", "B"), ("leaves_top", "A"), ("approaches", "C"),
+    }  # fmt: skip
+    assert told_of(days, *LOSES, live=False) == told
 
 
 # What follows needs no warehouse: the same pure step judges everywhere.
@@ -232,7 +372,7 @@ def belief(race: Race, first: str) -> str:
 
 
 @few
-@given(histories(late=True), rules, st.data())
+@given(histories(late=True), rules_of(*RACES), st.data())
 def test_who_reads_all_messages_knows_who_leads_and_no_message_comes_twice(
     history: list[Arrival], rule: Rule, data: st.DataObject
 ) -> None:

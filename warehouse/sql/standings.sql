@@ -48,6 +48,45 @@ FROM ({members}) AS w JOIN models AS m USING (hub_id)
 WHERE w.entity IN (SELECT entity FROM missing_entities)
 GROUP BY w.entity HAVING count(*) = count(m.gone_on);
 
+-- name: missing_models
+-- The models, seen by then, of entities of a board that have no place on a day; whether each was deleted by what its snapshot
+-- knew. NULL where it was seen on that day or later: what is known of it now is not what was known then.
+SELECT e.entity, d.day, d.snapshot_id, m.hub_id, lower(m.publisher) AS publisher, m.created_at,
+    CASE WHEN m.last_seen < d.day THEN coalesce(m.gone_on <= d.day, false) END AS gone
+FROM missing_entities AS e
+CROSS JOIN days_judged AS d
+ANTI JOIN (
+    SELECT entity, day FROM standings
+    WHERE board = {board} AND entity IN (FROM missing_entities) AND day IN (SELECT day FROM days_judged)) AS s
+    ON s.entity = e.entity AND s.day = d.day
+JOIN ({members}) AS w ON w.entity = e.entity
+JOIN models AS m ON m.hub_id = w.hub_id AND m.first_seen <= d.day
+
+-- name: departures
+-- The days on which entities have no place, and none of their models is known not to be deleted; of how many it is to be
+-- asked.
+SELECT entity, day, count(*) - count(gone) FROM ({missing})
+GROUP BY entity, day HAVING bool_and(coalesce(gone, true));
+
+-- name: not_deleted
+-- Of `unsure` days of entities those on which some model was not deleted by what the snapshot knew: it had been seen since
+-- the last complete look at its publisher, or census; or there was none whose counts are still there.
+WITH complete AS (
+    SELECT snapshot_id, source, day FROM snapshots
+    WHERE verdict = 'complete' AND snapshot_id NOT IN (SELECT snapshot_id FROM thinned)),
+looks AS (
+    SELECT lower(publisher) AS publisher, snapshot_id, day FROM listings JOIN complete USING (snapshot_id)
+    WHERE problem IS NULL),
+asked AS (
+    SELECT *, greatest(
+        (SELECT max(l.day) FROM looks AS l WHERE l.publisher = m.publisher AND l.snapshot_id <= m.snapshot_id),
+        (SELECT max(c.day) FROM complete AS c WHERE c.source = 'census' AND c.snapshot_id <= m.snapshot_id
+            AND coalesce(m.created_at < c.day - INTERVAL 2 DAY, true))) AS looked
+    FROM ({missing}) AS m SEMI JOIN unsure USING (entity, day) WHERE gone IS NULL)
+SELECT DISTINCT entity, day FROM asked AS a
+WHERE looked IS NULL OR EXISTS (
+    SELECT 1 FROM observations AS o WHERE o.hub_id = a.hub_id AND o.day >= a.looked AND o.snapshot_id <= a.snapshot_id);
+
 -- name: models_seen
 -- The last day on which a model was seen for the first time, how many models are known, whether any had another name, and
 -- of how many it is noted what they were.
