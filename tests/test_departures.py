@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from small_hub import day, look, model
+from small_hub import day, look, model, moment
 from spine import warehouse
 
-from warehouse import departures
+from jobs import rank
+from warehouse import departures, store
 from warehouse.boards import Board
+from warehouse.census import Census
 from warehouse.db import Database
+from warehouse.records import Snapshot
 from warehouse.registry import Family, Registry
 
 BOARD = Board(name="publishers", entity="publisher")
@@ -70,6 +73,15 @@ def test_what_a_later_look_at_the_same_day_shows_was_not_known_by_the_one_that_i
         assert left(db) == {1: {"a"}}
 
 
+def test_a_look_that_comes_late_dates_who_was_deleted() -> None:
+    with warehouse() as db:
+        shown(db, 0, B | {"a/model": 1})
+        shown(db, 2, B)
+        shown(db, 1, B)
+        assert db.rows("SELECT gone_on FROM models WHERE publisher = 'a'") == [(day(1),)]
+        assert left(db) == {1: {"a"}, 2: {"a"}}
+
+
 def test_of_a_day_whose_counts_were_given_up_it_is_not_known_who_came_back_later() -> None:
     with warehouse() as db:
         shown(db, 0, B | {"a/model": 1})
@@ -78,3 +90,24 @@ def test_of_a_day_whose_counts_were_given_up_it_is_not_known_who_came_back_later
         assert left(db) == {1: {"a"}}
         db.execute("INSERT INTO thinned VALUES ($snapshot, now())", {"snapshot": given_up})
         assert left(db) == {}
+
+
+def count_all(db: Database, number: int, models: Mapping[str, int]) -> None:
+    """Keep a census that shows these models."""
+    counted = [model(name, count) for name, count in models.items()]
+    with db.transaction():
+        snapshot_id = store.next_snapshot_id(db, moment(number))
+        head = Snapshot(snapshot_id, "census", moment(number), day(number), "complete", "", len(counted))
+        store.write_snapshot(db, head, store.model_frame(counted))
+        Census(db).note_gone(day(number))
+        rank.run(db, [BOARD], LABS, seen=True)
+
+
+def test_a_census_shows_who_has_left_as_well_and_when_if_it_comes_late() -> None:
+    with warehouse() as db:
+        count_all(db, 0, B | {"a/model": 1})
+        count_all(db, 2, B)
+        count_all(db, 1, B)
+        assert left(db) == {1: {"a"}, 2: {"a"}}
+        count_all(db, 3, B | {"a/model": 1})
+        assert left(db) == {1: {"a"}, 2: {"a"}}

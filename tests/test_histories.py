@@ -313,6 +313,13 @@ def test_a_leader_that_was_deleted_has_lost_whatever_is_known_later(after: list[
     assert told_of(days, *LOSES, live=False) == told
 
 
+def test_a_look_that_comes_late_dates_who_was_deleted() -> None:
+    days = [Look(0, 10, BOTH), Look(2, 10, ONLY_B), Look(1, 10, ONLY_B)]
+    told = told_of(days, *LOSES, live=True)
+    assert {since for *_, since, _ in told} == {small_hub.day(1)}
+    assert told_of(days, *LOSES, live=False) == told
+
+
 # What follows needs no warehouse: the same pure step judges everywhere.
 
 Days = Sequence[tuple[int, Values]]

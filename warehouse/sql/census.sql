@@ -38,7 +38,7 @@ SELECT count(*) FROM snapshots WHERE source = 'census' AND day = $day AND list_c
 DELETE FROM census_rows;
 
 -- name: note_gone_of_census
--- Date the end of models that a complete census no longer shows. A table is read for hours before it is written: what was
--- created last may not be in it yet.
+-- Date the end of models that a complete census no longer shows, or earlier than it was, where it comes late. A table is read
+-- for hours before it is written: what was created last may not be in it yet.
 UPDATE models SET gone_on = $day, digest = NULL
-WHERE gone_on IS NULL AND last_seen < $day AND coalesce(created_at < $day - INTERVAL 2 DAY, true);
+WHERE coalesce(gone_on > $day, true) AND last_seen < $day AND coalesce(created_at < $day - INTERVAL 2 DAY, true);

@@ -124,9 +124,10 @@ UPDATE models SET first_seen = least(first_seen, $day), last_seen = greatest(las
 WHERE last_seen >= $lately AND NOT ($day BETWEEN first_seen AND last_seen) AND hub_id IN (SELECT hub_id FROM incoming);
 
 -- name: note_gone
--- Date the end of models that a complete look at their publisher no longer shows; should one come back, that is to be seen.
+-- Date the end of models that a complete look at their publisher no longer shows, or earlier than it was, where the look comes
+-- late; should one come back, that is to be seen.
 UPDATE models SET gone_on = $day, digest = NULL
-WHERE gone_on IS NULL AND last_seen < $day
+WHERE coalesce(gone_on > $day, true) AND last_seen < $day
     AND lower(publisher) IN (SELECT lower(publisher) FROM incoming_listings WHERE problem IS NULL);
 
 -- name: verdicts
