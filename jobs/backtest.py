@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import statistics
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from operator import attrgetter
 from typing import NamedTuple
 
 from alerts import engine
@@ -67,23 +69,39 @@ def run(
 ) -> list[Told]:
     """What the rules would have said about these standings (oldest first, any boards), in order."""
     events = list(_events(standings, rules))
-    borne = holds([(rule, event) for _, rule, event in events])
+    borne = holds(events)
     leaders: dict[tuple[str, str], str] = {}
+    near = list(_with_the_leader(standings)) if any(rule.when == "approaches" for rule in rules) else []
     return [
-        _told(event, rule, standings, index, held=_held(rule, event, leaders, doubtful=holding is False))
-        for (index, rule, event), holding in zip(events, borne, strict=True)
+        _told(
+            event,
+            rule,
+            near if rule.when == "approaches" else standings,
+            held=_held(rule, event, leaders, doubtful=holding is False),
+        )
+        for (rule, event), holding in zip(events, borne, strict=True)
     ]
 
 
-def _events(standings: Sequence[Standing], rules: Sequence[Rule]) -> Iterator[tuple[int, Rule, Event]]:
-    """What the rules say, each with the number of its standing."""
+def _events(standings: Sequence[Standing], rules: Sequence[Rule]) -> Iterator[tuple[Rule, Event]]:
+    """What the rules say."""
     state: engine.State = {}
     named = {rule.name: rule for rule in rules}
-    for index, standing in enumerate(standings):
+    for standing in standings:
         state, events = engine.step(state, standing, rules)
         for event in events:
             if event.kind not in ("PENDING", "DROPPED"):
-                yield index, named[event.rule], event
+                yield named[event.rule], event
+
+
+def _with_the_leader(standings: Iterable[Standing]) -> Iterator[Standing]:
+    """The days on which who led last was seen or had left; on others nobody is held against whoever leads."""
+    led: dict[str, str] = {}
+    for standing in standings:
+        here = standing.values.keys() | standing.gone
+        if standing.values and led.get(standing.board) in {None, *here}:
+            led[standing.board] = first_places(standing, 1)[0]
+            yield standing
 
 
 def _held(rule: Rule, event: Event, leaders: dict[tuple[str, str], str], *, doubtful: bool) -> bool:
@@ -150,8 +168,9 @@ def measure(told: Sequence[Told], confirm: int, margin: float) -> Outcome:
     )
 
 
-def _told(event: Event, rule: Rule, standings: Sequence[Standing], index: int, *, held: bool) -> Told:
-    first = _first_lead(event, rule, standings[: index + 1])
+def _told(event: Event, rule: Rule, standings: Sequence[Standing], *, held: bool) -> Told:
+    after = bisect_right(standings, event.day, key=attrgetter("day"))
+    first = _first_lead(event, rule, standings[:after])
     return Told(
         rule=event.rule,
         event=event.kind,
@@ -163,8 +182,8 @@ def _told(event: Event, rule: Rule, standings: Sequence[Standing], index: int, *
         delay_days=(event.day - first).days,
         margin=event.margin,
         held=held,
-        lost_after_days=_lost_after(event, rule, standings[index + 1 :]),
-        led_after_days=_led_after(event, standings[index + 1 :]) if rule.when == "approaches" else None,
+        lost_after_days=_lost_after(event, rule, standings[after:]),
+        led_after_days=_led_after(event, standings[after:]) if rule.when == "approaches" else None,
     )
 
 

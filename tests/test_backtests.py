@@ -135,6 +135,16 @@ def test_of_who_comes_near_it_counts_when_it_led() -> None:
     assert (told.confirmed_day, told.led_after_days) == (date(2026, 1, 2), 3), "a tie is no lead"
 
 
+def test_of_who_comes_near_days_without_who_leads_count_for_nothing() -> None:
+    rule = Rule(name="r", board="b", when="approaches", within=0.2, confirm=1, margin=0)
+    history = days(*((10, value) for value in (5, 5, 9, 9, 9, 5)))
+    for number in (1, 3):
+        del history[number].values["A"]
+    (told,) = backtest.run(history, [rule])
+    assert (told.first_lead, told.delay_days) == (date(2026, 1, 3), 0), "it was not near on the day before"
+    assert (told.led_after_days, told.lost_after_days) == (None, 3), "nor did it lead on the one after"
+
+
 def test_what_is_held_and_what_takes_it_back_are_not_sent() -> None:
     history = days((10, 9), (10, 11), (10, 11), (10, 9), (10, 9), (10, 11), (10, 11))
     told = backtest.run(history, [RULE], lambda _: [False, True, True])
