@@ -53,6 +53,8 @@ class Book:
         """What a crossing is worth, in the same way."""
         self.quality = ledger.qualities({one.snapshot_id for one in events})
         """Snapshot -> what is to be said about its data."""
+        self.given_up = ledger.given_up()
+        """The last day of which counts were given up."""
         slots = {(one.rule, one.slot) for one in events if one.kind not in ("PENDING", "DROPPED")}
         self._stories = defaultdict(list, ledger.stories(slots))
         self._forgotten: list[str] = []

@@ -283,12 +283,17 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], befor
 
 
 def _worth(book: Book, rule: Rule, event: Event, before: KnownAlert | None) -> Worth:
-    """What the models say of an event; once their counts are given up, that it was list growth stays so."""
+    """What the models say of an event.
+
+    Where they say nothing, what was list growth stays so: of the same day, or of one whose counts were given up.
+    """
     if rule.is_race:
         worth = book.worth.get(pair_of(event), UNKNOWN)
     else:
         worth = book.crossed.get(crossing_of(rule, event), UNKNOWN)
-    return (LIST_GROWTH, False) if worth is UNKNOWN and before is not None and before.why == LIST_GROWTH else worth
+    if worth is not UNKNOWN or before is None or before.why != LIST_GROWTH:
+        return worth
+    return (LIST_GROWTH, False) if before.day == event.since or event.since <= book.given_up else UNKNOWN
 
 
 def _number(kind: str, event: Event, rule: Rule) -> float | None:

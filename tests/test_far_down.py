@@ -131,14 +131,18 @@ def test_a_pair_far_down_is_not_told_of_a_list_that_grew() -> None:
     assert told(listed(), [*listed(), OLD], [*listed(), OLD]) == [("p25", "held", "list growth")]
 
 
-def test_a_pair_that_was_held_stays_so_when_the_counts_are_given_up_and_its_rule_is_another() -> None:
+@pytest.mark.parametrize(("first", "given_up"), [(500, 1), (340, 4)], ids=["since the same day", "since a later day"])
+def test_a_pair_that_was_held_stays_so_when_the_counts_are_given_up_and_its_rule_is_another(
+    first: int, given_up: int
+) -> None:
     with warehouse() as db:
-        looked(db, listed(), [*listed(), OLD], [*listed(), OLD])
-        detect.run(db, [BOARD], [PAIR], REGISTRY, now=moment(2, 12))
+        looked(db, listed(), *([*listed(), OLD._replace(downloads_30d=count)] for count in (first, 500, 500)))
+        detect.run(db, [BOARD], [PAIR], REGISTRY, now=moment(3, 12))
         db.execute(
-            "INSERT INTO thinned BY NAME SELECT min(snapshot_id) AS snapshot_id, now() AS thinned_at FROM snapshots"
+            "INSERT INTO thinned SELECT snapshot_id, now() FROM (FROM snapshots ORDER BY day LIMIT $most)",
+            {"most": given_up},
         )
-        detect.run(db, [BOARD], [PAIR.model_copy(update={"margin": 0.02})], REGISTRY, now=moment(2, 13))
+        detect.run(db, [BOARD], [PAIR.model_copy(update={"margin": 0.1})], REGISTRY, now=moment(3, 13))
         assert db.rows("SELECT state, why LIKE 'list growth%' FROM alerts") == [("held", True)]
 
 

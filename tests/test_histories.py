@@ -313,6 +313,20 @@ def test_a_leader_that_was_deleted_has_lost_whatever_is_known_later(after: list[
     assert told_of(days, *LOSES, live=False) == told
 
 
+def test_a_lead_that_was_list_growth_is_told_when_it_began_on_another_day_without_who_led_before() -> None:
+    days = [
+        Look(0, 10, {"A": 106}),
+        Look(1, 10, {"A": 98, "C": 110}),
+        Look(3, 10, {"A": 106, "B": 110, "C": 100}, judged=False),
+        Look(5, 10, {"B": 92, "C": 96}, judged=False),
+        Look(1, 11, {"A": 99, "C": 94}),
+    ]
+    rule = Rule(name="lead", board="totals", confirm=1, margin=0.05)
+    told = told_of(days, rule, live=True)
+    assert told == [("lead_change", "C", "A", "firing", small_hub.day(5), small_hub.day(5))]
+    assert told_of(days, rule, live=False) == told
+
+
 def test_a_look_that_comes_late_dates_who_was_deleted() -> None:
     days = [Look(0, 10, BOTH), Look(2, 10, ONLY_B), Look(1, 10, ONLY_B)]
     told = told_of(days, *LOSES, live=True)

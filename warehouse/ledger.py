@@ -354,6 +354,10 @@ class Ledger:
         """Snapshot -> what is to be said about its data."""
         return dict(self.db.rows(sql("snapshot_qualities"), {"snapshots": list(snapshots)}))
 
+    def given_up(self) -> date:
+        """The last day of which counts were given up; before all days where none were."""
+        return self.db.value(sql("given_up")) or date.min
+
     def last_trouble(self) -> str:
         """Why the last look that is not complete is not; empty when all are."""
         return str(self.db.value(sql("last_trouble")) or "")

@@ -226,6 +226,10 @@ ORDER BY day DESC LIMIT 120;
 -- What is to be said about the data of snapshots.
 SELECT snapshot_id, verdict || ': ' || verdict_reason FROM snapshots WHERE list_contains($snapshots, snapshot_id);
 
+-- name: given_up
+-- The last day of which some counts were given up.
+SELECT max(day) FROM snapshots WHERE snapshot_id IN (SELECT snapshot_id FROM thinned);
+
 -- name: last_trouble
 -- Why the last look that is not complete is not.
 SELECT verdict || ': ' || verdict_reason FROM snapshots
