@@ -31,18 +31,20 @@ NOBODY = Registry([])
 
 
 def rules(boards: int, count: int) -> list[Rule]:
-    """So many rules of every kind, dealt over the boards."""
+    """So many rules of every kind that watches a board, dealt over the boards."""
     kinds: list[dict[str, object]] = [
         {"when": "lead_change"},
         {"when": "overtake"},
         {"when": "overtake", "between": ("e00", "e01")},
+        {"when": "approaches", "within": 0.1},
         {"when": "enters_top", "top": 5},
+        {"when": "leaves_top", "top": 5},
         {"when": "milestone", "at": (1000.0, 2000.0)},
     ]
     return [
         Rule.model_validate(
             {"name": f"rule-{number}", "board": f"board-{number % boards}", "channels": ("desk",)}
-            | kinds[number // boards % len(kinds)]
+            | kinds[number % len(kinds)]
         )
         for number in range(count)
     ]
@@ -105,13 +107,15 @@ def _import(db: Database, boards: Sequence[Board], weeks: Sequence[Sequence[Stan
 
 
 def three_years() -> float:
-    """Seconds of a backtest of ten rules over three years of daily standings."""
+    """Seconds of a backtest of twelve rules over three years of daily standings."""
     days = standings("board-0", DAYS, 1)
     kinds: list[dict[str, object]] = [
         *({"confirm": confirm} for confirm in (1, 2, 3, 7)),
         *({"when": "overtake", "between": ("e00", f"e0{other}")} for other in (1, 2, 3)),
         {"when": "overtake"},
+        {"when": "approaches", "within": 0.1},
         {"when": "enters_top", "top": 5},
+        {"when": "leaves_top", "top": 5},
         {"when": "milestone", "at": (1000.0, 2000.0)},
     ]
     watching = [Rule.model_validate({"name": f"r{n}", "board": "board-0"} | kind) for n, kind in enumerate(kinds)]
@@ -126,9 +130,9 @@ def judging(runs: int = 5) -> Report:
     detections = [whole_detection() for _ in range(runs)]
     return Report(
         "Judging a day",
-        f"{RULES} rules of every kind on {BOARDS} boards of {ENTITIES} entities judge one more day: the engine alone, "
-        "and all of `detect` in one transaction: it makes sure that the boards are ranked, reads states and standings, "
-        "and writes states, alerts (about a hundred, most of them pending) and outbox.",
+        f"{RULES} rules of every kind that watches a board, on {BOARDS} boards of {ENTITIES} entities judge one more "
+        "day: the engine alone, and all of `detect` in one transaction: it makes sure that the boards are ranked, "
+        "reads states and standings, and writes states, alerts (about a hundred, most of them pending) and outbox.",
         [
             Figure("engine alone", engines, "ms", 200),
             Figure("detect", [1000 * busy for busy, _ in detections], "ms", 200),
@@ -138,11 +142,11 @@ def judging(runs: int = 5) -> Report:
 
 
 def backtesting(runs: int = 5) -> Report:
-    """Ten rules over three years."""
+    """Twelve rules over three years."""
     return Report(
         "A backtest of three years",
-        "A backtest of 10 rules (four of the lead, three pairs, all pairs, the top, a milestone) "
-        f"over {DAYS} daily standings of {ENTITIES} entities.",
+        "A backtest of 12 rules (four of the lead, three pairs, all pairs, who comes near, into and out of the top, "
+        f"a milestone) over {DAYS} daily standings of {ENTITIES} entities.",
         [Figure("backtest", [1000 * three_years() for _ in range(runs)], "ms", 1000)],
     )
 
