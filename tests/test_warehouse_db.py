@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -496,6 +496,15 @@ def test_while_it_rests_a_warehouse_holds_half_of_what_it_may_and_afterwards_all
         assert db.value(limit) == before
 
 
+@pytest.fixture
+def heeded() -> Iterator[None]:
+    """Ctrl-C is Python's own also where the tests run in the background, whose shell has it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("ask", [Database.value, Database.ask, Database.frame])
 def test_ctrl_c_within_a_query_is_ctrl_c(ask: Callable[[Database, str], object]) -> None:
     alarm = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
