@@ -15,7 +15,7 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,9 +89,6 @@ TOLD = ("alerts", "deliveries", "silences", "channel_health")
 
 SMALL = 16 * 2**20
 """Bytes up to which a copy is sooner written anew than compared."""
-
-LATELY = timedelta(days=28)
-"""So long after it was last seen a model is taken to be gone, until it is back."""
 
 WASTE = 0.5
 """Share of free blocks from which on a copy is written anew."""
@@ -293,9 +290,10 @@ def _telling(db: Database, table: Carried, file: str) -> str:
 
 def _bring_last_seen(db: Database) -> None:
     """The one column that changes every day of every model."""
-    newest: date | None = db.value(sql("newest_last_seen"))
+    newest = db.value(sql("newest_last_seen"))
     if newest is not None:
-        db.execute(sql("set_last_seen"), {"day": newest, "since": newest - LATELY})
+        lately = db.value(sql("lately"), {"day": newest})
+        db.execute(sql("set_last_seen"), {"day": newest, "since": lately})
         db.execute(sql("mend_last_seen"), {"day": newest})
         db.execute(sql("mend_unnumbered_last_seen"))
         if db.value(sql("lacks_returned"), {"day": newest}):

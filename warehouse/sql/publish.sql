@@ -71,7 +71,7 @@ SELECT max(last_seen) FROM models;
 -- name: set_last_seen
 -- Say of every model that was seen on the newest day that it was: nearly all were. By number, which is told apart in a
 -- third of the time; those that have none are mended. And only of those that were seen since a day: who was not is gone,
--- nearly always for good, and in a year they are as many as a sixth of all.
+-- nearly always for good.
 UPDATE published.models SET last_seen = $day
 WHERE last_seen <> $day AND last_seen >= $since AND number NOT IN (
     SELECT number FROM models WHERE last_seen <> $day AND last_seen >= $since AND number IS NOT NULL);
