@@ -16,7 +16,7 @@ from alerts.names import entity_name, in_words, spoken
 from alerts.text import chance, humanise, plain, together
 from alerts.wording import BOARD, NAME, capital, day_of, headline
 from warehouse.amounts import amount
-from warehouse.forecast import Outlook
+from warehouse.forecasts.forecast import Outlook
 from warehouse.records import Alert, Standing
 
 TOP = 5

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from alerts.names import spoken
 from alerts.text import chance, plain
 from alerts.wording import NAME
-from warehouse.forecast import Outlook
+from warehouse.forecasts.forecast import Outlook
 
 
 def challenger(leaders: Sequence[str], found: Sequence[Outlook]) -> Outlook | None:

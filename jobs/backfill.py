@@ -19,21 +19,22 @@ from typing import Any
 
 import polars as pl
 
-from jobs import backfill_plan, datasets, keeping, rank
-from jobs.backfill_plan import Plan
-from jobs.columns import COUNTERS
-from jobs.fetching import Fetched, Fetcher
+from jobs import keeping, rank
+from jobs.history import backfill_plan, datasets
+from jobs.history.backfill_plan import Plan
+from jobs.history.columns import COUNTERS
+from jobs.history.fetching import Fetched, Fetcher
+from jobs.history.local_copy import full_disk_is_ours, local_copy
+from jobs.history.ranges import DamagedError, MissingError
+from jobs.history.sources import ALL_TIME_SINCE, DESCRIBING
+from jobs.history.tables import Table
 from jobs.hub_base import HubError, HubSettings, UnreadableError
-from jobs.local_copy import full_disk_is_ours, local_copy
-from jobs.ranges import DamagedError, MissingError
-from jobs.sources import ALL_TIME_SINCE, DESCRIBING
-from jobs.tables import Table
-from warehouse import compact, staging, store
-from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.queries import sql
+from warehouse.ranking.boards import Board
 from warehouse.records import Listing, Snapshot
 from warehouse.registry import Registry
+from warehouse.snapshots import compact, staging, store
 
 PILE = 5_000_000
 """Counts that are written before those of earlier days are packed."""

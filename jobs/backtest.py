@@ -14,9 +14,9 @@ from alerts import engine
 from alerts.contests import crossing_of, first_places, pair_of
 from alerts.engine import Event
 from alerts.rules import Rule
-from warehouse import lines, worth
-from warehouse.ledger import Ledger
+from warehouse.changes import lines, worth
 from warehouse.records import Crossing, Standing, line_behind
+from warehouse.state.ledger import Ledger
 
 Holds = Callable[[Sequence[tuple[Rule, Event]]], Sequence[bool | None]]
 """Of each that rules say, whether the models bear it out; None where they are not known."""

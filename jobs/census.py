@@ -16,22 +16,23 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from jobs import datasets, everything, hub, keeping, sources
+from jobs import everything, hub, keeping
 from jobs import rank as ranking
-from jobs.backfill_plan import folder
 from jobs.collect import Summary
-from jobs.columns import COUNTERS
-from jobs.fetching import Fetched, Fetcher
+from jobs.history import datasets, sources
+from jobs.history.backfill_plan import folder
+from jobs.history.columns import COUNTERS
+from jobs.history.fetching import Fetched, Fetcher
+from jobs.history.sources import Part
 from jobs.hub_base import HubError
-from jobs.sources import Part
 from jobs.waiting import StoppedError
-from warehouse import adopt, history, staging, store, verdict
 from warehouse.amounts import amount
-from warehouse.boards import Board
-from warehouse.census import Census, Progress
 from warehouse.db import Database
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel, Snapshot
 from warehouse.registry import Registry
+from warehouse.snapshots import adopt, history, staging, store, verdict
+from warehouse.snapshots.census import Census, Progress
 
 SOURCE = "census"
 

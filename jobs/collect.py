@@ -21,12 +21,12 @@ import polars as pl
 
 from jobs import hub, keeping
 from jobs import rank as ranking
-from warehouse import adopt, history, store, verdict
-from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.queries import sql
+from warehouse.ranking.boards import Board
 from warehouse.records import Listing, Snapshot, Walk
 from warehouse.registry import Registry
+from warehouse.snapshots import adopt, history, store, verdict
 
 SOURCE = "hub"
 

@@ -27,13 +27,13 @@ from typing import Literal
 
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
 from alerts.message import TELLERS, Message, compose, summary
-from jobs import afterwards
-from jobs.turns import LONGEST_WAIT, Batch, due_at, holds_up, queues
+from jobs.telling import afterwards
+from jobs.telling.turns import LONGEST_WAIT, Batch, due_at, holds_up, queues
 from warehouse.amounts import amount
 from warehouse.db import Database
-from warehouse.ledger import Ledger
-from warehouse.outbox import Outbox, silenced_by
 from warehouse.records import Alert, ChannelHealth, Delivery, Silence
+from warehouse.state.ledger import Ledger
+from warehouse.state.outbox import Outbox, silenced_by
 
 LEASE = timedelta(minutes=5)
 """Longer than any channel takes for one message."""

@@ -3,10 +3,10 @@
     standings of the days not yet judged
         | engine.step, day by day, from the state of the day before             (pure)
         | held against the flips: true of the models, or of the list only?
-        | held against what was said before: new, the same, or wrong            jobs.reconcile, pure
+        | held against what was said before: new, the same, or wrong            jobs.telling.reconcile, pure
     rule states, alerts
         | folded: a model's flip inside its family's inside its country's is one message
-        | too many from one snapshot: one "mass change", the rest held          jobs.tell
+        | too many from one snapshot: one "mass change", the rest held          jobs.telling.tell
     outbox
 
 A second look at a day that was judged, or a day that arrives late, is judged again from the day before: what follows
@@ -28,18 +28,18 @@ from alerts.engine import Event
 from alerts.message import title
 from alerts.names import spoken
 from alerts.rules import Rule
-from jobs import naming, tell
-from jobs.book import Book
 from jobs.rank import Summary as Ranked
 from jobs.rank import run as rank
-from jobs.reconcile import SAME_STORY, Past, reconcile
-from warehouse.boards import Board
+from jobs.telling import naming, tell
+from jobs.telling.book import Book
+from jobs.telling.reconcile import SAME_STORY, Past, reconcile
+from warehouse.changes.panel import LIST_GROWTH
+from warehouse.changes.worth import UNKNOWN, Worth
 from warehouse.db import Database
-from warehouse.ledger import Ledger, RuleState, SlotAlert, Unjudged
-from warehouse.panel import LIST_GROWTH
+from warehouse.ranking.boards import Board
 from warehouse.records import Alert, KnownAlert, Standing
 from warehouse.registry import Registry
-from warehouse.worth import UNKNOWN, Worth
+from warehouse.state.ledger import Ledger, RuleState, SlotAlert, Unjudged
 
 BEGINNING = date.min
 

@@ -9,12 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from alerts.digest import TOP, BoardWeek, digest, digest_id
 from alerts.message import Message
 from warehouse.db import Database
-from warehouse.ledger import Ledger
-from warehouse.outbox import Outbox
+from warehouse.published.reading import Reading
 from warehouse.queries import sql
-from warehouse.reading import Reading
 from warehouse.records import Alert, Standing
 from warehouse.spelling import Name
+from warehouse.state.ledger import Ledger
+from warehouse.state.outbox import Outbox
 
 KIND = "digest"
 

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import polars as pl
 
-from jobs.tables import Table, unreadable
-from warehouse import adopt, history, staging, store, verdict
+from jobs.history.tables import Table, unreadable
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import Listing, Snapshot
-from warehouse.verdict import REJECTED_SHARE, Judgement
+from warehouse.snapshots import adopt, history, staging, store, verdict
+from warehouse.snapshots.verdict import REJECTED_SHARE, Judgement
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
-from warehouse import compact
 from warehouse.amounts import amount
-from warehouse.boards import SPANS
 from warehouse.db import Database
 from warehouse.queries import sql
+from warehouse.ranking.boards import SPANS
+from warehouse.snapshots import compact
 
 KEEP_DAILY_DAYS = 400
 """A year and a month: any day can be held against the same day a year before."""

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
-from warehouse import departures, exactness, identity, moves, panel, standings, store
-from warehouse.boards import Board
+from warehouse.attribution import changed, identity
+from warehouse.changes import departures, exactness, panel
+from warehouse.changes.flips import Day, OlderDaysError, OrderChange, leaders, order_changes
 from warehouse.db import Database
-from warehouse.flips import TOP, Day, OlderDaysError, OrderChange, leaders, order_changes
-from warehouse.ledger import JudgedFlip, Ledger
-from warehouse.made import Made
-from warehouse.moves import NOBODY, Moved
+from warehouse.ranking import standings
+from warehouse.ranking.boards import Board
+from warehouse.ranking.made import Made
+from warehouse.ranking.moves import NOBODY, Moved
+from warehouse.ranking.places import TOP
 from warehouse.registry import Registry
+from warehouse.snapshots import store
+from warehouse.state.ledger import JudgedFlip, Ledger
 
 WINDOW = 28
 """Ranked days, before those that are new, that are read to find who passed whom."""
@@ -54,7 +58,7 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
             flips += _find_flips(db, board, start, made.ranked[board.name], _As(new, moved))
     standings.sort(db, [board.name for board in boards])
     if made.changed:
-        moves.forget(db)
+        changed.forget(db)
     identity.follow_renames(db, registry, moving=made.renamed)
     return Summary(starts, flips)
 

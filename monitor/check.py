@@ -11,21 +11,22 @@ from alerts.names import spoken
 from alerts.rules import Rule
 from alerts.text import chosen, humanise
 from alerts.wording import title
-from jobs import backtest, hub, naming
+from jobs import backtest, hub
 from jobs.deliver import in_words as refused_in_words
+from jobs.telling import naming
 from monitor import check_names, check_tops
 from monitor.config import Settings
 from monitor.health import Look, ahead
 from monitor.wiring import build, wrong_conditions
-from warehouse import identity
 from warehouse.amounts import amount
+from warehouse.attribution import identity
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseError
-from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
-from warehouse.outbox import Outbox
-from warehouse.reading import Reading
+from warehouse.published.reading import Reading
 from warehouse.registry import Proposal
+from warehouse.state.ledger import Ledger
+from warehouse.state.outbox import Outbox
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """For a warehouse that is gone when the check is."""

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from alerts.names import COUNTRIES, country_code
 from alerts.rules import Rule
-from jobs import naming
+from jobs.telling import naming
 from monitor.config import Settings
-from warehouse import departures
-from warehouse.boards import Board
+from warehouse.attribution.renames import Move, moved_publishers
+from warehouse.changes import departures
 from warehouse.db import Database
 from warehouse.errors import nearest
-from warehouse.renames import Move, moved_publishers
+from warehouse.ranking.boards import Board
 
 
 def moved(db: Database, settings: Settings) -> Iterator[str]:

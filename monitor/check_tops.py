@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from alerts.rules import Rule
 from monitor.config import Settings
-from warehouse.boards import PLURAL, Board
 from warehouse.db import Database
-from warehouse.reading import Reading
+from warehouse.published.reading import Reading
+from warehouse.ranking.boards import PLURAL, Board
 from warehouse.registry import Registry
 
 

@@ -23,8 +23,8 @@ from alerts.rules import Rule
 from jobs.digest import Digest
 from jobs.hub_base import HubSettings
 from jobs.schedule import problem_with
-from warehouse.boards import Board
 from warehouse.errors import LeadchangeError, NotKnownError, nearest
+from warehouse.ranking.boards import Board
 from warehouse.registry import Family, Registry, bundled, merge
 from warehouse.spelling import in_words, spelled
 

@@ -19,7 +19,7 @@ from types import FrameType
 from jobs.deliver import Summary as Delivered
 from jobs.deliver import is_anything_due
 from jobs.schedule import Job, LastRun, due_slot, ticking
-from jobs.turns import LONGEST_BACKOFF
+from jobs.telling.turns import LONGEST_BACKOFF
 from monitor import systemd
 from monitor.apart import OPEN, Answer, Apart, Task
 from monitor.clock import utc_now
@@ -27,8 +27,8 @@ from monitor.config import Settings
 from monitor.health import Health, judge
 from monitor.web.published import Published
 from warehouse.errors import WarehouseError
-from warehouse.holding import held
 from warehouse.records import Snapshot
+from warehouse.state.holding import held
 
 log = logging.getLogger("leadchange")
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from alerts.channels import CHANNELS, OFFERED
-from monitor.cli import app
+from monitor.cli.app import app
 from monitor.config import LISTS, SECTIONS
 
 FOLDER = Path(__file__).parent.parent / "docs"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from monitor.web.formats import write_parquet
-from warehouse.browsing import Browsing
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
+from warehouse.published.browsing import Browsing
 
 
 def run(published: Path, folder: Path) -> dict[str, int]:

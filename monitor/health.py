@@ -9,7 +9,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from alerts.text import plain
-from warehouse.reading import WRONG_CLOCK
+from warehouse.published.reading import WRONG_CLOCK
 
 STALE = timedelta(hours=50)
 """Two daily collections and two hours: a complete snapshot older than this is stale."""

@@ -27,7 +27,7 @@ from monitor.apart import OPEN, Answer, Task
 from monitor.wiring import App, build_all, open_app
 from warehouse.errors import LeadchangeError, WarehouseError
 from warehouse.records import Snapshot
-from warehouse.runs import Runs
+from warehouse.state.runs import Runs
 
 log = logging.getLogger("leadchange")
 

@@ -12,8 +12,8 @@ from monitor.web import ahead, races, statics, words
 from monitor.web.published import Published
 from monitor.web.site import Site
 from monitor.web.view import templates
-from warehouse.browsing import Browsing
 from warehouse.errors import LeadchangeError, WarehouseError
+from warehouse.published.browsing import Browsing
 
 PLACES = 10
 """Places of each board in the report."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from jobs.own_files import separator
-from jobs.sources import EARLIEST
+from jobs.history.own_files import separator
+from jobs.history.sources import EARLIEST
 from monitor.config import ConfigError
 
 _MONTH = r"^\d{4}-\d{2}$"

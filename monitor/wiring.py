@@ -19,15 +19,15 @@ from jobs import deliver, digest
 from jobs.digest import Digest
 from monitor.clock import utc_now
 from monitor.config import ConfigError, Settings, WarehouseSettings
-from warehouse import conditions
-from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseBusyError, WarehouseError
-from warehouse.ledger import Ledger
 from warehouse.migrate import migrate
-from warehouse.publish import is_behind, publish, publish_both
-from warehouse.reading import Reading
+from warehouse.published.publish import is_behind, publish, publish_both
+from warehouse.published.reading import Reading
+from warehouse.ranking import conditions
+from warehouse.ranking.boards import Board
 from warehouse.records import Alert, Delivery, Listing
+from warehouse.state.ledger import Ledger
 
 if TYPE_CHECKING:  # a process does one job, and what the others need takes longer to import than most of them take
     import polars as pl
@@ -173,7 +173,7 @@ class App:
 
     def _why(self, verdict: str, flip_id: str) -> str:
         """What a flip is worth, and what moved."""
-        from warehouse import explain  # noqa: PLC0415 see TYPE_CHECKING above
+        from warehouse.changes import explain  # noqa: PLC0415 see TYPE_CHECKING above
 
         moved = explain.one_line(explain.of_flip(self.db, flip_id))
         return f"{verdict}; {moved}" if verdict else moved

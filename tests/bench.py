@@ -249,7 +249,7 @@ def ingest_looks(file: str) -> dict[str, float]:
     import polars as pl
 
     from tests.spine import head, warehouse
-    from warehouse import store
+    from warehouse.snapshots import store
 
     models = pl.read_parquet(file)
     with tempfile.TemporaryDirectory() as folder, warehouse(Path(folder) / "w.duckdb") as db:
@@ -269,7 +269,7 @@ def ingest_at_once(file: str) -> dict[str, float]:
     import polars as pl
 
     from tests.spine import head, warehouse
-    from warehouse import store
+    from warehouse.snapshots import store
 
     models = pl.read_parquet(file)
     with tempfile.TemporaryDirectory() as folder, warehouse(Path(folder) / "w.duckdb") as db:
@@ -332,7 +332,7 @@ def demo(runs: int = 2) -> Report:
     seconds = []
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
-            code = "from monitor.cli import main; main()"
+            code = "from monitor.cli.app import main; main()"
             command = [sys.executable, "-c", code, "demo", "--dir", folder]
             began = time.perf_counter()
             subprocess.run(command, check=True, capture_output=True, cwd=ROOT, timeout=600)

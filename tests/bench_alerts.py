@@ -18,12 +18,12 @@ from alerts import engine
 from alerts.rules import Rule
 from jobs import backtest, detect, rank
 from tests.bench import Figure, Report
-from warehouse import store
-from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.migrate import migrate
+from warehouse.ranking.boards import Board
 from warehouse.records import Standing
 from warehouse.registry import Registry
+from warehouse.snapshots import store
 
 BOARDS, RULES, ENTITIES, DAYS = 60, 200, 50, 3 * 365
 START = date(2024, 1, 1)

@@ -35,13 +35,14 @@ from monitor.config import BOARDS
 from monitor.demo.generator import WHOLE_HUB, GeneratedHub, Population
 from tests.bench import ROOT, Figure, Report, forget_peak, peak_megabytes, ratios, row
 from tests.spine import head, warehouse
-from warehouse import history, staging, standings, store, verdict
-from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.publish import publish, publish_both
+from warehouse.published.publish import publish, publish_both
+from warehouse.ranking import standings
+from warehouse.ranking.boards import Board
 from warehouse.records import Snapshot
 from warehouse.registry import Family, Registry
-from warehouse.store import MODEL_SCHEMA
+from warehouse.snapshots import history, staging, store, verdict
+from warehouse.snapshots.store import MODEL_SCHEMA
 
 MODELS, DAYS = 200_000, 365
 FULL_SIZE, FULL_SIZE_DAYS = 3_100_000, 365

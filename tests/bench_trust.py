@@ -19,8 +19,8 @@ from tests.bench import Figure, Report, elsewhere, peak_megabytes, row
 if TYPE_CHECKING:
     import polars as pl
 
-    from warehouse.boards import Board
     from warehouse.db import Database
+    from warehouse.ranking.boards import Board
     from warehouse.records import Snapshot
     from warehouse.registry import Registry
 
@@ -65,7 +65,7 @@ def look(day: int, models: int, publishers: int) -> pl.DataFrame:
     as much again and passes others.
     """
     from warehouse.db import Database
-    from warehouse.store import MODEL_SCHEMA
+    from warehouse.snapshots.store import MODEL_SCHEMA
 
     with Database.in_memory() as db:
         db.execute(_MACROS.format(publishers=publishers))
@@ -107,7 +107,7 @@ def yesterday(folder: str) -> None:
     """A warehouse that knows the whole Hub as it was a day ago, and the day that is to be judged beside it."""
     from jobs import rank
     from tests.spine import warehouse
-    from warehouse import store
+    from warehouse.snapshots import store
 
     look(1, HUB, PUBLISHERS).write_parquet(Path(folder) / "today.parquet")
     models = look(0, HUB, PUBLISHERS)
@@ -121,7 +121,7 @@ def judge_today(folder: str) -> dict[str, float]:
     """Verdict, lineage and standings of the day, as collect goes through them; seconds of each, and the peak."""
     from jobs import rank
     from tests.spine import warehouse
-    from warehouse import history, store, verdict
+    from warehouse.snapshots import history, store, verdict
 
     file = Path(folder) / "today.duckdb"
     shutil.copy(Path(folder) / "yesterday.duckdb", file)
@@ -147,7 +147,8 @@ def year(folder: str, days: str) -> None:
 
     from jobs import prune, rank
     from tests.spine import moment, warehouse
-    from warehouse import publish, store
+    from warehouse.published import publish
+    from warehouse.snapshots import store
 
     models, number = look(0, POLLED, POLLED_PUBLISHERS), pl.col("publisher").hash() % 97
     with warehouse(Path(folder) / "year.duckdb") as db:
@@ -178,7 +179,7 @@ SELECT flip_id FROM flips QUALIFY row_number() OVER (PARTITION BY board ORDER BY
 
 
 def _seconds_to_explain(db: Database, flip: str) -> float:
-    from warehouse import explain
+    from warehouse.changes import explain
 
     began = time.perf_counter()
     assert explain.of_flip(db, flip).parts

@@ -23,9 +23,9 @@ import polars as pl
 from jobs import prune
 from tests.bench import ROOT, Figure, Report, parquet_of, ratios, row
 from tests.spine import head, moment, warehouse
-from warehouse import store
 from warehouse.db import Database
-from warehouse.publish import publish
+from warehouse.published.publish import publish
+from warehouse.snapshots import store
 
 IN_FLIGHT = 50
 MODELS = 20_000

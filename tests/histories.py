@@ -8,9 +8,9 @@ from datetime import date, timedelta
 from hypothesis import strategies as st
 from spine import head
 
-from warehouse import store
 from warehouse.db import Database
 from warehouse.records import HubModel
+from warehouse.snapshots import store
 
 START = date(2026, 1, 26)
 """A Monday; the month ends within the first week."""

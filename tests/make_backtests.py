@@ -25,8 +25,8 @@ from jobs.backtest import Outcome, Told
 from monitor.demo.recordings import DATA
 from monitor.series import read_series
 from warehouse.db import Database
-from warehouse.ledger import Ledger
 from warehouse.records import Standing
+from warehouse.state.ledger import Ledger
 
 PAGE = Path(__file__).parent.parent / "docs" / "backtests.md"
 
@@ -340,7 +340,7 @@ def written(target: Path, made: Callable[[Path], str], about: str | None) -> Non
     with tempfile.TemporaryDirectory() as folder:
         if demo is None:
             demo = Path(folder) / "demo"
-            command = [sys.executable, "-c", "from monitor.cli import main; main()", "demo", "--dir", str(demo)]
+            command = [sys.executable, "-c", "from monitor.cli.app import main; main()", "demo", "--dir", str(demo)]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         target.write_text(made(demo / "adoption.duckdb"), "utf-8")
     sys.stdout.write(f"{target} written\n")

@@ -12,11 +12,11 @@ from pathlib import Path
 from unittest import mock
 
 from tests.make_backtests import months, table, written
-from warehouse import forecast, scoring
 from warehouse.db import Database
-from warehouse.forecast import History
-from warehouse.reading import Reading
-from warehouse.scoring import Said
+from warehouse.forecasts import forecast, scoring
+from warehouse.forecasts.forecast import History
+from warehouse.forecasts.scoring import Said
+from warehouse.published.reading import Reading
 
 PAGE = Path(__file__).parent.parent / "docs" / "forecasts.md"
 

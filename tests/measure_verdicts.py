@@ -22,10 +22,10 @@ import polars as pl
 
 from monitor.demo.counter_faults import CounterFault, Kind, spoiled
 from monitor.demo.generator import GeneratedHub, Population
-from warehouse import history, store, verdict
 from warehouse.db import Database
 from warehouse.migrate import migrate
 from warehouse.records import Snapshot
+from warehouse.snapshots import history, store, verdict
 
 SOURCE = "generated"
 EVERYTHING = ("downloads_30d", "downloads_all_time")

@@ -12,13 +12,14 @@ from typing import Any
 import polars as pl
 from spine import FAMILIES, REGISTRY
 
-from jobs import backfill, backfill_plan, sources
+from jobs import backfill
+from jobs.history import backfill_plan, sources
 from jobs.hub import HubSettings
 from monitor.demo import dataset_files
 from monitor.demo.dataset_files import HUB_STATS, MODEL_PULSE, WEEKLY, Day
 from monitor.demo.datasets import LocalDatasets, Revision
-from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.ranking.boards import Board
 
 TODAY = date(2026, 11, 1)
 START = date(2025, 2, 24)

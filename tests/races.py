@@ -12,9 +12,9 @@ from spine import Inbox, day, moment, warehouse
 from alerts.message import compose, summary
 from alerts.rules import Rule
 from jobs import backfill, deliver, detect
-from warehouse import store
-from warehouse.boards import Board
+from warehouse.ranking.boards import Board
 from warehouse.registry import Registry
+from warehouse.snapshots import store
 
 BOARD = Board(name="totals", entity="publisher", measure="series:totals")
 

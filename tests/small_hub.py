@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from jobs import rank
-from warehouse import store
-from warehouse.boards import Board
 from warehouse.db import Database
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel, Listing, Parent, Snapshot, Verdict
 from warehouse.registry import Family, Registry
+from warehouse.snapshots import store
 
 START = date(2026, 1, 1)
 

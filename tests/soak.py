@@ -40,7 +40,7 @@ from alerts.channels.slack_bot import SlackBot  # noqa: E402
 from alerts.channels.webhook import Webhook  # noqa: E402
 from monitor import config, wiring  # noqa: E402
 from warehouse.db import Database, Parameters, Row  # noqa: E402
-from warehouse.outbox import Outbox  # noqa: E402
+from warehouse.state.outbox import Outbox  # noqa: E402
 
 PAIRS = 5
 """Pairs of models whose turn it is one after the other: each changes seldom enough to be no contest."""

@@ -9,10 +9,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from spine import head, model, warehouse
 
-from warehouse import history, store, verdict
 from warehouse.db import Database
 from warehouse.records import HubModel, Listing, Walk
-from warehouse.verdict import Judgement
+from warehouse.snapshots import history, store, verdict
+from warehouse.snapshots.verdict import Judgement
 
 FIRST = date(2026, 3, 2)
 """A Monday."""

@@ -23,9 +23,9 @@ from alerts.rules import Rule
 from jobs import collect, deliver, detect
 from jobs.hub import HubSettings
 from monitor.demo.hub import LocalHub, hub_id
-from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.migrate import migrate
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel, Snapshot
 from warehouse.registry import Family, Registry
 

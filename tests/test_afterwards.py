@@ -12,10 +12,10 @@ from test_silences import HOUR, flipped, silence
 
 from alerts.channels import ChannelError
 from alerts.message import Message
-from jobs import afterwards
 from jobs.deliver import LEASE
-from warehouse.outbox import Outbox
+from jobs.telling import afterwards
 from warehouse.records import Silence
+from warehouse.state.outbox import Outbox
 
 PAIR = LEAD.model_copy(update={"name": "pair", "when": "overtake", "between": ("A", "B")})
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from alerts.engine import Event, Slot, dump, load, step
 from alerts.rules import Rule
-from warehouse.ledger import JUDGED_DEPTH
 from warehouse.records import Standing
+from warehouse.state.ledger import JUDGED_DEPTH
 
 BOARD = "families"
 Day = Mapping[str, float]

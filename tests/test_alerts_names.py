@@ -12,10 +12,10 @@ from alerts.message import compose, summary
 from alerts.names import COUNTRIES, entity_name, spoken
 from alerts.rules import Rule
 from jobs import detect, digest
-from warehouse import store
-from warehouse.boards import Board
-from warehouse.ledger import Ledger
+from warehouse.ranking.boards import Board
 from warehouse.registry import bundled
+from warehouse.snapshots import store
+from warehouse.state.ledger import Ledger
 
 BOARD = Board(name="countries", entity="country")
 RULE = Rule(name="nations", board="countries", when="overtake", between=("CN", "US"), confirm=1, channels=("desk",))

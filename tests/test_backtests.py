@@ -15,7 +15,8 @@ from test_demo import Demo, demo
 
 from alerts.rules import Rule
 from jobs import backtest
-from monitor import check, cli, config
+from monitor import check, config
+from monitor.cli import app as cli
 from warehouse.records import Standing
 
 __all__ = ["demo"]  # a fixture, shared with the demo's own tests

@@ -21,16 +21,16 @@ from starlette.responses import Response
 
 from jobs import census, collect, rank
 from jobs.hub import HubSettings, WalkCancelled
-from monitor.cli import run
+from monitor.cli.app import run
 from monitor.demo import dataset_files
 from monitor.demo.dataset_files import HUB_STATS
 from monitor.demo.datasets import LocalDatasets
-from warehouse import store
-from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.made import KEEPS_DAYS, days_of
 from warehouse.migrate import migrate
+from warehouse.ranking.boards import Board
+from warehouse.ranking.made import KEEPS_DAYS, days_of
 from warehouse.records import HubModel, Snapshot, Verdict
+from warehouse.snapshots import store
 
 DAY = date(2026, 5, 4)
 LINEAGE = Board(name="lineage", entity="family", scope="lineage")

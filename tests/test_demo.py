@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pytest
 
-from monitor import cli
+from monitor.cli import app as cli
 from monitor.clock import utc_now
 from monitor.demo import story
 
@@ -52,7 +52,7 @@ class Demo(NamedTuple):
 
 def program(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own, without a network: whatever is asked of a proxy fails."""
-    code = "import sys; from monitor.cli import main; sys.argv[0] = 'leadchange'; main()"
+    code = "import sys; from monitor.cli.app import main; sys.argv[0] = 'leadchange'; main()"
     command = [sys.executable, "-W", "error", "-c", code, *(str(argument) for argument in arguments)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "LEADCHANGE_"))}
     nowhere = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")

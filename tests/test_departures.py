@@ -8,12 +8,13 @@ from small_hub import day, look, model, moment
 from spine import warehouse
 
 from jobs import rank
-from warehouse import departures, store
-from warehouse.boards import Board
-from warehouse.census import Census
+from warehouse.changes import departures
 from warehouse.db import Database
+from warehouse.ranking.boards import Board
 from warehouse.records import Snapshot
 from warehouse.registry import Family, Registry
+from warehouse.snapshots import store
+from warehouse.snapshots.census import Census
 
 BOARD = Board(name="publishers", entity="publisher")
 

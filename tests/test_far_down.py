@@ -13,11 +13,11 @@ from spine import warehouse
 
 from alerts.rules import Rule
 from jobs import backtest, detect
-from warehouse.boards import Board
+from warehouse.changes.flips import Day, order_changes
 from warehouse.db import Database
-from warehouse.flips import Day, order_changes
-from warehouse.ledger import Ledger
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel
+from warehouse.state.ledger import Ledger
 
 BOARD = Board(name="publishers", entity="publisher")
 
@@ -102,7 +102,7 @@ def test_who_fell_below_what_is_looked_at_is_still_seen_when_all_days_are_judged
     rule: Rule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Day by day the rule knows it from when it stood among the first."""
-    monkeypatch.setattr("warehouse.ledger.JUDGED_DEPTH", 13)
+    monkeypatch.setattr("warehouse.state.ledger.JUDGED_DEPTH", 13)
     days = [listed(), listed(p01=1), listed(p01=1), listed(p01=2950)]
     asked = "SELECT entity, rival, state, confirmed_day FROM alerts WHERE state <> 'pending' ORDER BY ALL"
     with warehouse() as db:

@@ -19,7 +19,7 @@ from monitor.demo.hub import LocalHub
 from monitor.wiring import App, open_app
 from warehouse.db import Database
 from warehouse.records import HubModel
-from warehouse.verdict import Verdict
+from warehouse.snapshots.verdict import Verdict
 
 
 class World:

@@ -24,11 +24,12 @@ from alerts import outlooks
 from alerts.message import compose
 from jobs import digest
 from jobs.digest import Digest
-from monitor import cli, report
+from monitor import report
+from monitor.cli import app as cli
 from tests.make_forecasts import PAGE, page
-from warehouse import forecast
-from warehouse.boards import Board
-from warehouse.reading import Reading
+from warehouse.forecasts import forecast
+from warehouse.published.reading import Reading
+from warehouse.ranking.boards import Board
 
 __all__ = ["demo", "run"]  # fixtures, shared with those who ask about the demo
 

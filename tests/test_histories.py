@@ -25,11 +25,11 @@ from spine import day, warehouse
 from alerts import engine
 from alerts.rules import RACES, Rule
 from jobs import backtest, detect
-from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.ledger import Ledger
+from warehouse.ranking.boards import Board
 from warehouse.records import Standing, Verdict
 from warehouse.registry import Family, Registry
+from warehouse.state.ledger import Ledger
 
 NAMES = ("A", "B", "C")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from races import LEAD, Race
 from spine import Inbox, moment
 
-from warehouse.outbox import Outbox
+from warehouse.state.outbox import Outbox
 
 EVERY = 16
 """Days between two lead changes: too few to call it contested."""

@@ -32,17 +32,18 @@ from spine import BOARDS, FAMILIES, REGISTRY, day, head, hub, look, model, wareh
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from jobs import backfill, backfill_plan, own_files, rank, sources
+from jobs import backfill, rank
 from jobs.backfill import gaps
+from jobs.history import backfill_plan, own_files, sources
+from jobs.history.own_files import HistoryError
 from jobs.hub import HubSettings
-from jobs.own_files import HistoryError
 from monitor.demo import dataset_files, faults
 from monitor.demo.dataset_files import HUB_STATS, MODEL_PULSE, WEEKLY, parquet
 from monitor.demo.datasets import LocalDatasets, Revision
-from warehouse import store
 from warehouse.db import Database
 from warehouse.errors import NotKnownError
-from warehouse.reading import Reading
+from warehouse.published.reading import Reading
+from warehouse.snapshots import store
 
 
 @pytest.fixture

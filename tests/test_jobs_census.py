@@ -16,11 +16,11 @@ from jobs import census, collect, everything
 from jobs.hub import HubError, HubSettings, WalkCancelled
 from monitor.demo.hub import LocalHub
 from monitor.health import Facts, Look, judge
-from warehouse.boards import Board
-from warehouse.census import Census
 from warehouse.db import Database
-from warehouse.reading import Reading
+from warehouse.published.reading import Reading
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel, Parent
+from warehouse.snapshots.census import Census
 
 LINEAGE = Board(name="lineage", entity="family", scope="lineage")
 

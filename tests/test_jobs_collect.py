@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse, Response
 from jobs import collect
 from jobs.hub import HubError, HubSettings, WalkCancelled
 from monitor.demo.faults import CutShort, Silence, at, maintenance
-from warehouse import history
 from warehouse.db import Database
 from warehouse.records import Listing, Snapshot
+from warehouse.snapshots import history
 
 
 def leader(db: Database, board: str = "families") -> str:

@@ -19,19 +19,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jobs import hub
-from jobs.datasets import address, commits, folder, open_table
+from jobs.history.datasets import address, commits, folder, open_table
+from jobs.history.local_copy import local_copy
+from jobs.history.ranges import DamagedError, MissingError, Range, Reader, coalesced
+from jobs.history.sources import HUB_TABLE, OWN_TABLE, PULSE_SERIES
+from jobs.history.tables import Table
 from jobs.hub import HubError, TokenRefusedError, UnreadableError
 from jobs.hub_rows import read_row
-from jobs.local_copy import local_copy
-from jobs.ranges import DamagedError, MissingError, Range, Reader, coalesced
-from jobs.sources import HUB_TABLE, OWN_TABLE, PULSE_SERIES
-from jobs.tables import Table
 from jobs.waiting import StoppedError
 from monitor.demo import dataset_files, faults
 from monitor.demo.dataset_files import HUB_STATS, MODEL_PULSE, WEEKLY, parquet
 from monitor.demo.datasets import LocalDatasets
 from warehouse.records import HubModel, Parent
-from warehouse.store import MODEL_SCHEMA
+from warehouse.snapshots.store import MODEL_SCHEMA
 
 TOKEN = "hf_secretsecretsecret"
 

@@ -19,11 +19,11 @@ from alerts.channels import CHANNELS, ChannelError, Receipt
 from alerts.message import Message, compose, summary
 from jobs import deliver
 from jobs.deliver import LEASE, is_anything_due
-from jobs.turns import LONGEST_BACKOFF, LONGEST_WAIT, backoff, due_at
+from jobs.telling.turns import LONGEST_BACKOFF, LONGEST_WAIT, backoff, due_at
 from warehouse.db import Database
-from warehouse.ledger import Ledger
-from warehouse.outbox import Outbox
 from warehouse.records import Alert, Delivery
+from warehouse.state.ledger import Ledger
+from warehouse.state.outbox import Outbox
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOW = moment(9)

@@ -23,11 +23,11 @@ from spine import (
 
 from alerts.rules import Rule
 from jobs import backfill, detect
-from warehouse import places
-from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.ledger import Ledger
+from warehouse.ranking import places
+from warehouse.ranking.boards import Board
 from warehouse.registry import Registry
+from warehouse.state.ledger import Ledger
 
 THREE = RULE.model_copy(update={"confirm": 3})
 PAIR = Rule(name="pair", board="publishers", when="overtake", between=("beta-ai", "alpha-lab"), confirm=1)

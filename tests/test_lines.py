@@ -13,12 +13,13 @@ from small_hub import day, look, model, moment, series
 from spine import warehouse
 
 from alerts.rules import Rule
-from jobs import backtest, detect, prune, tell
-from warehouse import lines
-from warehouse.boards import Board
-from warehouse.ledger import Ledger
+from jobs import backtest, detect, prune
+from jobs.telling import tell
+from warehouse.changes import lines
+from warehouse.ranking.boards import Board
 from warehouse.records import Crossing, HubModel
 from warehouse.registry import Family, Registry
+from warehouse.state.ledger import Ledger
 
 LABS = Registry([Family(name=name.upper(), vendor=name, country="US", publishers=(name,)) for name in "abcd"])
 

@@ -12,7 +12,7 @@ from test_monitor_web import served
 from test_warehouse_identity import judged, renamed
 
 from jobs import detect
-from warehouse.publish import publish
+from warehouse.published.publish import publish
 from warehouse.registry import Registry
 
 THREE = LEAD.model_copy(update={"confirm": 3})

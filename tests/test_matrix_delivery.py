@@ -37,9 +37,9 @@ from alerts.message import Message, compose, summary
 from jobs import deliver
 from jobs.deliver import FALLBACK, LEASE
 from warehouse.db import Database
-from warehouse.ledger import Ledger
-from warehouse.outbox import Outbox, silence_id
 from warehouse.records import Alert, Silence
+from warehouse.state.ledger import Ledger
+from warehouse.state.outbox import Outbox, silence_id
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ANNA, BERT = "anna@example.org", "bert@example.org"

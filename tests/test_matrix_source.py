@@ -24,7 +24,7 @@ from jobs import collect, detect, hub_http
 from jobs.hub import HubSettings
 from monitor.demo.faults import CutShort, Silence, at, drip, maintenance
 from monitor.demo.hub import Fault, LocalHub
-from warehouse import identity
+from warehouse.attribution import identity
 from warehouse.db import Database
 from warehouse.records import HubModel, Snapshot
 

@@ -416,7 +416,7 @@ def test_a_slot_that_failed_is_tried_again_after_half_an_hour_four_times_in_all(
 
 
 def test_a_slot_in_which_the_daemon_died_is_tried_at_once_and_not_for_ever(clockwork: Clockwork) -> None:
-    from warehouse.runs import Runs
+    from warehouse.state.runs import Runs
 
     runs = Runs(clockwork.app.db)
     slot = START + HOUR + 30 * MINUTE

@@ -11,7 +11,7 @@ from alerts.rules import Rule
 from jobs import detect
 from monitor import check, check_names, config
 from monitor.wiring import open_app
-from warehouse.boards import Board
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel
 
 PAIR = """

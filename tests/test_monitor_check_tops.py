@@ -8,7 +8,7 @@ import pytest
 import spine
 
 from monitor import check_tops, config
-from warehouse.boards import Board
+from warehouse.ranking.boards import Board
 
 
 def settings(folder: Path, board: str, top: int, when: str = "enters_top", more: str = "") -> config.Settings:

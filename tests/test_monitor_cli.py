@@ -20,7 +20,7 @@ from examples import THOROUGH
 from spine import configure, held_elsewhere, hub, listed, model
 from web_world import World
 
-from monitor import cli
+from monitor.cli import app as cli
 from monitor.demo.faults import Silence, at, maintenance
 from monitor.demo.hub import LocalHub
 from monitor.output import Format, print_rows
@@ -82,7 +82,7 @@ def in_a_shell(command: str, **environment: str) -> Done:
 
 
 def program(*arguments: object) -> list[str]:
-    code = "import sys; from monitor.cli import main; sys.argv[0] = 'leadchange'; main()"
+    code = "import sys; from monitor.cli.app import main; sys.argv[0] = 'leadchange'; main()"
     return [sys.executable, "-W", "error", "-c", code, *(str(argument) for argument in arguments)]
 
 
@@ -557,7 +557,7 @@ def test_an_unknown_channel_or_board_of_a_rule_is_answered_with_the_nearest(run:
 def test_version_and_help_need_nothing() -> None:
     assert outside("--version").out.startswith("leadchange 0.")
     assert "collect" in outside("--help").out
-    code = "import sys, monitor.cli; print({'duckdb', 'httpx', 'polars', 'pydantic'} & set(sys.modules))"
+    code = "import sys, monitor.cli.app; print({'duckdb', 'httpx', 'polars', 'pydantic'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
 
 
@@ -565,7 +565,7 @@ def test_a_bug_keeps_its_traceback(run: Run, told: Path, monkeypatch: pytest.Mon
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("warehouse.reading.Reading.standing", broken)
+    monkeypatch.setattr("warehouse.published.reading.Reading.standing", broken)
     with pytest.raises(ZeroDivisionError):
         run("board", "--config", told)
 

@@ -19,7 +19,7 @@ import pytest
 from past import START, datasets, days, listed, moment
 from spine import configure
 
-from monitor.cli import run
+from monitor.cli.app import run
 from monitor.demo import dataset_files
 from monitor.demo.datasets import LocalDatasets
 from warehouse.db import Database
@@ -139,7 +139,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path, capsys: pytest
 @pytest.mark.parametrize("key", [b"\x04", b"\x03"])
 def test_who_is_asked_may_say_nothing(tmp_path: Path, key: bytes) -> None:
     config = configure(tmp_path, "http://127.0.0.1:9")
-    code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from monitor.cli import main; main()"
+    code = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); from monitor.cli.app import main; main()"
     command = ["-c", code, "backfill", "parquet"]
     ours, theirs = pty.openpty()
     asked = subprocess.Popen(
@@ -232,7 +232,7 @@ def test_files_of_ones_own_by_their_columns(tmp_path: Path, capsys: pytest.Captu
 
 def start(config: Path, *arguments: str, limit: int = resource.RLIM_INFINITY) -> subprocess.Popen[str]:
     """The program in a process of its own, whose files may grow to `limit` bytes."""
-    code = "import resource; from monitor.cli import main; "
+    code = "import resource; from monitor.cli.app import main; "
     code += f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); main()"
     command = [sys.executable, "-c", code, *arguments, "--config", str(config)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

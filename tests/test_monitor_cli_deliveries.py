@@ -18,8 +18,8 @@ from test_monitor_cli import Done, Run, run
 
 from monitor import config
 from monitor.wiring import open_app
-from warehouse.outbox import Outbox
 from warehouse.records import Silence
+from warehouse.state.outbox import Outbox
 
 __all__ = ["run"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor import cli
+from monitor.cli import app as cli
 
 Run = Callable[[str | bytes], tuple[int, str, str]]
 

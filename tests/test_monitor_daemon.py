@@ -19,16 +19,16 @@ import pytest
 from spine import configure, listed
 from test_jobs_deliver import alert
 
-from monitor import cli
 from monitor.apart import OPEN
+from monitor.cli import app as cli
 from monitor.clock import utc_now
 from monitor.config import load
 from monitor.daemon import Daemon
 from monitor.demo.hub import LocalHub
 from monitor.web.published import Published
 from warehouse.db import Database
-from warehouse.ledger import Ledger
-from warehouse.outbox import Outbox
+from warehouse.state.ledger import Ledger
+from warehouse.state.outbox import Outbox
 
 MISSING = """
 [[channel]]

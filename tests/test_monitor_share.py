@@ -17,13 +17,15 @@ import pytest
 from test_demo import Demo, demo  # noqa: F401 the demo runs once for all who ask
 from web_world import HOSTILE, World, hostile, now, published
 
-from monitor import cli, export, prompt, report
+from monitor import export, report
+from monitor.cli import app as cli
+from monitor.cli import prompt
 from monitor.output import Format
 from monitor.web import questions, sqldocs
-from warehouse.browsing import Browsing
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseError
-from warehouse.publish import RELATIONS
+from warehouse.published.browsing import Browsing
+from warehouse.published.publish import RELATIONS
 
 ROOT = Path(__file__).parent.parent
 

@@ -30,11 +30,11 @@ from monitor.web import bundle, cache, formats, statics, svg, words
 from monitor.web.app import create_app
 from monitor.web.published import Published
 from monitor.web.site import Site
-from warehouse.boards import MEASURES, Board
-from warehouse.browsing import Browsing
 from warehouse.db import Database
+from warehouse.published.browsing import Browsing
+from warehouse.published.sandbox import Limits
+from warehouse.ranking.boards import MEASURES, Board
 from warehouse.registry import Family, Registry
-from warehouse.sandbox import Limits
 
 ATOM = "{http://www.w3.org/2005/Atom}"
 PAGES = ["/", "/?board=families", "/board/families", "/family/Alpha", "/flips", "/sql", "/docs", "/embed/families"]

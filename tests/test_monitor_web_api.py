@@ -17,7 +17,7 @@ from web_world import World, hostile, now, one_look, published
 
 from monitor.web.app import create_app
 from monitor.web.published import Published
-from warehouse.publish import RELATIONS
+from warehouse.published.publish import RELATIONS
 from warehouse.registry import Family, Registry
 
 TABLES = [

@@ -23,10 +23,10 @@ from monitor.web import published as readings
 from monitor.web.app import create_app
 from monitor.web.published import AT_ONCE, DOWNLOADS, Published
 from monitor.web.serve import STOP_SECONDS, serving
-from warehouse.browsing import Browsing
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
-from warehouse.reading import Rows
+from warehouse.published.browsing import Browsing
+from warehouse.published.reading import Rows
 
 TOO_MUCH = "SELECT count(DISTINCT 'number ' || i) FROM range(5_000_000) AS numbers(i)"
 TOO_LONG = "SELECT count(*) FROM range(1_000_000) AS a, range(10_000_000) AS b WHERE hash(a.range, b.range) = 1"

@@ -15,10 +15,10 @@ from alerts.engine import Event
 from alerts.rules import Rule
 from jobs import detect
 from jobs.detect import _held
-from jobs.reconcile import SAME_STORY, Past, reconcile
-from warehouse.ledger import SlotAlert
-from warehouse.outbox import Outbox
+from jobs.telling.reconcile import SAME_STORY, Past, reconcile
 from warehouse.records import KnownAlert
+from warehouse.state.ledger import SlotAlert
+from warehouse.state.outbox import Outbox
 
 THREE = LEAD.model_copy(update={"confirm": 3})
 NEWS = "B takes the lead from A on totals"

@@ -18,13 +18,14 @@ from spine import warehouse
 
 from jobs import rank
 from monitor.demo.recordings import DATA, snapshots
-from warehouse import panel, store
-from warehouse.boards import Board
+from warehouse.changes import panel
+from warehouse.changes.explain import of_flip
+from warehouse.changes.flips import Day, OrderChange
+from warehouse.changes.when import Passage, crossing, crossings
 from warehouse.db import Database
-from warehouse.explain import of_flip
-from warehouse.flips import Day, OrderChange
+from warehouse.ranking.boards import Board
 from warehouse.records import Snapshot
-from warehouse.when import Passage, crossing, crossings
+from warehouse.snapshots import store
 
 TOLERANCE = 0.03
 ROUNDING = 0.05

@@ -11,7 +11,7 @@ from test_jobs_deliver import NOW, queue, rows
 from alerts.channels import ChannelError
 from jobs.deliver import FALLBACK, Summary, in_words
 from warehouse.db import Database
-from warehouse.outbox import Outbox
+from warehouse.state.outbox import Outbox
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 

@@ -24,14 +24,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from alerts.channels import slack
-from monitor import cli, logs
+from monitor import logs
+from monitor.cli import app as cli
 from monitor.demo.hub import LocalHub
 from monitor.job import Work
 from monitor.web.published import Published
 from monitor.web.serve import serving
 from monitor.wiring import open_app
-from warehouse.browsing import Browsing
 from warehouse.db import Database
+from warehouse.published.browsing import Browsing
 
 ROOT = Path(__file__).parent.parent
 
@@ -352,7 +353,7 @@ def test_a_traceback_that_nobody_caught_is_printed_without_secrets(capsys: pytes
 BUG = """
 import sys
 from alerts.channels import webhook
-from monitor import cli
+from monitor.cli import app as cli
 
 def careless(self, message):
     raise RuntimeError(f"cannot post to {self._url.get_secret_value()} for {vars(self)}") from KeyError(

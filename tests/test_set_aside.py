@@ -11,13 +11,14 @@ import pytest
 from spine import day, hub, listed, model, moment
 from test_flow import World
 
-from monitor import check, cli
+from monitor import check
+from monitor.cli import app as cli
 from monitor.web import races
 from monitor.web.published import Published
 from monitor.web.site import Site
 from monitor.wiring import open_app
 from warehouse.db import Database
-from warehouse.reading import Reading
+from warehouse.published.reading import Reading
 
 NEXT_YEAR = 365
 

@@ -9,8 +9,8 @@ from races import LEAD, Race
 from spine import Inbox, moment
 
 from alerts.channels import ChannelError
-from warehouse.outbox import Outbox, silence_id, silenced_by
 from warehouse.records import Silence
+from warehouse.state.outbox import Outbox, silence_id, silenced_by
 
 HOUR = timedelta(hours=1)
 NEWS = "B takes the lead from A on totals"
@@ -64,7 +64,7 @@ def test_a_silence_mutes_from_its_first_moment_until_before_its_last() -> None:
     with Race() as race:
         flipped(race)
         alert = race.db.value("SELECT alert_id FROM alerts")
-        from warehouse.ledger import Ledger
+        from warehouse.state.ledger import Ledger
 
         told = Ledger(race.db).alert(alert)
     quiet = [silence(start, 2, rule="lead")]

@@ -10,14 +10,15 @@ from spine import REGISTRY, Inbox, day, hub, listed, model, moment, warehouse
 
 from alerts.message import compose, summary
 from alerts.rules import Rule
-from jobs import collect, deliver, detect, tell
+from jobs import collect, deliver, detect
 from jobs.hub import HubSettings
+from jobs.telling import tell
 from monitor.demo.hub import LocalHub
-from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.outbox import Outbox
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel, Silence
 from warehouse.registry import Family, Registry
+from warehouse.state.outbox import Outbox
 
 NESTED = tuple(Board(name=f"{entity}s", entity=entity) for entity in ("country", "family", "model"))
 

@@ -5,8 +5,8 @@ from itertools import product
 import pytest
 from pydantic import ValidationError
 
-from warehouse.boards import DERIVATIVES, MEASURES, SPANS, Board
 from warehouse.curated import DAY, REVISION
+from warehouse.ranking.boards import DERIVATIVES, MEASURES, SPANS, Board
 
 ENTITIES = ("family", "publisher", "country", "model")
 SCOPES = ("own", "lineage", "curated")

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from spine import REGISTRY, day, hub, judge, listed, lived, look, moment, warehouse
 
 from jobs import prune
-from warehouse import compact, standings
-from warehouse.boards import Board
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
 from warehouse.queries import sql
+from warehouse.ranking import standings
+from warehouse.ranking.boards import Board
+from warehouse.snapshots import compact
 
 ROOT = Path(__file__).parent.parent
 EVERY_DAY: list[Look] = [(number, "hub", {"a": ("lab/a", number, 10 * number, 1)}) for number in range(75)]

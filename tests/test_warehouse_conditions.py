@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from spine import warehouse
 
-from warehouse import conditions
 from warehouse.errors import QueryRefusedError
+from warehouse.ranking import conditions
 
 
 @pytest.mark.parametrize(

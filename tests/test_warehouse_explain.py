@@ -10,10 +10,10 @@ from small_hub import day, look, model, moment, series
 from spine import warehouse
 
 from jobs import prune
-from warehouse.boards import Board
+from warehouse.changes.explain import Explanation, of_flip, one_line
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError
-from warehouse.explain import Explanation, of_flip, one_line
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel
 
 OWN = Board(name="own", entity="family")

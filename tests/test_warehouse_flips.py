@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_hub import day
 
-from warehouse.flips import Day, OlderDaysError, order_changes
+from warehouse.changes.flips import Day, OlderDaysError, order_changes
 
 Values = dict[str, float]
 

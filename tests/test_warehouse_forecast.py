@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from warehouse import scoring
-from warehouse.forecast import HORIZONS, SPAN, TYPICAL_STEP, Chase, Outlook, Pair, Walk, outlooks
+from warehouse.forecasts import scoring
+from warehouse.forecasts.forecast import HORIZONS, SPAN, TYPICAL_STEP, Chase, Outlook, Pair, Walk, outlooks
 
 START = date(2024, 1, 1)
 

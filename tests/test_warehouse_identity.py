@@ -13,7 +13,7 @@ from spine import FAMILIES, PUBLISHERS, warehouse
 from alerts.rules import Rule
 from jobs import detect
 from monitor.demo.hub import LocalHub
-from warehouse import identity, renames
+from warehouse.attribution import identity, renames
 from warehouse.db import Database
 from warehouse.records import HubModel
 from warehouse.registry import Family, Registry

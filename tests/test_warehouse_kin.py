@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from spine import REGISTRY, day, head, moment, warehouse
 
-from warehouse import adopt, lineage, store
+from warehouse.attribution import lineage
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import HubModel, Listing, Parent
 from warehouse.registry import Family, Registry
+from warehouse.snapshots import adopt, store
 
 TABLES = (
     "models", "shares", "model_versions", "model_names", "recent_observations", "snapshots", "listings", "families",

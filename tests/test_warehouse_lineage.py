@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from warehouse.lineage import PARTS, Lineage, apportion, coverage, trace
+from warehouse.attribution.lineage import PARTS, Lineage, apportion, coverage, trace
 from warehouse.registry import Registry, bundled
 
 CENSUS = Path(__file__).parent.parent / "monitor" / "demo" / "data" / "hub_census_2026_08.parquet"

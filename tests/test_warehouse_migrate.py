@@ -9,12 +9,12 @@ import pytest
 from spine import moment, warehouse
 
 from warehouse import migrate as migrating
-from warehouse import places
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
 from warehouse.migrate import migrate
-from warehouse.publish import RELATIONS, publish
+from warehouse.published.publish import RELATIONS, publish
 from warehouse.queries import migrations
+from warehouse.ranking import places
 
 CONTRACT = {
     "snapshots": "snapshot_id source taken_at day verdict verdict_reason models requests seconds",

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spine import warehouse
 
-from warehouse import movement, store
 from warehouse.db import Database
-from warehouse.movement import Point, covered, growth, guarded, steps
+from warehouse.ranking import movement
+from warehouse.ranking.movement import Point, covered, growth, guarded, steps
 from warehouse.records import HubModel, Snapshot
+from warehouse.snapshots import store
 
 START = date(2026, 1, 1)
 

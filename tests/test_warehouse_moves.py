@@ -14,12 +14,15 @@ from small_hub import REGISTRY, day, look, model, moment, standing
 from spine import warehouse
 
 from jobs import prune, rank
-from warehouse import moves, panel, standings, store
-from warehouse.boards import Board
+from warehouse.attribution import changed
+from warehouse.changes import panel
 from warehouse.db import Database
-from warehouse.made import Made
-from warehouse.places import TABLES
+from warehouse.ranking import moves, standings
+from warehouse.ranking.boards import Board
+from warehouse.ranking.made import Made
+from warehouse.ranking.places import TABLES
 from warehouse.records import HubModel
+from warehouse.snapshots import store
 
 OWN = Board(name="own", entity="family")
 LINEAGE = Board(name="lineage", entity="family", scope="lineage")
@@ -69,7 +72,7 @@ LOOKS = st.lists(
 
 def noted(patch: pytest.MonkeyPatch) -> None:
     """As in a large warehouse: what models were is noted, and only those affected are attributed again."""
-    patch.setattr(moves, "LARGE", 0)
+    patch.setattr(changed, "LARGE", 0)
     patch.setattr(store, "attribute", partial(store.attribute, small=0, most=1))
 
 
@@ -277,7 +280,7 @@ def test_a_flip_of_a_day_that_was_looked_at_again_is_judged_on_everything(db: Da
 
 def test_a_small_warehouse_notes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     noted: list[str] = []
-    monkeypatch.setattr(moves, "note", lambda db, changing: noted.append(changing))
+    monkeypatch.setattr(changed, "note", lambda db, changing: noted.append(changing))
     with warehouse() as db:
         look(db, 0, [*WORLD, tune("beta/base")], LINEAGE)
         look(db, 1, [*WORLD, tune("alpha/base")], LINEAGE)

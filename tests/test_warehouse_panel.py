@@ -7,9 +7,9 @@ import pytest
 from small_hub import day, flips, look, model, moment, series
 from spine import warehouse
 
-from warehouse.boards import Board
+from warehouse.changes.panel import LAUNCH, LIST_GROWTH, NO_MODELS, STANDS, verdict_on
 from warehouse.db import Database
-from warehouse.panel import LAUNCH, LIST_GROWTH, NO_MODELS, STANDS, verdict_on
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel
 
 OWN = Board(name="own", entity="family")

@@ -16,7 +16,7 @@ from spine import held_elsewhere, hub, judge, listed, look, warehouse
 
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
-from warehouse.publish import RELATIONS, is_behind, publish
+from warehouse.published.publish import RELATIONS, is_behind, publish
 
 ROOT = Path(__file__).parent.parent
 DUCKDB15 = ROOT / ".duckdb15"

@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from spine import BOARDS, hub, judge, listed, look, moment, warehouse
 
 from jobs import prune
-from warehouse import compact, spare
-from warehouse import publish as publishing
-from warehouse.boards import Board
 from warehouse.db import Database
-from warehouse.publish import RELATIONS, publish, publish_both
+from warehouse.published import publish as publishing
+from warehouse.published import spare
+from warehouse.published.publish import RELATIONS, publish, publish_both
 from warehouse.queries import sql
+from warehouse.ranking.boards import Board
+from warehouse.snapshots import compact
 
 COMMENTS = """
 SELECT table_name, column_name, data_type, comment FROM duckdb_columns()

@@ -14,7 +14,7 @@ from web_world import World, small
 
 from warehouse.db import Database
 from warehouse.errors import QueryRefusedError, WarehouseError
-from warehouse.sandbox import Limits, answer, ask, plain_cell
+from warehouse.published.sandbox import Limits, answer, ask, plain_cell
 
 SHORT = Limits(seconds=1.0, rows=100)
 

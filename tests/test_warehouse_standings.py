@@ -14,13 +14,15 @@ from small_hub import REGISTRY, START, day, look, model, moment, series, standin
 from spine import warehouse
 
 from jobs import prune, rank
-from warehouse import movement, panel, places, standings, store
-from warehouse.boards import Board
+from warehouse.changes import panel
 from warehouse.db import Database
-from warehouse.made import days_of
-from warehouse.moves import NOBODY
+from warehouse.ranking import movement, places, standings
+from warehouse.ranking.boards import Board
+from warehouse.ranking.made import days_of
+from warehouse.ranking.moves import NOBODY
 from warehouse.records import HubModel, Snapshot
 from warehouse.registry import Family, Registry
+from warehouse.snapshots import store
 
 OWN = Board(name="own", entity="family")
 LINEAGE = Board(name="lineage", entity="family", scope="lineage")

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spine import REGISTRY, day, head, listed, model, moment, warehouse
 
-from warehouse import store
 from warehouse.db import Database
 from warehouse.records import HubModel, Listing, Parent, Rejected
 from warehouse.registry import Family, Registry
+from warehouse.snapshots import store
 
 
 def write(db: Database, number: int, models: list[HubModel], *, hour: int = 10, source: str = "hub") -> int:

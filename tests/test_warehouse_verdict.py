@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sources import FIRST, Source, changed, counted, standing_still, whole
 from spine import model
 
-from warehouse.counters import Look, expected_movement, usual_still
 from warehouse.records import Listing, Rejected, Walk
-from warehouse.verdict import Before, of_table, of_walk
+from warehouse.snapshots.counters import Look, expected_movement, usual_still
+from warehouse.snapshots.verdict import Before, of_table, of_walk
 
 NOTHING = Before(FIRST)
 EVERY_COUNTER = [

@@ -10,11 +10,11 @@ from small_hub import day, look, model, series
 from spine import warehouse
 
 from monitor.web import looking_back
-from warehouse.boards import Board
-from warehouse.browsing import Browsing
+from warehouse.changes.when import Dated, Passage, crossing, crossings, in_one_line
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
-from warehouse.when import Dated, Passage, crossing, crossings, in_one_line
+from warehouse.published.browsing import Browsing
+from warehouse.ranking.boards import Board
 
 
 @pytest.fixture

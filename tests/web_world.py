@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from spine import REGISTRY, day, head, model, moment, warehouse
 
 from jobs import rank
-from warehouse import store
-from warehouse.boards import Board
-from warehouse.publish import publish
+from warehouse.published.publish import publish
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel, Parent, Verdict
 from warehouse.registry import Family, Registry
+from warehouse.snapshots import store
 
 HOSTILE = "<script>alert(1)</script>"
 """What a repository must not be able to do to a page."""

@@ -1,6 +1,6 @@
 """What the Hub's counters did wrong on some days, laid over the true days of a `GeneratedHub`.
 
-What each fault is like, and how it shows, stands in `warehouse.counters`.
+What each fault is like, and how it shows, stands in `warehouse.snapshots.counters`.
 """
 
 from __future__ import annotations

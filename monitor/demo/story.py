@@ -26,7 +26,7 @@ from monitor.progress import progress_bar
 from monitor.series import read_series
 from monitor.wiring import App, open_app
 from warehouse.db import Database
-from warehouse.reading import Reading
+from warehouse.published.reading import Reading
 
 SERIES = "publisher-monthly"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from alerts import outlooks
 from monitor.web.site import Site
-from warehouse import forecast
-from warehouse.forecast import Outlook
+from warehouse.forecasts import forecast
+from warehouse.forecasts.forecast import Outlook
 
 LEAST = 0.1
 """Chance within the last horizon from which a page shows it."""

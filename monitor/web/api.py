@@ -19,8 +19,8 @@ from monitor.web.pages import address, known_board, leader_of
 from monitor.web.security import HEAD_ONLY
 from monitor.web.site import Site
 from monitor.web.sqlpage import Desk
-from warehouse.browsing import Filter
 from warehouse.errors import NotKnownError
+from warehouse.published.browsing import Filter
 
 As = Annotated[Form, Query(alias="format", description="json, csv or parquet")]
 Day = Annotated[date | None, Query(description="A UTC day, as YYYY-MM-DD")]

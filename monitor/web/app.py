@@ -27,7 +27,7 @@ from monitor.web.site import Site
 from monitor.web.sqlpage import BusyError, Desk, SqlPage
 from monitor.web.view import render, templates
 from warehouse.errors import LeadchangeError, NotKnownError, QueryRefusedError, WarehouseError
-from warehouse.sandbox import Limits
+from warehouse.published.sandbox import Limits
 
 _TITLES = {
     400: "That cannot be asked",

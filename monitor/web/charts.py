@@ -17,7 +17,7 @@ import altair as alt
 from alerts.charts import PALETTE
 from alerts.text import humanise, percent, plain
 from monitor.web.races import Race
-from warehouse.browsing import Line
+from warehouse.published.browsing import Line
 
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 

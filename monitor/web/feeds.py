@@ -18,7 +18,7 @@ from alerts.text import humanise, plain, together
 from monitor.web import words
 from monitor.web.pages import Kind, address, known_board, leader_of
 from monitor.web.site import Site
-from warehouse.browsing import Filter
+from warehouse.published.browsing import Filter
 
 ENTRIES = 60
 """Flips in the feed."""

@@ -8,10 +8,10 @@ from alerts.names import spoken
 from alerts.text import plain
 from alerts.wording import capital
 from monitor.web.view import day_in_words
-from warehouse import explain, when
 from warehouse.amounts import amount
-from warehouse.browsing import Browsing
+from warehouse.changes import explain, when
 from warehouse.errors import LeadchangeError
+from warehouse.published.browsing import Browsing
 
 SECONDS = 4.0
 """What either may take; a page is worked out once for each state of the file."""

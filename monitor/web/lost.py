@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from monitor.web import words
-from warehouse.browsing import Browsing
 from warehouse.errors import LeadchangeError
+from warehouse.published.browsing import Browsing
 
 _FLIP_ID = re.compile("[0-9a-f]{10}")
 

@@ -17,8 +17,8 @@ from alerts.text import plain
 from monitor.web import questions
 from monitor.web.site import Site
 from monitor.web.view import render
-from warehouse.browsing import Browsing
 from warehouse.errors import WarehouseError
+from warehouse.published.browsing import Browsing
 
 
 class Operations:

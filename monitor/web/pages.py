@@ -13,8 +13,8 @@ from monitor.web import ahead, races, words
 from monitor.web.lost import known_flip
 from monitor.web.site import Site
 from monitor.web.view import render
-from warehouse.browsing import Browsing, Filter
 from warehouse.errors import NotKnownError
+from warehouse.published.browsing import Browsing, Filter
 
 Kind = Literal["lead_change", "overtake"]
 Theme = Literal["light", "dark"]

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from monitor.health import Facts, Look
-from warehouse.browsing import Browsing
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
 from warehouse.migrate import migrate
-from warehouse.outbox import Outbox
+from warehouse.published.browsing import Browsing
+from warehouse.state.outbox import Outbox
 
 Known = TypeVar("Known")
 

@@ -13,7 +13,7 @@ from alerts.names import entity_name
 from alerts.text import humanise, percent
 from monitor.web import svg
 from monitor.web.site import Site
-from warehouse.browsing import Browsing, Filter, Line
+from warehouse.published.browsing import Browsing, Filter, Line
 
 Leader = dict[str, Any]
 

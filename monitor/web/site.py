@@ -9,10 +9,10 @@ from importlib.metadata import version
 
 from monitor.health import Health, judge
 from monitor.web.published import Published
-from warehouse.browsing import Browsing
 from warehouse.errors import WarehouseError
-from warehouse.reading import Rows
-from warehouse.sandbox import Limits
+from warehouse.published.browsing import Browsing
+from warehouse.published.reading import Rows
+from warehouse.published.sandbox import Limits
 
 
 @dataclass

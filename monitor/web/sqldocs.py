@@ -12,8 +12,8 @@ from pathlib import Path
 from monitor.output import for_json
 from monitor.web import questions
 from monitor.web.view import exact
-from warehouse.browsing import Browsing
 from warehouse.db import Database
+from warehouse.published.browsing import Browsing
 
 TARGET = Path(__file__).parent.parent.parent / "docs" / "sql.md"
 

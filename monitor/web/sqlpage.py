@@ -12,8 +12,8 @@ from fastapi.responses import HTMLResponse
 from monitor.web import questions
 from monitor.web.site import Site
 from monitor.web.view import render
-from warehouse import sandbox
 from warehouse.errors import LeadchangeError, QueryRefusedError
+from warehouse.published import sandbox
 
 AT_ONCE = 2
 """Queries that run at the same time; each has a process."""

@@ -112,7 +112,7 @@ WHERE f.flip_id = $flip_id;
 
 -- name: lost_flip
 -- What was told of a flip that is not on record any more, what took it back, and the flip of the pair that is on record
--- now, if it is near. A flip's id follows from what it is (`warehouse.flips`), so the ids of the days around what was told
+-- now, if it is near. A flip's id follows from what it is (`warehouse.changes.flips`), so the ids of the days around what was told
 -- are made again, under the names that the two have and had: data that comes late moves a flip by some days, and one that
 -- led by little was long on record before it was told.
 WITH alike AS (

@@ -48,7 +48,7 @@ WHERE l.changed AND o.downloads_30d IS NOT DISTINCT FROM l.window_now
     AND o.downloads_all_time IS NOT DISTINCT FROM l.total_now
 
 -- name: compare_counters
--- The counters of a look beside those of the reference, as the figures of warehouse.counters.Comparison.
+-- The counters of a look beside those of the reference, as the figures of warehouse.snapshots.counters.Comparison.
 WITH pairs AS (
     SELECT hub_id, i.repo_id, i.created_at, o.downloads_30d AS window_before, i.downloads_30d AS window_now,
         o.downloads_all_time AS total_before, i.downloads_all_time AS total_now,

@@ -1,0 +1,1 @@
+"""The command line: `app` puts it together, and each other file has the commands about one thing."""

@@ -1,0 +1,1 @@
+"""What changed order on a board, whether that is true of the models, why, and since when."""

@@ -1,0 +1,166 @@
+"""Is a flip true of the models, or only of the list? Judged on models seen at both ends, and those created between.
+
+A list that merely grew makes flips: somebody found forty more repositories of one publisher, and it "passed" another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import NamedTuple
+
+import polars as pl
+
+from warehouse.changes.exactness import Said, in_words
+from warehouse.changes.flips import OrderChange
+from warehouse.db import Database
+from warehouse.queries import sql
+from warehouse.ranking.boards import SPANS, Board
+from warehouse.ranking.made import days_of
+from warehouse.ranking.moves import NOBODY, Moved
+from warehouse.ranking.values import counted, members_sql
+from warehouse.records import Flip
+
+STANDS = "stands: it holds on the models seen at both ends"
+LAUNCH = "launch: it holds with models created in between"
+LIST_GROWTH = "list growth: it exists only because more repositories were listed"
+LEFT = "left: every model of the one that led was deleted"
+NO_MODELS = "the models behind it are not known"
+
+AT_ONCE = 8
+"""Changes of order whose models are looked up at once: of the whole Hub, hundreds of thousands each."""
+
+MODELS_AT_ONCE = 1000
+"""Of a board on which each is one model."""
+
+End = tuple[date, int]
+"""A day, and the snapshot that speaks for it."""
+
+Panel = Mapping[str, tuple[float, float]]
+"""Entity -> (value on models seen at both ends, value on models created in between), both at the later end."""
+
+
+class Side(NamedTuple):
+    """An entity to compare between two ends."""
+
+    before: End
+    after: End
+    entity: str
+
+
+@contextmanager
+def compared(db: Database, board: Board, sides: Iterable[Side], moved: Moved = NOBODY) -> Iterator[str]:
+    """Within the block: the SELECT of what every model of these entities had at both ends, one row a model and side.
+
+    Models are whose the board says, or those alone by which some have `moved`. Columns before_id, after_id, entity,
+    hub_id; before, after (NULL: no known count); part: `both` ends saw it, it `vanished`, was `created` since the
+    snapshot before, or was only `listed` since.
+    """
+    sides = list(sides)
+    ends = dict(end for side in sides for end in (side.before, side.after))
+    rows = {(side.before[1], side.after[1], side.entity) for side in sides}
+    schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
+    whose = moved.members or members_sql(board, since=min(ends, default=None))
+    with db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")):
+        db.execute(sql("find_side_members", members=whose))
+        if moved.counts is not None:
+            yield sql("ends", counts=moved.counts)
+        else:
+            before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
+            among = sql("hub_ids", members=sql("side_members"))
+            with counted(db, board, before | ends, sorted(ends), among=among) as counts:
+                yield sql("ends", counts=counts)
+        db.execute(sql("forget_side_members"))
+
+
+def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Iterator[Panel | None]:
+    """The panel of every change of order, a few looked up at once; None where the models are not known."""
+    for first in range(0, len(changes), AT_ONCE):
+        some = changes[first : first + AT_ONCE]
+        yield from [None] * len(some) if board.series is not None else _panels(db, board, some)
+
+
+def added(db: Database, board: Board, changes: Sequence[OrderChange], moved: Moved) -> list[Panel]:
+    """What the models that moved bring to, or take from, the panel of every change of order."""
+    return _panels(db, board, changes, moved) if changes else []
+
+
+def both(one: Panel, other: Panel) -> Panel:
+    """A panel of the models of both (pure)."""
+    return {entity: (one[entity][0] + same, one[entity][1] + created) for entity, (same, created) in other.items()}
+
+
+def _panels(db: Database, board: Board, changes: Sequence[OrderChange], moved: Moved = NOBODY) -> list[Panel]:
+    known = _of_sides(db, board, [side for change in changes for side in sides_of(change)], moved)
+    return [{side.entity: known.get(side, (0.0, 0.0)) for side in sides_of(change)} for change in changes]
+
+
+def of_sides(db: Database, board: Board, sides: Iterable[Side]) -> dict[Side, tuple[float, float]]:
+    """What each entity had at the later end: on models that both ends saw, on models created in between.
+
+    A few are looked up at once; one that had nothing is not among them.
+    """
+    wanted = sorted(set(sides))
+    some = MODELS_AT_ONCE if board.entity == "model" else 2 * AT_ONCE
+    known: dict[Side, tuple[float, float]] = {}
+    for first in range(0, len(wanted), some):
+        known |= _of_sides(db, board, wanted[first : first + some], NOBODY)
+    return known
+
+
+def _of_sides(db: Database, board: Board, sides: Sequence[Side], moved: Moved) -> dict[Side, tuple[float, float]]:
+    with compared(db, board, sides, moved) as ends:
+        rows = db.rows(sql("panel", ends=ends))
+    known = {(before, after, entity): (same, created) for before, after, entity, same, created in rows}
+    return {side: known[key] for side in sides if (key := (side.before[1], side.after[1], side.entity)) in known}
+
+
+def sides_of(change: OrderChange) -> list[Side]:
+    """Both entities of a change of order, between the board's days around it."""
+    before, after = (change.before.day, change.before.snapshot_id), (change.at.day, change.at.snapshot_id)
+    return [Side(before, after, change.entity), Side(before, after, change.rival)]
+
+
+def judge(board: str, change: OrderChange, known: Panel | None, said: Said) -> Flip:
+    """The flip of an order change, with its verdict (pure).
+
+    Args:
+        board: name of the board.
+        change: who passed whom.
+        known: the panel; None where the models are not known.
+        said: how sure a series is of its totals.
+    """
+    left = change.rival not in change.at.values
+    holds, verdict = (True, LEFT) if left else verdict_on(change.entity, change.rival, known)
+    if known is None:
+        ends = (change.before.snapshot_id, change.at.snapshot_id)
+        verdict = f"{in_words(said, ends, (change.entity, change.rival))}: {verdict}"
+    value, rival_value = change.at.values[change.entity], change.at.values.get(change.rival, 0.0)
+    return Flip(
+        flip_id=change.flip_id(board),
+        board=board,
+        kind=change.kind,
+        entity=change.entity,
+        rival=change.rival,
+        day=change.at.day,
+        value=value,
+        rival_value=rival_value,
+        margin=(value - rival_value) / value if value > 0 else 0.0,
+        verdict=verdict,
+        panel_holds=holds,
+    )
+
+
+def verdict_on(entity: str, rival: str, known: Panel | None) -> tuple[bool | None, str]:
+    """Whether the newcomer leads on models seen at both ends plus those created in between, and in which words (pure).
+
+    None: the models are not known.
+    """
+    if known is None:
+        return None, NO_MODELS
+    same, created = known[entity]
+    rival_same, rival_created = known[rival]
+    if same + created <= rival_same + rival_created:
+        return False, LIST_GROWTH
+    return True, STANDS if same > rival_same else LAUNCH

@@ -1,0 +1,1 @@
+"""Everybody's copy: how it is made and renewed, and how it is asked."""

@@ -1,0 +1,1 @@
+"""What was seen: looks at a source as they are written, held against earlier ones, and packed."""
