@@ -7,6 +7,7 @@ import pytest
 from small_hub import day, flips, look, model, moment, series
 from spine import warehouse
 
+from warehouse.changes import panel
 from warehouse.changes.panel import LAUNCH, LIST_GROWTH, NO_MODELS, STANDS, verdict_on
 from warehouse.db import Database
 from warehouse.ranking.boards import Board
@@ -48,6 +49,37 @@ def test_a_lead_holds_when_it_is_one_on_models_seen_at_both_ends_plus_those_crea
 
 def test_where_the_models_are_not_known_nothing_is_claimed() -> None:
     assert verdict_on("A", "B", None) == (None, NO_MODELS)
+
+
+# How many are looked up at once
+
+
+def sides(days: int, entities: int) -> list[panel.Side]:
+    return sorted(
+        panel.Side((day(number), number), (day(number + 1), number + 1), f"e{one}")
+        for number in range(days)
+        for one in range(entities)
+    )
+
+
+@pytest.mark.parametrize(
+    ("models", "most", "parts"),
+    [
+        (1, 4_000_000, 1),  # each is one model: a year of them is one question
+        (1, 6 * 10, 4),  # six days of ten models: five times two neighbours
+        (10**6, 4_000_000, 13),  # and of huge ones a few all the same
+    ],
+)
+def test_parts_are_as_large_as_their_models_allow_and_have_every_side_once(
+    models: int, most: int, parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(panel, "COUNTS_AT_ONCE", most)
+    wanted = sides(days=20, entities=10)
+
+    found = list(panel.at_once(wanted, {f"e{one}": models for one in range(10)}))
+
+    assert [side for part in found for side in part] == wanted
+    assert len(found) == parts
 
 
 # From looks

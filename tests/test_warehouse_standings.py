@@ -307,7 +307,8 @@ def test_flips_found_day_by_day_in_the_last_days_are_those_of_all_days(
     for number, (alpha, beta, gamma) in enumerate(counts):
         look(db, number, [model("alpha/a", alpha), model("beta/b", beta), model("gamma/c", gamma)], OWN)
     found = db.rows("FROM flips ORDER BY ALL")
-    monkeypatch.setattr(panel, "AT_ONCE", 2)
+    monkeypatch.setattr(panel, "FEW", 2)
+    monkeypatch.setattr(panel, "COUNTS_AT_ONCE", 0)
     rank_anew(db, OWN)
 
     assert db.rows("FROM flips ORDER BY ALL") == found

@@ -5,8 +5,8 @@ A list that merely grew makes flips: somebody found forty more repositories of o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from typing import NamedTuple
 
@@ -28,11 +28,11 @@ LIST_GROWTH = "list growth: it exists only because more repositories were listed
 LEFT = "left: every model of the one that led was deleted"
 NO_MODELS = "the models behind it are not known"
 
-AT_ONCE = 8
-"""Changes of order whose models are looked up at once: of the whole Hub, hundreds of thousands each."""
+FEW = 16
+"""Sides that are looked up at once, however many models they have: of the whole Hub, hundreds of thousands each."""
 
-MODELS_AT_ONCE = 1000
-"""Of a board on which each is one model."""
+COUNTS_AT_ONCE = 4_000_000
+"""Counts, a model's of each day, up to which more of them are looked up at once."""
 
 End = tuple[date, int]
 """A day, and the snapshot that speaks for it."""
@@ -58,27 +58,43 @@ def compared(db: Database, board: Board, sides: Iterable[Side], moved: Moved = N
     snapshot before, or was only `listed` since.
     """
     sides = list(sides)
-    ends = dict(end for side in sides for end in (side.before, side.after))
-    rows = {(side.before[1], side.after[1], side.entity) for side in sides}
-    schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
-    whose = moved.members or members_sql(board, since=min(ends, default=None))
-    with db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row")):
+    with _members_of(db, board, sides, moved), _side_by_side(db, board, sides, moved) as ends:
+        yield ends
+
+
+@contextmanager
+def _members_of(db: Database, board: Board, sides: Collection[Side], moved: Moved) -> Iterator[None]:
+    """Within the block it is known which models count for these entities."""
+    whose = moved.members or members_sql(board, since=min((side.before[0] for side in sides), default=None))
+    with _view_of(db, sides):
         db.execute(sql("find_side_members", members=whose))
+    yield
+    db.execute(sql("forget_side_members"))
+
+
+@contextmanager
+def _side_by_side(db: Database, board: Board, sides: Collection[Side], moved: Moved) -> Iterator[str]:
+    """Within the block: `compared` of sides whose models are known."""
+    with _view_of(db, sides):
         if moved.counts is not None:
             yield sql("ends", counts=moved.counts)
-        else:
-            before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
-            among = sql("hub_ids", members=sql("side_members"))
-            with counted(db, board, before | ends, sorted(ends), among=among) as counts:
-                yield sql("ends", counts=counts)
-        db.execute(sql("forget_side_members"))
+            return
+        ends = dict(end for side in sides for end in (side.before, side.after))
+        before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
+        among = sql("hub_ids", members=sql("side_members"))
+        with counted(db, board, before | ends, sorted(ends), among=among) as counts:
+            yield sql("ends", counts=counts)
 
 
-def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Iterator[Panel | None]:
-    """The panel of every change of order, a few looked up at once; None where the models are not known."""
-    for first in range(0, len(changes), AT_ONCE):
-        some = changes[first : first + AT_ONCE]
-        yield from [None] * len(some) if board.series is not None else _panels(db, board, some)
+def _view_of(db: Database, sides: Iterable[Side]) -> AbstractContextManager[None]:
+    rows = {(side.before[1], side.after[1], side.entity) for side in sides}
+    schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
+    return db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row"))
+
+
+def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Sequence[Panel | None]:
+    """The panel of every change of order; None where the models are not known."""
+    return [None] * len(changes) if board.series is not None else _panels(db, board, changes)
 
 
 def added(db: Database, board: Board, changes: Sequence[OrderChange], moved: Moved) -> list[Panel]:
@@ -92,28 +108,56 @@ def both(one: Panel, other: Panel) -> Panel:
 
 
 def _panels(db: Database, board: Board, changes: Sequence[OrderChange], moved: Moved = NOBODY) -> list[Panel]:
-    known = _of_sides(db, board, [side for change in changes for side in sides_of(change)], moved)
+    known = of_sides(db, board, (side for change in changes for side in sides_of(change)), moved)
     return [{side.entity: known.get(side, (0.0, 0.0)) for side in sides_of(change)} for change in changes]
 
 
-def of_sides(db: Database, board: Board, sides: Iterable[Side]) -> dict[Side, tuple[float, float]]:
+def of_sides(
+    db: Database, board: Board, sides: Iterable[Side], moved: Moved = NOBODY
+) -> dict[Side, tuple[float, float]]:
     """What each entity had at the later end: on models that both ends saw, on models created in between.
 
-    A few are looked up at once; one that had nothing is not among them.
+    Some are looked up at once; one that had nothing is not among them. Models are as `compared` has them.
     """
     wanted = sorted(set(sides))
-    some = MODELS_AT_ONCE if board.entity == "model" else 2 * AT_ONCE
-    known: dict[Side, tuple[float, float]] = {}
-    for first in range(0, len(wanted), some):
-        known |= _of_sides(db, board, wanted[first : first + some], NOBODY)
-    return known
+    known: dict[tuple[int, int, str], tuple[float, float]] = {}
+    if not wanted:
+        return {}
+    with _members_of(db, board, wanted, moved):
+        models = db.rows(sql("count_side_members")) if len(wanted) > FEW else ()
+        for some in at_once(wanted, dict(models)):
+            with _side_by_side(db, board, some, moved) as ends:
+                rows = db.rows(sql("panel", ends=ends))
+            known |= {(before, after, entity): (same, created) for before, after, entity, same, created in rows}
+    return {side: known[key] for side in wanted if (key := (side.before[1], side.after[1], side.entity)) in known}
 
 
-def _of_sides(db: Database, board: Board, sides: Sequence[Side], moved: Moved) -> dict[Side, tuple[float, float]]:
-    with compared(db, board, sides, moved) as ends:
-        rows = db.rows(sql("panel", ends=ends))
-    known = {(before, after, entity): (same, created) for before, after, entity, same, created in rows}
-    return {side: known[key] for side in sides if (key := (side.before[1], side.after[1], side.entity)) in known}
+def at_once(sides: Sequence[Side], models: Mapping[str, int]) -> Iterator[list[Side]]:
+    """Sides in their order, in parts that are looked up at once (pure).
+
+    To look up one part takes about as long as another: what is packed is read for all its days and models. So a part is
+    as large as memory allows, by the models of all its entities on all its days.
+
+    Args:
+        sides: what is to be compared.
+        models: how many each entity has.
+    """
+    some: list[Side] = []
+    entities: set[str] = set()
+    days: set[int] = set()
+    counts = 0
+    for side in sides:
+        more = 0 if side.entity in entities else models.get(side.entity, 0)
+        ends = days | {side.before[1], side.after[1]}
+        if len(some) >= FEW and (counts + more) * len(ends) > COUNTS_AT_ONCE:
+            yield some
+            some, entities, counts = [], set(), 0
+            more, ends = models.get(side.entity, 0), {side.before[1], side.after[1]}
+        some.append(side)
+        entities.add(side.entity)
+        days, counts = ends, counts + more
+    if some:
+        yield some
 
 
 def sides_of(change: OrderChange) -> list[Side]:

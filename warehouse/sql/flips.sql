@@ -132,14 +132,23 @@ ends AS (
         coalesce(any_value(short), max(d.day) FILTER (d.day < across_on)) AS before,
         coalesce(any_value(across_on), min(d.day) FILTER (d.day > short)) AS after
     FROM crossings AS c JOIN seen USING (id) JOIN days AS d ON d.board = c.board AND d.day <= c.day
-    GROUP BY ALL)
-SELECT e.id, e.before, b.snapshot_id, e.after, a.snapshot_id,
-    coalesce((SELECT list(DISTINCT s.entity) FROM standings AS s
-        WHERE s.board = e.board AND s.day IN (e.before, e.after)
-            AND s.rank <= e.top + CASE WHEN s.day = e.after THEN greatest(e.top, 10) ELSE 0 END), []) AS rivals
+    GROUP BY ALL),
+first_places AS (
+    SELECT s.board, s.day, s.rank, s.entity FROM standings AS s
+    JOIN (SELECT board, max(top + greatest(top, 10)) AS deep FROM ends GROUP BY board) USING (board)
+    WHERE s.rank <= deep),
+rivals AS (
+    SELECT e.id, list(DISTINCT p.entity) AS rivals
+    FROM (
+        SELECT id, board, before AS day, top AS deep FROM ends
+        UNION ALL SELECT id, board, after, top + greatest(top, 10) FROM ends) AS e
+    JOIN first_places AS p ON p.board = e.board AND p.day = e.day AND p.rank <= e.deep
+    GROUP BY e.id)
+SELECT e.id, e.before, b.snapshot_id, e.after, a.snapshot_id, coalesce(r.rivals, []) AS rivals
 FROM ends AS e
 JOIN days AS b ON b.board = e.board AND b.day = e.before
 JOIN days AS a ON a.board = e.board AND a.day = e.after
+LEFT JOIN rivals AS r USING (id)
 WHERE b.snapshot_id NOT IN (SELECT snapshot_id FROM thinned) AND a.snapshot_id NOT IN (SELECT snapshot_id FROM thinned)
 ORDER BY e.id;
 
@@ -148,9 +157,13 @@ ORDER BY e.id;
 CREATE OR REPLACE TEMP TABLE side_members AS
 SELECT hub_id, entity, share FROM ({members}) WHERE entity IN (SELECT entity FROM sides);
 
+-- name: count_side_members
+-- How many models count for each entity.
+SELECT entity, count(*) AS models FROM side_members GROUP BY entity;
+
 -- name: side_members
--- Those that were found.
-FROM side_members
+-- Those of the entities that are compared at once.
+FROM side_members WHERE entity IN (SELECT entity FROM sides)
 
 -- name: forget_side_members
 -- Forget them.
