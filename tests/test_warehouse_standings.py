@@ -410,7 +410,7 @@ def test_days_are_ranked_a_few_at_a_time_to_the_same_end(db: Database, monkeypat
     for number in range(11):
         look(db, number, [model("alpha/a", 50 - number), model("beta/a", 46 + number), model("gamma/a", 48)], *boards)
     before = everything(db)
-    for few in ("_AT_ONCE", "_MEASURED_AT_ONCE"):
+    for few in ("_AT_ONCE", "_MONTH_AT_ONCE", "_MEASURED_AT_ONCE"):
         monkeypatch.setattr(standings, few, 6)
     rank_anew(db, *boards)
 

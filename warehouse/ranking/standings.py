@@ -26,6 +26,9 @@ from warehouse.ranking.values import Days, counted, days_to_rank, values_sql
 _AT_ONCE = 500_000
 """Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
 
+_MONTH_AT_ONCE = 4_000_000
+"""Values of up to a month's days, which are packed together and unpacked for each go: that takes longer than to rank."""
+
 _MEASURED_AT_ONCE = 50_000_000
 """Counters of one day whose growth is measured at once, beside those of the days before that it is measured from."""
 
@@ -138,7 +141,7 @@ def _write(db: Database, board: Board, ranked: str) -> None:
 def _days_at_once(board: Board, models: int) -> int:
     """How many days are ranked at once: all of them, where entities are few and counts are added up as they are."""
     if may_be_deep(board):
-        return max(1, _AT_ONCE // (models or 1))
+        return max(1, _AT_ONCE // (models or 1), min(31, _MONTH_AT_ONCE // (models or 1)))
     return max(1, _MEASURED_AT_ONCE // (models or 1)) if board.measure in SPANS else _AT_ONCE
 
 
