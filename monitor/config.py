@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -86,7 +87,28 @@ class ScheduleSettings(_Section):
     prune: str = Field("15 3 * * *", description="pack the counts of days that are over, give up what is not kept")
 
 
-_Address = Annotated[str, spelled(r"(https?://[^\s/]+[^\s]*)?", "begin with https:// or http://, and have no spaces")]
+PAGES = frozenset({
+    "api", "badge", "board", "charts", "docs", "embed", "family", "favicon.ico", "flips", "flips.atom", "healthz",
+    "metrics", "openapi.json", "sql", "static",
+})  # fmt: skip
+"""What the addresses of the dashboard begin with. A path in front of them that did so, too, could not be told apart."""
+
+
+def _stands_apart(address: str) -> str:
+    first = urlsplit(address).path.strip("/").partition("/")[0]
+    if first in PAGES:
+        raise ValueError(f"its path must not begin like a page of the dashboard, as /{first} does")
+    return address
+
+
+_Address = Annotated[
+    str,
+    spelled(
+        r"(https?://[^\s/?#]+(/[A-Za-z0-9._~-]+)*/?)?",
+        "begin with https:// or http://, and have no spaces, no ? or #, and in a path letters, digits and ._~- only",
+    ),
+    AfterValidator(_stands_apart),
+]
 
 
 class WebSettings(_Section):
@@ -94,7 +116,9 @@ class WebSettings(_Section):
 
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8765, ge=0, le=65535, description="port to listen on")
-    public_url: _Address = Field("", description="address under which others reach it, for links in messages")
+    public_url: _Address = Field(
+        "", description="address under which others reach it, for links in messages; its path stands before every page"
+    )
     hosts: tuple[str, ...] = Field(
         (), description="more names under which it is asked for, e.g. behind a proxy; `*`: any (see operations.md)"
     )

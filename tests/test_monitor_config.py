@@ -164,6 +164,11 @@ MAIL = "[[channel]]\nname = 'm'\ntype = 'email'\nhost = 'localhost'\nto = ['a@ex
         ),
         ("[[channel]]\nname = 's'\ntype = 'slack-bot'\ntoken_env = 'T'\nchannel = '#a'\n", "such as C0123456789"),
         ("[web]\npublic_url = 'example.org'\n", "[web]: public_url: must begin with https:// or http://, and have no"),
+        ("[web]\npublic_url = 'https://a.example/x?y'\n", "[web]: public_url: must begin with https:// or http://"),
+        (
+            "[web]\npublic_url = 'https://a.example/api/'\n",
+            "public_url: its path must not begin like a page of the dashboard, as /api does",
+        ),
         ("[warehouse]\npublish = ''\n", "[warehouse]: publish: names no file"),
         ("[web]\nhost = ''\n", "[web]: host: must not be empty"),
         (RULE + "when = 'milestone'\nat = [1, nan]\n", "[[rule]] 'r': at.1: input should be a finite number"),

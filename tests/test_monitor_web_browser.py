@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from alert_samples import sent
+from proxy import proxied
 from test_monitor_web import served
 from web_world import World, hostile, suspect
 
@@ -131,6 +132,30 @@ def test_hovering_shows_the_values_and_a_mark_leads_to_its_flip(browser: Any, si
     assert page.locator("h1").inner_text() == "Beta takes the lead from Alpha on families"
     assert visit.problems == []
     visit.context.close()
+
+
+@pytest.mark.parametrize("takes_off", [True, False])
+def test_under_a_path_the_chart_is_drawn_and_leads_on_and_queries_are_answered(browser: Any, takes_off: bool) -> None:
+    from web_world import published
+
+    with (
+        served(published(), public_url="https://lab.example/leadchange") as direct,
+        proxied(direct, "/leadchange", takes_off=takes_off) as site,
+    ):
+        visit = Visit(browser, f"{str(site.base_url).rstrip('/')}/leadchange", **MODES["light"])
+        page = visit.go("/")
+        page.locator('.canvas path[fill="#16191d"]').first.click()
+        page.wait_for_url("**/leadchange/flips/*")
+        page.wait_for_selector(".canvas[data-drawn]")  # who leaves before breaks the drawing off, which is an error
+
+        page = visit.go("/sql")
+        page.fill("#q", "SELECT 42 AS answer")
+        page.press("#q", "Control+Enter")
+        page.wait_for_selector("table.answer")
+        assert "/leadchange/sql?q=" in page.url
+        visit.go("/embed/families")
+        assert visit.problems == []
+        visit.context.close()
 
 
 def test_a_part_of_the_time_can_be_brushed_and_the_axis_be_logarithmic(browser: Any, site: str) -> None:

@@ -146,7 +146,7 @@ class Api:
         """One flip, with a sentence to quote and a line to cite."""
         with self.site.published.browsing() as browsing:
             found = known_flip(browsing, flip_id)
-        link = address(self.site, request, f"/flips/{flip_id}")
+        link = address(self.site, request, "flips", flip_id)
         said = {"statement": words.statement(found), "citation": words.citation(found, self.site.version, link)}
         return _one(found | said)
 

@@ -25,6 +25,7 @@ from monitor.web.published import Published
 from monitor.web.security import Guard
 from monitor.web.site import Site
 from monitor.web.sqlpage import BusyError, Desk, SqlPage
+from monitor.web.under import Under, root_of, within
 from monitor.web.view import render, templates
 from warehouse.errors import LeadchangeError, NotKnownError, QueryRefusedError, WarehouseError
 from warehouse.published.sandbox import Limits
@@ -57,7 +58,7 @@ def create_app(
         now: the clock.
         health: what the daemon says of itself; without it, the file alone is judged.
         token: asked for on every path but `/healthz`, as a bearer or as the password of HTTP Basic.
-        public_url: where people find the site, for links that leave it.
+        public_url: where people find the site; with a path, all of it stands under that.
         hosts: names under which it is asked for, beside addresses, names without a dot, and that of `public_url`.
         limits: what one query on `/sql` may use.
         collectors: more metrics for `/metrics`.
@@ -71,6 +72,7 @@ def create_app(
         description="Who leads in open models, since when, and by how much. Read-only.",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     for part in (
         Pages(site, pages),
@@ -84,6 +86,7 @@ def create_app(
     _explain_errors(app, site, pages)
     app.add_middleware(PageCache, state=site.state)
     app.add_middleware(Guard, token=token, hosts=(*hosts, urlsplit(public_url or "").hostname or ""))
+    app.add_middleware(Under, root=root_of(public_url))
     return app
 
 
@@ -91,7 +94,7 @@ def _explain_errors(app: FastAPI, site: Site, pages: jinja2.Environment) -> None
     """Say what went wrong: a page to people, JSON to programs."""
 
     def explain(request: Request, code: int, message: str, instead: str | None = None) -> Response:
-        if request.url.path.startswith("/api"):
+        if within(request.scope).startswith("/api"):
             return JSONResponse({"problem": message}, code)
         title = _TITLES.get(code, "No")
         return render(
@@ -110,7 +113,7 @@ def _explain_errors(app: FastAPI, site: Site, pages: jinja2.Environment) -> None
 
     @app.exception_handler(RequestValidationError)
     def _invalid(request: Request, error: RequestValidationError) -> Response:
-        if request.url.path.startswith("/api"):
+        if within(request.scope).startswith("/api"):
             return JSONResponse({"detail": _complaints(error)}, 422)
         return explain(request, 422, "; ".join(f"{one['loc'][-1]}: {one['msg']}" for one in error.errors()))
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from monitor.web.under import within
+
 Scope = dict[str, Any]
 App = Callable[..., Any]
 Headers = list[tuple[bytes, bytes]]
@@ -54,7 +56,7 @@ class PageCache:
 
     async def __call__(self, scope: Scope, receive: App, send: App) -> None:
         """Answer from what is kept, or keep what the app answers."""
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].startswith(UNCACHED):
+        if scope["type"] != "http" or scope["method"] != "GET" or within(scope).startswith(UNCACHED):
             await self.app(scope, receive, send)
             return
         wanted = dict(scope["headers"])

@@ -81,8 +81,8 @@ class _Heights:
         return alt.Scale(type=kind, domain=[self.low, self.high], nice=False)
 
 
-def race(about: Race, theme: Theme, width: int = 720, *, log: bool = False) -> dict[str, Any]:
-    """Values over days; below it the whole time to choose a part of."""
+def race(about: Race, theme: Theme, width: int = 720, *, link: Callable[..., str], log: bool = False) -> dict[str, Any]:
+    """Values over days; below it the whole time to choose a part of. `link` has the address of a flip's page."""
     drawing = _Drawing(about, theme)
     rows = [_row(about, line, line[2] if line[2] > 0 or not log else None) for line in about.lines]
     axis = _Heights.of([line[2] for line in about.lines], log=log)
@@ -94,7 +94,7 @@ def race(about: Race, theme: Theme, width: int = 720, *, log: bool = False) -> d
         _strokes(drawing, rows).encode(x=x, y=y),
         *_hover(drawing, x, y, lambda line: line[2], humanise),
         _ends(drawing, y, {name: axis.share(value) for name, value in _last(about, 2).items()}, axis.value),
-        *_flips(drawing, x),  # last: what listens to the pointer must not lie over them
+        *_flips(drawing, x, link),  # last: what listens to the pointer must not lie over them
     ).properties(width=width, height=300)
     lower = _strokes(drawing, rows, 1.2).encode(
         x=alt.X("day:T", title=None, axis=_dates(about)), y=alt.Y("value:Q", axis=None, scale=axis.scale())
@@ -280,13 +280,13 @@ def _shades(drawing: _Drawing, x: alt.X) -> list[alt.Chart]:
     return [band.encode(x=x, x2="until:T", tooltip=alt.Tooltip("why:N", title="Not judged"))] if rows else []
 
 
-def _flips(drawing: _Drawing, x: alt.X) -> list[alt.Chart]:
+def _flips(drawing: _Drawing, x: alt.X, link: Callable[..., str]) -> list[alt.Chart]:
     """A mark at the top for each flip among those shown; it leads to its page."""
     rows = [
         {
             "day": _at(flip["day"]),
             "text": f"{plain(flip['entity'], 24)} passes {plain(flip['rival'], 24)}",
-            "url": f"/flips/{flip['flip_id']}",
+            "url": link("flips", flip["flip_id"]),
         }
         for flip in drawing.about.flips
     ]

@@ -6,7 +6,6 @@ import uuid
 from datetime import UTC, datetime, time
 from typing import Any
 from unicodedata import east_asian_width
-from urllib.parse import urlencode
 
 import jinja2
 from fastapi import APIRouter, Request
@@ -18,6 +17,7 @@ from alerts.text import humanise, plain, together
 from monitor.web import words
 from monitor.web.pages import Kind, address, known_board, leader_of
 from monitor.web.site import Site
+from monitor.web.under import link
 from warehouse.published.browsing import Filter
 
 ENTRIES = 60
@@ -45,13 +45,16 @@ class Feeds:
         with self.site.published.browsing() as browsing:
             newest = browsing.newest_flips(Filter(known_board(self.site, board), kind), most=4 * ENTRIES)
             looked = [look["taken_at"] for look in browsing.looks(self.site.now())]
-        entries = [_entry(row) for row in newest if row["panel_holds"] is not False][:ENTRIES]
-        chosen = urlencode({name: value for name, value in (("board", board), ("kind", kind)) if value})
-        query = chosen and f"?{chosen}"
+        entries = [
+            _entry(row) | {"link": address(self.site, request, "flips", row["flip_id"])}
+            for row in newest
+            if row["panel_holds"] is not False
+        ][:ENTRIES]
+        chosen = {"board": board, "kind": kind}
         text = self.pages.get_template("flips.atom").render(
-            feed_id=_urn(f"feed{query}"),
-            base=address(self.site, request, ""),
-            query=query,
+            feed_id=_urn(f"feed{link('', **chosen).removeprefix('/')}"),
+            here=address(self.site, request, "flips.atom", **chosen),
+            page=address(self.site, request, "flips", **chosen),
             where=f" on {plain(board, 40)}" if board else "",
             # Where nobody has passed anybody, that is so as of the last look.
             updated=max((entry["updated"] for entry in entries), default=_moment(max(looked, default=self.site.now()))),
@@ -79,7 +82,6 @@ def _entry(flip: dict[str, Any]) -> dict[str, str]:
     at = flip["taken_at"] or datetime.combine(flip["day"], time(), UTC)
     return {
         "id": _urn(flip["flip_id"]),
-        "flip_id": flip["flip_id"],
         "kind": flip["kind"],
         "title": words.headline(flip),
         "summary": f"{words.statement(flip)} {words.worth(flip)}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
+from urllib.parse import urljoin
 
 import jinja2
 from fastapi import APIRouter, Query, Request
@@ -96,6 +97,8 @@ class Pages:
                 trouble=trouble(browsing, chosen, self.site.now()),
                 flips=browsing.newest_flips(Filter(name), most=12),
                 ahead=ahead.likely(self.site, chosen, rows[0]["day"] if rows else None, browsing.first(name, at=at)),
+                badge=address(self.site, request, "badge", f"{name}.svg"),
+                frame=address(self.site, request, "embed", name),
             )
 
     def family_page(self, request: Request, name: str) -> HTMLResponse:
@@ -149,7 +152,7 @@ class Pages:
                 headline=words.headline(flip),
                 statement=words.statement(flip),
                 worth=words.worth(flip),
-                citation=words.citation(flip, self.site.version, address(self.site, request, f"/flips/{flip_id}")),
+                citation=words.citation(flip, self.site.version, address(self.site, request, "flips", flip_id)),
                 unit=words.unit,
                 picture=races.picture(races.duel(browsing, flip, self.site.now().date())),
                 split=looking_back.split(browsing, flip),
@@ -173,7 +176,7 @@ class Pages:
 
         race = races.of(self.site, leader_of(self.site.leaders(), name), kind)
         if kind == "race":
-            return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))
+            return JSONResponse(charts.race(race, charts.THEMES[theme], link=self.site.link, log=axis == "log"))
         drawn = charts.bump if kind == "bump" else charts.shares
         return JSONResponse(drawn(race, charts.THEMES[theme]))
 
@@ -183,7 +186,7 @@ class Pages:
 
         with self.site.published.browsing() as browsing:
             race = races.duel(browsing, known_flip(browsing, flip_id), self.site.now().date())
-        return JSONResponse(charts.race(race, charts.THEMES[theme], log=axis == "log"))
+        return JSONResponse(charts.race(race, charts.THEMES[theme], link=self.site.link, log=axis == "log"))
 
 
 def leader_of(leaders: list[dict[str, Any]], board: str) -> dict[str, Any]:
@@ -212,9 +215,9 @@ def trouble(browsing: Browsing, chosen: dict[str, Any] | None, now: datetime) ->
     return None
 
 
-def address(site: Site, request: Request, path: str) -> str:
+def address(site: Site, request: Request, *parts: str, **query: object) -> str:
     """A link that works outside the site."""
-    return (site.public_url or str(request.base_url)).rstrip("/") + path
+    return urljoin(site.public_url or str(request.base_url), site.link(*parts, **query))
 
 
 def _is_about(alert: dict[str, Any], flip: dict[str, Any]) -> bool:

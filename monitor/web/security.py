@@ -1,4 +1,4 @@
-"""The outermost layer: who may see the site, and what a browser may do with what it gets."""
+"""Who may see the site, and what a browser may do with what it gets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any
+
+from monitor.web.under import within
 
 Scope = dict[str, Any]
 App = Callable[..., Any]
@@ -57,7 +59,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        guarded = _Guarded(send, abroad=scope["path"].startswith(_FOR_OTHER_PAGES))
+        guarded = _Guarded(send, abroad=within(scope).startswith(_FOR_OTHER_PAGES))
         try:
             await self._answer(scope, receive, guarded)
         except Exception:
@@ -70,7 +72,7 @@ class Guard:
         headers = dict(scope["headers"])
         if not self._is_ours(headers.get(b"host", b"").decode("latin-1")):
             await _refuse(send, 421, "this site has no such name: add it to hosts under [web] in leadchange.toml\n")
-        elif self.token and scope["path"] not in _OPEN and not _knows(self.token, headers):
+        elif self.token and within(scope) not in _OPEN and not _knows(self.token, headers):
             await _refuse(send, 401, "a token is needed: as a bearer, or as the password\n")
         elif scope["method"] == "HEAD":
             await self.app({**scope, "method": "GET", HEAD_ONLY: True}, receive, _without_body(send))

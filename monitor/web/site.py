@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from monitor.health import Health, judge
 from monitor.web.published import Published
+from monitor.web.under import link, root_of
 from warehouse.errors import WarehouseError
 from warehouse.published.browsing import Browsing
 from warehouse.published.reading import Rows
@@ -24,9 +25,13 @@ class Site:
     daemon: Callable[[], Health] | None = None
     """What the daemon says of itself; None where the pages are served without one."""
     public_url: str | None = None
-    """Where people find this site, for links that leave it; None: where the request went."""
+    """Where people find this site; its path is that of all links, and None stands for where the request went."""
     limits: Limits = field(default_factory=Limits)
     version: str = field(default_factory=lambda: version("leadchange"))
+
+    def link(self, *parts: str, **query: object) -> str:
+        """The address of a page of this site, on its host: `link("board", name, top=100)`."""
+        return link(root_of(self.public_url), *parts, **query)
 
     def health(self) -> Health:
         """The daemon's word, or what the file alone says."""

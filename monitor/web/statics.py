@@ -25,9 +25,9 @@ def packed(name: str) -> bytes | None:
     return file.read_bytes() if file.suffix == ".gz" else gzip.compress(file.read_bytes(), 9, mtime=0)
 
 
-def url(name: str) -> str:
-    """Where a bundled file is."""
-    return f"/static/{name}?v={hashlib.sha256(packed(name) or b'').hexdigest()[:12]}"
+def version(name: str) -> str:
+    """What stands in the address of a bundled file, and is another one when its contents are."""
+    return hashlib.sha256(packed(name) or b"").hexdigest()[:12]
 
 
 def router() -> APIRouter:

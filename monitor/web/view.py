@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from alerts.wording import capital
 from monitor.output import as_in_sql, number
 from monitor.web import statics, svg
 from monitor.web.site import Site
+from monitor.web.under import within
 
 HERE = Path(__file__).parent
 
@@ -45,11 +47,11 @@ def templates(site: Site) -> jinja2.Environment:
         "day": day_in_words,
         "moment": moment,
         "cell": cell,
-        "part": lambda text: quote(str(text), safe=""),
     }
     environment.globals |= {
-        "static": statics.url,
-        "entity_url": entity_url,
+        "link": site.link,
+        "static": lambda name: site.link("static", name, v=statics.version(name)),
+        "entity_url": partial(entity_url, site),
         "entity_name": entity_name,
         "spoken": spoken,
         "fate": fate,
@@ -65,14 +67,14 @@ def render(site: Site, pages: jinja2.Environment, request: Request, template: st
     """A page with what every page shows: where it is, and how fresh its data is."""
     status = context.pop("status", 200)
     health = site.file_health()
-    text = pages.get_template(template).render(path=request.url.path, health=health, **context)
+    text = pages.get_template(template).render(path=within(request.scope), health=health, **context)
     return HTMLResponse(text, status_code=status)
 
 
-def entity_url(kind: str, name: str) -> str | None:
+def entity_url(site: Site, kind: str, name: str) -> str | None:
     """Where more about an entity is found; None for a country."""
     if kind == "family":
-        return f"/family/{quote(name, safe='')}"
+        return site.link("family", name)
     if kind in ("publisher", "model"):
         return f"https://huggingface.co/{quote(name, safe='/')}"
     return None
