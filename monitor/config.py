@@ -111,6 +111,15 @@ _Address = Annotated[
 ]
 
 
+_Origin = Annotated[
+    str,
+    spelled(
+        r"\*|https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:\d+)?",
+        "be scheme and host in lower case, without a path, such as https://lab.example; or *, which is every page",
+    ),
+]
+
+
 class WebSettings(_Section):
     """Where the dashboard listens."""
 
@@ -121,6 +130,9 @@ class WebSettings(_Section):
     )
     hosts: tuple[str, ...] = Field(
         (), description="more names under which it is asked for, e.g. behind a proxy; `*`: any (see operations.md)"
+    )
+    origins: tuple[_Origin, ...] = Field(
+        (), description="whose pages may read this site in a browser, e.g. `https://lab.example`; `*`: everybody's"
     )
     token_env: Variable | None = Field(None, description="variable holding a token that every request must carry")
     token_file: SecretFile | None = Field(None, description="file holding that token")

@@ -169,6 +169,13 @@ MAIL = "[[channel]]\nname = 'm'\ntype = 'email'\nhost = 'localhost'\nto = ['a@ex
             "[web]\npublic_url = 'https://a.example/api/'\n",
             "public_url: its path must not begin like a page of the dashboard, as /api does",
         ),
+        (
+            "[web]\norigins = ['lab.example']\n",
+            "[web]: origins.0: must be scheme and host in lower case, without a path",
+        ),
+        ("[web]\norigins = ['*', 'https://lab.example/']\n", "[web]: origins.1: must be scheme and host in lower case"),
+        ("[web]\norigins = ['https://*.example']\n", "[web]: origins.0: must be scheme and host"),
+        ("[web]\norigins = 'https://lab.example'\n", '[web]: origins: write a list: ["...", "..."]'),
         ("[warehouse]\npublish = ''\n", "[warehouse]: publish: names no file"),
         ("[web]\nhost = ''\n", "[web]: host: must not be empty"),
         (RULE + "when = 'milestone'\nat = [1, nan]\n", "[[rule]] 'r': at.1: input should be a finite number"),

@@ -611,6 +611,49 @@ def test_only_its_own_names_are_answered_to(named: httpx.Client, host: str, stat
     assert ("families" in answer.text) == (status == 200)
 
 
+ASKED_BEFOREHAND = {"access-control-request-method": "GET", "access-control-request-headers": "authorization"}
+"""What a browser asks before a page of another origin may send a token."""
+
+
+def test_only_pages_of_the_named_origins_may_read_along() -> None:
+    with served(published(), origins=("https://lab.example",)) as client:
+        for _ in range(2):  # the second is kept
+            ours, theirs = (
+                client.get("/api/boards", headers={"origin": origin})
+                for origin in ("https://lab.example", "https://evil.example")
+            )
+            assert ours.headers["access-control-allow-origin"] == "https://lab.example"
+            assert "access-control-allow-origin" not in theirs.headers
+            assert {"origin", "accept-encoding"} == set(ours.headers["vary"].lower().split(", "))
+        assert "access-control-allow-credentials" not in ours.headers
+        assert client.get("/api/boards/none/values", headers={"origin": "https://lab.example"}).headers[
+            "access-control-allow-origin"
+        ]
+
+
+def test_a_page_of_a_named_origin_may_send_the_token_and_change_nothing() -> None:
+    with served(published(), token="s3cret", origins=("https://lab.example",)) as client:
+        lab = {"origin": "https://lab.example"}
+        asked = client.options("/api/boards", headers=lab | ASKED_BEFOREHAND)
+        assert (asked.status_code, asked.headers["access-control-allow-methods"]) == (200, "GET, HEAD")
+        assert client.get("/api/boards", headers=lab | {"authorization": "Bearer s3cret"}).status_code == 200
+        refused = client.get("/api/boards", headers=lab)
+        assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, lab["origin"])
+        for other in (
+            lab | ASKED_BEFOREHAND | {"access-control-request-method": "POST"},
+            {"origin": "https://evil.example"} | ASKED_BEFOREHAND,
+        ):
+            assert client.options("/api/boards", headers=other).status_code == 400
+
+
+def test_every_page_may_read_along_where_all_origins_are_allowed_and_none_where_none_is() -> None:
+    for origins, said in ((("*",), "*"), ((), None)):
+        with served(published(), origins=origins) as client:
+            answer = client.get("/api/boards", headers={"origin": "https://lab.example"})
+            assert answer.headers.get("access-control-allow-origin") == said
+            assert client.get("/api/boards", headers={"host": "evil.example"}).status_code == 421
+
+
 def test_no_page_says_where_the_file_lies(tmp_path: Path) -> None:
     file = tmp_path / "adoption.duckdb"
     file.write_bytes(b"no database" * 1000)

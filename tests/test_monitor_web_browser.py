@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ import pytest
 from alert_samples import sent
 from proxy import proxied
 from test_monitor_web import served
-from web_world import World, hostile, suspect
+from web_world import World, hostile, published, suspect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -136,8 +139,6 @@ def test_hovering_shows_the_values_and_a_mark_leads_to_its_flip(browser: Any, si
 
 @pytest.mark.parametrize("takes_off", [True, False])
 def test_under_a_path_the_chart_is_drawn_and_leads_on_and_queries_are_answered(browser: Any, takes_off: bool) -> None:
-    from web_world import published
-
     with (
         served(published(), public_url="https://lab.example/leadchange") as direct,
         proxied(direct, "/leadchange", takes_off=takes_off) as site,
@@ -156,6 +157,30 @@ def test_under_a_path_the_chart_is_drawn_and_leads_on_and_queries_are_answered(b
         visit.go("/embed/families")
         assert visit.problems == []
         visit.context.close()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_page_elsewhere_reads_the_api_if_its_origin_is_named(browser: Any, tmp_path: Path, named: bool) -> None:
+    (tmp_path / "index.html").write_text("a notebook")
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=tmp_path)) as lab,
+        served(published(), token="s3cret", origins=[f"http://127.0.0.1:{lab.server_port}"] * named) as client,
+    ):
+        threading.Thread(target=lab.serve_forever, daemon=True).start()
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{lab.server_port}/")
+        found = page.evaluate(READ, str(client.base_url.join("/api/boards")))
+        assert found == ("families" if named else "refused")
+        context.close()
+        lab.shutdown()
+
+
+READ = """
+    url => fetch(url, {headers: {authorization: "Bearer s3cret"}})
+        .then(answer => answer.json()).then(rows => rows[0].board, () => "refused")
+"""
+"""What a notebook does with the API."""
 
 
 def test_a_part_of_the_time_can_be_brushed_and_the_axis_be_logarithmic(browser: Any, site: str) -> None:
@@ -320,7 +345,7 @@ def test_a_file_that_is_not_there_yet_is_no_error(browser: Any, tmp_path: Path) 
 
 
 def test_the_report_is_one_page_that_fetches_nothing(browser: Any, tmp_path: Path) -> None:
-    from web_world import now, published
+    from web_world import now
 
     from monitor import report
 

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from prometheus_client.registry import Collector
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from monitor.health import Health
 from monitor.web import statics
@@ -48,6 +49,7 @@ def create_app(
     token: str | None = None,
     public_url: str | None = None,
     hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
     limits: Limits = Limits(),  # noqa: B008 it is frozen
     collectors: Sequence[Collector] = (),
 ) -> FastAPI:
@@ -60,6 +62,7 @@ def create_app(
         token: asked for on every path but `/healthz`, as a bearer or as the password of HTTP Basic.
         public_url: where people find the site; with a path, all of it stands under that.
         hosts: names under which it is asked for, beside addresses, names without a dot, and that of `public_url`.
+        origins: whose pages may read this site in a browser; `*` stands for everybody's.
         limits: what one query on `/sql` may use.
         collectors: more metrics for `/metrics`.
     """
@@ -86,6 +89,11 @@ def create_app(
     _explain_errors(app, site, pages)
     app.add_middleware(PageCache, state=site.state)
     app.add_middleware(Guard, token=token, hosts=(*hosts, urlsplit(public_url or "").hostname or ""))
+    if origins:
+        # Outside of the guard: a browser asks beforehand without the token, and a page may read why it is refused.
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=("GET", "HEAD"), allow_headers=("authorization",)
+        )
     app.add_middleware(Under, root=root_of(public_url))
     return app
 

@@ -58,6 +58,7 @@ def serving(
         token=web.token,
         public_url=web.public_url or None,
         hosts=(web.host, *web.hosts),
+        origins=web.origins,
     )
     server = _server(app, web.host, web.port)
     thread = threading.Thread(target=_run, args=(server,), name="dashboard", daemon=True)
