@@ -12,12 +12,14 @@ import httpx
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from spine import hub_id, model
 from test_monitor_web import served
 from web_world import World, hostile, now, one_look, published
 
 from monitor.web.app import create_app
 from monitor.web.published import Published
 from warehouse.published.publish import RELATIONS
+from warehouse.ranking.boards import Board, Entity
 from warehouse.registry import Family, Registry
 
 TABLES = [
@@ -126,6 +128,81 @@ def test_a_family_with_a_slash_in_its_name_is_found(tmp_path: Path) -> None:
         assert [row["repo_id"] for row in client.get("/api/families/A%2FB/models").json()] == [
             "alpha-lab/alpha-1", "alpha-lab/alpha-1-gguf",
         ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A family that was called otherwise, a publisher that renamed itself, and one of whom nothing is seen."""
+    families = [
+        Family(name="Alpha", country="US", publishers=("alpha-lab",), formerly=("Aleph",)),
+        Family(name="Beta", country="CN", publishers=("beta-ai", "beta-org")),
+        Family(name="Delta", country="DE", publishers=("delta",)),
+    ]
+    boards = [Board(name=name, entity=kind) for name, kind in KINDS.items()]
+    world = World(tmp_path_factory.mktemp("moved"), boards, Registry(families))
+    for number, (publisher, beta) in enumerate([("beta-ai", 30), ("beta-ai", 36), ("beta-org", 41), ("beta-org", 44)]):
+        beta_1 = model(f"{publisher}/beta-1", beta, hub_id=hub_id("beta-ai/beta-1"))
+        world.look(number, [model("alpha-lab/alpha-1", 40), beta_1])
+    world.rank()
+    with served(world.publish()) as client:
+        yield client
+
+
+KINDS: dict[str, Entity] = {"families": "family", "publishers": "publisher", "countries": "country"}
+
+
+@pytest.mark.parametrize(
+    ("board", "asked", "called"),
+    [
+        ("families", "ALPHA", "Alpha"), ("families", "aleph", "Alpha"), ("publishers", "Alpha-Lab", "alpha-lab"),
+        ("publishers", "beta-ai", "beta-org"), ("countries", "china", "CN"), ("countries", "the United States", "US"),
+    ],
+)  # fmt: skip
+def test_an_entity_is_found_in_any_case_by_a_former_name_and_a_country_by_its_name(
+    moved: httpx.Client, board: str, asked: str, called: str
+) -> None:
+    for path in (f"/api/boards/{board}/values", f"/api/boards/{board}/forecast", f"/api/flips?board={board}"):
+        found = [moved.get(path, params={"entity": name}) for name in (asked, called)]
+        assert [answer.status_code for answer in found] == [200, 200], path
+        assert found[0].json() == found[1].json()
+    assert {row["entity"] for row in moved.get(f"/api/boards/{board}/values?entity={asked}").json()} == {called}
+    assert moved.get("/api/flips", params={"entity": asked}).json() != []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/flips?entity=Alpho", "/api/flips?board=families&entity=Alpho", "/api/boards/families/values?entity=Alpho",
+        "/api/boards/families/values?entity=Beta&entity=Alpho", "/api/boards/families/forecast?entity=Alpho",
+    ],
+)  # fmt: skip
+def test_an_entity_that_nobody_knows_is_404_with_the_nearest_name(moved: httpx.Client, path: str) -> None:
+    answer = moved.get(path)
+    assert answer.status_code == 404
+    assert answer.json() == {"problem": "no entity is called 'Alpho'; did you mean 'Alpha'?"}
+
+
+def test_a_board_or_family_that_nobody_knows_is_404_with_the_nearest_name(moved: httpx.Client) -> None:
+    for path in ("/api/flips?board=familes", "/api/boards/familes/values", "/api/boards/familes/forecast"):
+        answer = moved.get(path)
+        assert (answer.status_code, answer.json()["problem"]) == (
+            404, "no board is called 'familes'; did you mean 'families'?",
+        )  # fmt: skip
+    assert moved.get("/api/families/Bets").json()["problem"] == "no family is called 'Bets'; did you mean 'Beta'?"
+
+
+def test_an_entity_that_is_known_and_has_nothing_there_has_no_rows(moved: httpx.Client) -> None:
+    for path in (
+        "/api/flips?entity=beta&since=2026-06-01",
+        "/api/flips?entity=Delta",
+        "/api/flips?board=publishers&entity=DELTA",
+        "/api/boards/publishers/values?entity=delta",
+        "/api/boards/families/forecast?entity=Delta",
+    ):
+        answer = moved.get(path)
+        assert (answer.status_code, answer.json()) == (200, []), path
+    everything = moved.get("/api/flips").json()
+    assert moved.get("/api/flips?entity=&board=").json() == everything != []
 
 
 def test_snapshot_ids_are_whole_numbers(site: httpx.Client) -> None:

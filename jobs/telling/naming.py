@@ -36,22 +36,31 @@ def _present(db: Database, registry: Registry, kind: str, names: Iterable[str]) 
     return {name: known[now] for name, now in called.items() if now in known}
 
 
-def entity(db: Database, registry: Registry, name: str) -> str:
+KINDS = ("family", "publisher", "model", "series", "country")
+"""What somebody may mean by a name, the likeliest first; `series`: as the source of an imported one calls it."""
+
+
+def entity(db: Database, registry: Registry, name: str, kinds: Sequence[str] = KINDS) -> str:
     """Whom somebody means, as alerts name it: a family, publisher or model, an entity of a series, a country.
 
     Raises:
-        NotKnownError: nobody is called so; it offers the nearest.
+        NotKnownError: nobody of these kinds is called so; it offers the nearest.
     """
-    kinds = ("family", "publisher", "model")
-    found = [identity.present_names(db, registry, kind, [name]).get(name) for kind in kinds]
     listed = [whose for _, entities in db.rows(sql("names_of_series")) for whose in entities]
-    found += [whose for whose in listed if whose.lower() == name.lower()]
-    found.append(identity.present_names(db, registry, "country", [code := country_code(name)]).get(code))
-    meant = [whose for whose in found if whose]
+    meant = [whose for kind in kinds for whose in _meant(db, registry, listed, kind, name)]
     if not meant:
         countries = [entity_name("country", family.country) for family in registry.families]
         raise NotKnownError("entity", name, {*registry.names, *registry.publishers, *listed, *countries})
     return name if name in meant else meant[0]
+
+
+def _meant(db: Database, registry: Registry, listed: Iterable[str], kind: str, name: str) -> list[str]:
+    """Who of a kind may be meant by a name; a publisher of the registry also before anything of it is seen."""
+    if kind == "series":
+        return [whose for whose in listed if whose.lower() == name.lower()]
+    found = list(_present(db, registry, kind, [name]).values())
+    polled = registry.publishers if kind == "publisher" else ()
+    return found or [whose for whose in polled if whose.lower() == name.lower()]
 
 
 def renamed(rule: Rule, names: Mapping[str, str]) -> Rule:

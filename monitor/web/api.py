@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from monitor.output import named
-from monitor.web import formats, questions, schema, words
+from monitor.web import formats, meant, questions, schema, words
 from monitor.web.formats import Form
 from monitor.web.lost import known_flip
 from monitor.web.pages import address, known_board, leader_of
@@ -27,6 +27,7 @@ Day = Annotated[date | None, Query(description="A UTC day, as YYYY-MM-DD")]
 Most = Annotated[int, Query(ge=1, le=10_000, description="At most so many rows")]
 BoardName = Annotated[str, Path(description="Name of a board")]
 Kind = Literal["lead_change", "overtake"]
+_BY_ANY_NAME = ", in any case, by a former name too, a country by its name"
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: {"model": schema.Problem, "description": "The published file cannot be read"}
@@ -84,14 +85,17 @@ class Api:
         self,
         board: BoardName,
         entity: Annotated[
-            list[str] | None, Query(description="Whose; repeat it for several. Without: the first ten")
+            list[str] | None,
+            Query(description=f"Whose{_BY_ANY_NAME}; repeat it for several. Without: the first ten"),
         ] = None,
         form: As = "json",
     ) -> Response:
         """Values, shares and ranks of some entities of a board, day by day."""
         with self.site.published.browsing() as browsing:
-            leader_of(self.site.leaders(), board)
-            wanted = entity or [row["entity"] for row in browsing.standing(board, top=10)]
+            about = leader_of(self.site.leaders(), board)
+            written = {line[1] for line in browsing.lines(board, entity or ())}
+            wanted = [name if name in written else meant.entity(browsing, name, about) for name in entity or ()]
+            wanted = wanted or [row["entity"] for row in browsing.standing(board, top=10)]
             rows = [dict(zip(schema.LineRow.model_fields, line, strict=True)) for line in browsing.lines(board, wanted)]
         return formats.answer(rows, list(schema.LineRow.model_fields), form, f"{board}-values")
 
@@ -99,15 +103,17 @@ class Api:
         self,
         board: BoardName,
         at: Day = None,
-        entity: Annotated[str | None, Query(description="Only who may pass this one, or whom it may")] = None,
+        entity: Annotated[str | None, Query(description=f"Who passes, or is passed{_BY_ANY_NAME}")] = None,
         top: Annotated[int, Query(ge=2, le=50, description="Each two of so many first places")] = 10,
         form: As = "json",
     ) -> Response:
         """Who may pass whom, and by when, seen from the last day up to one; nothing on boards of single models."""
         with self.site.published.browsing() as browsing:
-            leader_of(self.site.leaders(), board)
+            about = leader_of(self.site.leaders(), board)
             found = browsing.outlooks(board, at=at, top=top)
-        rows = [asdict(one) for one in found if entity in (None, one.entity, one.rival)]
+            if entity and not any(entity in (one.entity, one.rival) for one in found):
+                entity = meant.entity(browsing, entity, about)
+        rows = [asdict(one) for one in found if not entity or entity in (one.entity, one.rival)]
         return formats.answer(rows, list(schema.ForecastRow.model_fields), form, f"{board}-forecast")
 
     def family(self, family: Annotated[str, Path(description="Name of a family")], form: As = "json") -> Response:
@@ -132,14 +138,19 @@ class Api:
         self,
         board: Annotated[str | None, Query(description="Only of this board")] = None,
         kind: Annotated[Kind | None, Query(description="Only of this kind")] = None,
-        entity: Annotated[str | None, Query(description="Only about this entity")] = None,
+        entity: Annotated[str | None, Query(description=f"Only about this one{_BY_ANY_NAME}")] = None,
         since: Day = None,
         top: Most = 1000,
         form: As = "json",
     ) -> Response:
         """Flips, newest first."""
         with self.site.published.browsing() as browsing:
-            rows = browsing.newest_flips(Filter(known_board(self.site, board), kind, entity, since), most=top)
+            chosen = Filter(known_board(self.site, board), kind, entity or None, since)
+            rows = browsing.newest_flips(chosen, most=top)
+            if chosen.entity and not rows:
+                about = leader_of(self.site.leaders(), board) if board else None
+                now = meant.entity(browsing, chosen.entity, about)
+                rows = browsing.newest_flips(replace(chosen, entity=now), most=top)
         return formats.answer(rows, list(schema.FlipRow.model_fields), form, "flips")
 
     def flip(self, request: Request, flip_id: Annotated[str, Path(description="As in /api/flips")]) -> Response:

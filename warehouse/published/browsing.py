@@ -89,6 +89,10 @@ class Browsing(Reading):
         rows = self.db.records(sql("family_by_name"), {"family": name})
         return rows[0] if rows else None
 
+    def families(self) -> Rows:
+        """The registry as it stands in the file, with former names."""
+        return self.db.records(sql("known_families"))
+
     def family_names(self) -> list[str]:
         """The families of the registry."""
         return [name for (name,) in self.db.rows(sql("family_names"))]
