@@ -18,6 +18,9 @@ from warehouse.published.browsing import Browsing
 PLACES = 10
 """Places of each board in the report."""
 
+MOST = 2 * PLACES
+"""Rows that they may take, for several may share the last of them; where more do, the report says how many."""
+
 
 def page(published: Path, now: datetime) -> str:
     """The report on a published file as it stands at `now`.
@@ -73,9 +76,12 @@ def _replace(out: Path, text: str) -> None:
 
 def _board(site: Site, browsing: Browsing, leader: dict[str, Any]) -> dict[str, Any]:
     race = races.of(site, leader, "race")
+    placed = browsing.standing(leader["board"], top=PLACES)
+    shown = placed if len(placed) <= MOST else placed[:PLACES]
     return leader | {
         "statement": words.standing_in_words(leader),
         "ahead": ahead.likely(site, leader, leader["day"], leader["leaders"] or []),
         "picture": races.picture(race),
-        "rows": browsing.standing(leader["board"], top=PLACES)[:PLACES],
+        "rows": shown,
+        "beyond": len(placed) - len(shown),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 import pytest
+from spine import model
 from test_demo import Demo, demo  # noqa: F401 the demo runs once for all who ask
 from web_world import HOSTILE, World, hostile, now, published
 
@@ -26,6 +28,7 @@ from warehouse.db import Database
 from warehouse.errors import LeadchangeError, WarehouseError
 from warehouse.published.browsing import Browsing
 from warehouse.published.publish import RELATIONS
+from warehouse.ranking.boards import Board
 
 ROOT = Path(__file__).parent.parent
 
@@ -56,6 +59,21 @@ def test_the_report_shows_names_from_outside_as_text(tmp_path: Path) -> None:
 
     assert HOSTILE not in text
     assert "<img src=x" not in text
+
+
+@pytest.mark.parametrize(
+    ("tied", "shown", "said"), [(1, 10, ""), (3, 12, ""), (11, 20, ""), (12, 10, "and 11 more with as many")]
+)
+def test_who_shares_the_tenth_place_is_in_the_report_or_counted(
+    tmp_path: Path, tied: int, shown: int, said: str
+) -> None:
+    world = World(tmp_path, [Board(name="models", entity="model")])
+    counts = [*range(100, 91, -1), *[50] * tied, 3]
+    world.look(0, [model(f"alpha-lab/m{number:02}", count) for number, count in enumerate(counts)])
+    world.rank()
+    text = report.page(world.publish(), now())
+    assert len(re.findall(r'<th scope="row"><bdi>alpha-lab/', text)) == shown
+    assert re.findall(r"and \d+ more with as many", text) == [said] * bool(said)
 
 
 def test_a_report_without_data_says_so(tmp_path: Path) -> None:
