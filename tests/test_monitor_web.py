@@ -422,6 +422,37 @@ def test_a_suspect_last_day_is_said_and_not_shown(tmp_path: Path) -> None:
         assert "2026-05-06 suspect: 98% of the counters stand still" in chart
 
 
+def test_a_line_breaks_off_where_more_is_unknown_than_before_and_after(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for number in (0, 1, 2, 6, 7, 9, 10):
+        world.look(number, [model("alpha-lab/alpha-1", 50 + number)])
+    world.rank()
+    with served(world.publish(), now=lambda: now() + timedelta(days=9)) as client:
+        assert len(re.findall('<polyline class="line c0"', client.get("/embed/families").text)) == 2
+        for kind in ("race", "bump"):
+            rows = client.get(f"/charts/families/{kind}.json").json()["datasets"]["lines"]
+            assert [row["day"][:10] for row in rows if row["value"] is None] == ["2026-05-06"]
+
+
+@pytest.mark.parametrize(
+    ("days", "pieces"),
+    [
+        ([0, 30, 61, 91, 122], [5]),  # months
+        ([0, 7, 14, 21, 22, 23, 24], [7]),  # weekly, then daily
+        ([0, 1, 2, 3, 10, 17, 24], [7]),
+        ([0, 3, 6, 23, 34, 36, 38, 41, 55, 62], [10]),  # now and then, as the Hub's counters were recorded
+        ([0, 1, 2, 4, 5, 6, 9, 10, 11], [6, 3]),
+        ([0, 9, 10, 19], [4]),  # no value stands alone
+        ([0, 1, 9, 10, 19, 20], [2, 2, 2]),
+        ([0], [1]),
+    ],
+)
+def test_no_line_becomes_a_row_of_dots(days: list[int], pieces: list[int]) -> None:
+    line = [(date(2026, 1, 1) + timedelta(days=day), float(day)) for day in days]
+    assert [len(piece) for piece in svg.pieces(line)] == pieces
+    assert [point for piece in svg.pieces(line) for point in piece] == line
+
+
 def test_a_new_file_is_seen_at_once_and_pages_are_worked_out_once(tmp_path: Path) -> None:
     world = one_look(World(tmp_path))
     with served(world.publish()) as client:

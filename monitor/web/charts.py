@@ -16,6 +16,7 @@ import altair as alt
 
 from alerts.charts import PALETTE
 from alerts.text import humanise, percent, plain
+from monitor.web import svg
 from monitor.web.races import Race
 from warehouse.published.browsing import Line
 
@@ -187,7 +188,7 @@ def _colour(about: Race, theme: Theme) -> alt.Color:
 
 
 def _strokes(drawing: _Drawing, rows: list[dict[str, Any]], stroke: float = 2.4, kind: str = "line") -> alt.Chart:
-    chart = drawing.chart("lines", rows)
+    chart = drawing.chart("lines", rows + _breaks(drawing.about))
     if kind == "point":
         drawn = chart.mark_point(filled=True, size=34, opacity=1)
     else:
@@ -195,6 +196,16 @@ def _strokes(drawing: _Drawing, rows: list[dict[str, Any]], stroke: float = 2.4,
         drawn = chart.mark_line(strokeWidth=stroke, strokeJoin="round", strokeCap="round", point=few, clip=True)
     coloured: alt.Chart = drawn.encode(color=_colour(drawing.about, drawing.theme))
     return coloured
+
+
+def _breaks(about: Race) -> list[dict[str, Any]]:
+    """A row without a value wherever a line breaks off, as it does in the picture; there Vega lifts the pen."""
+    lines = ([(line[0], line[2]) for line in about.lines if line[1] == name] for name in about.names)
+    return [
+        {"day": _at(piece[0][0] - timedelta(days=1)), "id": f"e{number}", "value": None}
+        for number, line in enumerate(lines)
+        for piece in svg.pieces(line)[1:]
+    ]
 
 
 def _hover(

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
 from alerts.text import plain
 
-Series = Mapping[str, Sequence[tuple[date, float]]]
+Point = tuple[date, float]
+Series = Mapping[str, Sequence[Point]]
 
 COLOURS = 10
 """Classes c0 to c9 of the style sheet."""
@@ -92,19 +94,26 @@ def bar(share: float) -> Markup:
     ).format(width)
 
 
-def spark(values: Sequence[float], *, width: int = 96, height: int = 24) -> Markup:
-    """The course of some values, for a table's cell; empty when there are fewer than two."""
-    if len(values) < 2:
-        return Markup("")
-    low, high = min(values), max(values)
-    step, scale = (width - 4) / (len(values) - 1), (height - 6) / ((high - low) or 1)
-    spots = [f"{2 + n * step:.1f},{height - 3 - (value - low) * scale:.1f}" for n, value in enumerate(values)]
-    return Markup('<svg class="spark" viewBox="0 0 {} {}" aria-hidden="true"><polyline points="{}"/></svg>').format(
-        width, height, " ".join(spots)
-    )
+def pieces(values: Sequence[Point]) -> list[Sequence[Point]]:
+    """A line, oldest first, in pieces: it breaks off where more than twice as long as just before and after is unknown.
+
+    Held against its neighbours, what was known once a week and is known daily now is no row of dots; and as two breaks
+    never follow each other, no value stands alone.
+    """
+    spans = [(after[0] - before[0]).days for before, after in pairwise(values)]
+    breaks = [
+        number
+        for number, (before, span, after) in enumerate(zip(spans, spans[1:], spans[2:], strict=False), start=2)
+        if span > 2 * max(before, after)
+    ]
+    return [values[start:end] for start, end in pairwise([0, *breaks, len(values)])]
 
 
-def _line(plot: _Plot, number: int, values: Sequence[tuple[date, float]]) -> Markup:
+def _line(plot: _Plot, number: int, values: Sequence[Point]) -> Markup:
+    return Markup("").join(_piece(plot, number, piece) for piece in pieces(values))
+
+
+def _piece(plot: _Plot, number: int, values: Sequence[Point]) -> Markup:
     spots = [f"{plot.x(day):.1f},{plot.y(value):.1f}" for day, value in values]
     if len(spots) == 1:
         x, y = spots[0].split(",")

@@ -56,7 +56,6 @@ def templates(site: Site) -> jinja2.Environment:
         "spoken": spoken,
         "fate": fate,
         "bar": svg.bar,
-        "spark": svg.spark,
         "versus": versus,
         "version": site.version,
     }
