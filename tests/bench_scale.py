@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -70,9 +70,13 @@ RANKED: tuple[Board, ...] = (*BOARDS, Board(name="lineage", entity="family", sco
 """The default boards, and the families with all that descends from them."""
 
 
-def generated(models: int, days: int) -> Iterator[tuple[date, pl.DataFrame]]:
-    """Each day and what a census of it shows: three models of five descend from one of a family."""
-    hub = GeneratedHub(Population(models=models, days=days, sizes=WHOLE_HUB))
+def generated(models: int, days: int, *, steady: bool = False) -> Iterator[tuple[date, pl.DataFrame]]:
+    """Each day and what a census of it shows: three models of five descend from one of a family.
+
+    `steady`: as many are deleted each day as are new, so that the Hub stays as large as it is.
+    """
+    population = Population(models=models, days=days, sizes=WHOLE_HUB)
+    hub = GeneratedHub(replace(population, births=population.deletions, purge=0.0) if steady else population)
     for number, (day, seen) in enumerate(hub.days()):
         cards = seen.with_columns(**_cards(number))
         yield day, cards.select(pl.col(name).cast(kind) for name, kind in MODEL_SCHEMA.items())
@@ -96,14 +100,14 @@ def _cards(day: int) -> dict[str, pl.Expr]:
     }
 
 
-def generate(folder: str, models: str, days: str, at_once: str = "") -> dict[str, Any]:
+def generate(folder: str, models: str, days: str, at_once: str = "", steady: str = "") -> dict[str, Any]:
     """Write every day as a census has it when it has been read: a Parquet file each.
 
     `at_once`: how many; the next when these are gone. What is too few for that comes first: the last ones stay.
     """
     step = int(at_once or days)
     try:
-        whole = generated(int(models), int(days))
+        whole = generated(int(models), int(days), steady=bool(steady))
         for size in (int(days) % step, *[step] * (int(days) // step)):
             fresh = [_written(Path(folder), *one) for one in islice(whole, size)]
             while day_files(folder):
@@ -366,7 +370,8 @@ kept are written again. What the published file was before the last time is rene
 _ABOUT_YEAR = """
 
 {models:,} models over a year, {rows:,} counts, are there for what a count takes and for what is asked of the past.
-Beside them: polars adding up the families of every day from a Parquet file a day, like the nearest public tracker."""
+Beside them: polars adding up the families of every day from a Parquet file a day, like the nearest public tracker.
+As many are there for what days alone add to a day: kept day by day, with as many models new each day as are gone."""
 
 
 def whole_hub() -> Report:
@@ -374,8 +379,9 @@ def whole_hub() -> Report:
     about, figures, costs = _kept(MODELS, DAYS)
     more, past = _year(YEAR_MODELS)
     others = {size: statistics.median(_costs_of(size)[1:]) for size in SIZES}
+    steady = _steady(YEAR_MODELS, DAYS)
     drawn = chart(dict(enumerate(costs, start=1)), others | {MODELS: statistics.median(costs[-SETTLED:])})
-    return Report("The whole Hub", about + more, figures + past, {CHART: drawn})
+    return Report("The whole Hub", about + more, figures + past + steady, {CHART: drawn})
 
 
 def full_size() -> Report:
@@ -476,6 +482,21 @@ def _behind(kept: Sequence[dict[str, Any]], afresh: Sequence[dict[str, Any]]) ->
 def _grown(costs: Sequence[float]) -> float:
     """The median of the last days, as a multiple of that of the first that are settled."""
     return statistics.median(costs[-SETTLED:]) / statistics.median(costs[SETTLED - 1 : 2 * SETTLED - 1])
+
+
+def _steady(models: int, days: int) -> list[Figure]:
+    """What days alone add to a day: of a Hub that stays as large as it is."""
+    with tempfile.TemporaryDirectory() as folder, _beside("generate", folder, models, days, AHEAD, "steady") as making:
+        kept = elsewhere("keep", folder)["days"]
+        assert making.wait() == 0, "not all days were generated"
+    costs, busy = ([sum(day[kind].values()) for day in kept] for kind in ("seconds", "processor"))
+    what = f"of a Hub that stays as large, {models:,} models: a day, the last {SETTLED} against days {SETTLED} to"
+    return [
+        Figure(f"{what} {2 * SETTLED - 1}", [_grown(costs)], "x"),
+        Figure("... in processor time", [_grown(busy)], "x"),
+        Figure("... as many models as then", [kept[-1]["models"] / kept[SETTLED - 1]["models"]], "x"),
+        Figure("... as many models known", [kept[-1]["known"] / kept[SETTLED - 1]["known"]], "x"),
+    ]
 
 
 def _costs_of(models: int) -> list[float]:

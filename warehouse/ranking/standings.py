@@ -27,7 +27,7 @@ _AT_ONCE = 500_000
 """Values of a board of publishers or models that are ranked at once; it bounds the memory, not the outcome."""
 
 _MONTH_AT_ONCE = 4_000_000
-"""Values of up to a month's days, which are packed together and unpacked for each go: that takes longer than to rank."""
+"""Values of up to a month's days, which are packed together and unpacked for each go, which takes longest."""
 
 _MEASURED_AT_ONCE = 50_000_000
 """Counters of one day whose growth is measured at once, beside those of the days before that it is measured from."""
