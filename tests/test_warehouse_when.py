@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -10,11 +12,13 @@ from small_hub import day, look, model, series
 from spine import warehouse
 
 from monitor.web import looking_back
+from warehouse.changes import when
 from warehouse.changes.when import Dated, Passage, crossing, crossings, in_one_line
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
 from warehouse.published.browsing import Browsing
 from warehouse.ranking.boards import Board
+from warehouse.ranking.values import Days
 
 
 @pytest.fixture
@@ -253,3 +257,24 @@ def test_of_many_names_some_are_offered_and_none_as_it_is() -> None:
     names = [f"name-{number:03}" for number in range(1000)]
     assert str(NotKnownError("entity", "zzqq", names)).endswith("name-018, name-019 and 980 more")
     assert str(NotKnownError("entity", "zzqq", ["a\x1b[31m\nb"])).endswith(r"known: 'a\x1b[31m\nb'")
+
+
+def test_only_the_models_of_the_two_are_looked_at(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a whole Hub everybody's values on all days take minutes."""
+    for number in range(3):
+        hub = [model("alpha/a", 10 + number), model("beta/b", 11), model("gamma/c", 5), model("gamma/d", 5)]
+        look(db, number, hub, Board(name="own", entity="family"))
+    asked: list[list[str]] = []
+    counted = when.counted
+
+    def watched(
+        db: Database, board: Board, chosen: Days, wanted: list[date], *, among: str
+    ) -> AbstractContextManager[str]:
+        named = f"SELECT repo_id FROM models WHERE hub_id IN ({among}) ORDER BY ALL"
+        asked.append([name for (name,) in db.rows(named)])
+        return counted(db, board, chosen, wanted, among=among)
+
+    monkeypatch.setattr(when, "counted", watched)
+
+    assert dated(crossings(db, "alpha", "beta"))["downloads_30d", "own"][0] == Passage(day(1), day(2), "stands")
+    assert asked[0] == ["alpha/a", "beta/b"]

@@ -16,10 +16,10 @@ from warehouse.changes import exactness, panel
 from warehouse.changes.flips import Day, OrderChange
 from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
-from warehouse.queries import sql
+from warehouse.queries import literal, sql
 from warehouse.ranking.boards import SERIES, Board, Entity, Scope
 from warehouse.ranking.made import days_of
-from warehouse.ranking.values import Days, counted, values_sql
+from warehouse.ranking.values import Days, counted, members_sql, values_sql
 
 MEASURES = ("downloads_30d", "downloads_7d", "downloads_all_time")
 SCOPES: tuple[Scope, ...] = ("own", "lineage", "curated")
@@ -175,8 +175,10 @@ def _by_series(db: Database, names: _Names, one: str, other: str) -> Iterator[Da
 
 
 def _points(db: Database, board: Board, chosen: Days, ones: list[str], others: list[str]) -> Points:
-    with counted(db, board, chosen, sorted(chosen)) as counts:
-        values = values_sql(db, board, counts)
+    entities = f"({', '.join(map(literal, (*ones, *others)))})"
+    whose = sql("members_among", members=members_sql(board), entities=entities)
+    with counted(db, board, chosen, sorted(chosen), among=sql("hub_ids", members=whose)) as counts:
+        values = values_sql(db, board, counts, whose)
         rows = db.rows(sql("pair_by_day", values=values), {"ones": ones, "others": others})
     return [(day, a, b) for day, a, b in rows]
 
