@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import cast
 
 import httpx
+import polars as pl
 import pytest
 from fastapi import FastAPI
+from past import listed
+from spine import head, moment, warehouse
 from web_world import now, published
 
+from jobs import prune
 from monitor.config import Settings, load
 from monitor.health import judge
 from monitor.web import formats
@@ -26,7 +30,14 @@ from monitor.web.serve import STOP_SECONDS, serving
 from warehouse.db import Database
 from warehouse.errors import WarehouseError
 from warehouse.published.browsing import Browsing
+from warehouse.published.publish import publish
 from warehouse.published.reading import Rows
+from warehouse.snapshots import store
+
+COUNTERS = ("downloads_30d", "downloads_all_time", "likes")
+
+HALF_THE_HUB = 200_000
+"""Models of one family: as many as descend from the largest, of a census."""
 
 TOO_MUCH = "SELECT count(DISTINCT 'number ' || i) FROM range(5_000_000) AS numbers(i)"
 TOO_LONG = "SELECT count(*) FROM range(1_000_000) AS a, range(10_000_000) AS b WHERE hash(a.range, b.range) = 1"
@@ -49,6 +60,36 @@ def asking(monkeypatch: pytest.MonkeyPatch, query: str) -> threading.Event:
 
     monkeypatch.setattr(Browsing, "newest_flips", newest_flips)
     return begun
+
+
+def test_a_family_of_which_half_the_hub_descends_fits_into_the_memory_of_pages(tmp_path: Path) -> None:
+    models = pl.concat([pl.DataFrame(schema=store.MODEL_SCHEMA), listed(0, HALF_THE_HUB)], how="diagonal_relaxed")
+    with warehouse() as db:
+        store.write_snapshot(db, head(20260101100000000, models=models.height), models)
+        db.execute("UPDATE models SET family = 'Alpha', relation = 'finetune'")
+        prune.run(db, now=moment(2))
+        _add_a_year(db)
+        publish(db, tmp_path / "adoption.duckdb")
+
+    with Published(tmp_path / "adoption.duckdb").browsing() as browsing:
+        first, *others = browsing.family_models("Alpha")
+        assert first["downloads_30d"] == 1330
+        assert len(others) == 99
+        assert [row["models"] for row in browsing.family_relations("Alpha")] == [HALF_THE_HUB]
+        assert sum(row["models"] for row in browsing.family_publishers("Alpha")) == HALF_THE_HUB
+
+
+def _add_a_year(db: Database) -> None:
+    """Have the one run that is there span a month, and as many before it as make a year."""
+    month = ", ".join(f"{name} = list_resize({name}, 31, {name}[1])" for name in COUNTERS)
+    db.execute(f"UPDATE observation_runs SET {month}")
+    for table, columns in (
+        ("observation_runs", "1 + n AS run"),
+        ("run_days", "1 + n AS run, snapshot_id - n AS snapshot_id"),
+    ):
+        db.execute(
+            f"INSERT INTO {table} SELECT old.* REPLACE ({columns}) FROM {table} AS old, range(1, 12) AS months(n)"
+        )
 
 
 def test_of_a_crowd_a_few_ask_at_a_time_on_connections_that_no_thread_keeps() -> None:

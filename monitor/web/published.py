@@ -25,7 +25,7 @@ from warehouse.state.outbox import Outbox
 
 Known = TypeVar("Known")
 
-MEMORY_MEGABYTES = 48
+MEMORY_MEGABYTES = 64
 """What the queries of all pages together may take."""
 
 AT_ONCE = 2

@@ -103,15 +103,15 @@ class Browsing(Reading):
 
     def family_models(self, family: str, most: int = 100) -> Rows:
         """Its models with their last counts, most downloaded first."""
-        return self.db.records(sql("family_models"), {"family": family, "most": most})
+        return self.db.records(sql("family_models", counts=sql("last_counts")), {"family": family, "most": most})
 
     def family_relations(self, family: str) -> Rows:
         """How its models descend from it, counted."""
-        return self.db.records(sql("family_relations"), {"family": family})
+        return self.db.records(sql("family_relations", counts=sql("last_counts")), {"family": family})
 
     def family_publishers(self, family: str, most: int = 20) -> Rows:
         """Who publishes its models, the most downloaded first."""
-        return self.db.records(sql("family_publishers"), {"family": family, "most": most})
+        return self.db.records(sql("family_publishers", counts=sql("last_counts")), {"family": family, "most": most})
 
     def counted(self, question: str) -> list[tuple[Any, ...]]:
         """One of the counts that the metrics are made of, by the name of its query: labels, then the value."""

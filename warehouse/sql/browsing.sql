@@ -171,37 +171,42 @@ FROM standings AS s JOIN boards AS b USING (board)
 WHERE b.entity = 'family' AND s.entity = $family AND s.day = (SELECT max(day) FROM standings WHERE board = s.board)
 ORDER BY b.rowid;
 
+-- name: last_counts
+-- What the last complete look counted of every model, by number: pages have little memory, and numbers take little of it.
+WITH look AS (
+    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%')
+SELECT name, downloads_30d, downloads_all_time, likes FROM recent_observations WHERE snapshot_id = (FROM look)
+UNION ALL
+SELECT r.name, r.downloads_30d[d.position], r.downloads_all_time[d.position], r.likes[d.position]
+FROM observation_runs AS r JOIN run_days AS d USING (run)
+WHERE d.snapshot_id = (FROM look) AND (r.unseen IS NULL OR NOT list_contains(r.unseen, d.position))
+
 -- name: family_models
--- The models of a family as counted in the last complete look, most downloaded first.
+-- The models of a family as counted in the last complete look, most downloaded first; described once it is known which.
+WITH most AS MATERIALIZED (
+    SELECT m.hub_id, o.downloads_30d, o.downloads_all_time, o.likes
+    FROM models AS m LEFT JOIN model_names AS n USING (hub_id) LEFT JOIN ({counts}) AS o USING (name)
+    WHERE m.family = $family
+    ORDER BY o.downloads_30d DESC NULLS LAST, m.repo_id LIMIT $most)
 SELECT
     m.repo_id, m.relation, m.parameters, m.pipeline_tag, o.downloads_30d, o.downloads_all_time, o.likes,
     CAST(m.created_at AS DATE) AS created, m.first_seen, m.last_seen
-FROM models AS m
-LEFT JOIN observations AS o ON o.hub_id = m.hub_id AND o.snapshot_id = (
-    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
-)
-WHERE m.family = $family
-ORDER BY o.downloads_30d DESC NULLS LAST, m.repo_id LIMIT $most;
+FROM most AS o JOIN models AS m USING (hub_id)
+ORDER BY o.downloads_30d DESC NULLS LAST, m.repo_id;
 
 -- name: family_relations
 -- How the models of a family descend from it: how many, and what they are downloaded.
 SELECT
     coalesce(m.relation, 'unknown') AS relation, coalesce(m.own, false) AS own, count(*) AS models,
     sum(o.downloads_30d) AS downloads_30d
-FROM models AS m
-LEFT JOIN observations AS o ON o.hub_id = m.hub_id AND o.snapshot_id = (
-    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
-)
+FROM models AS m LEFT JOIN model_names AS n USING (hub_id) LEFT JOIN ({counts}) AS o USING (name)
 WHERE m.family = $family
 GROUP BY ALL ORDER BY own DESC, downloads_30d DESC NULLS LAST, relation;
 
 -- name: family_publishers
 -- Who publishes models of a family, the most downloaded first.
 SELECT m.publisher, count(*) AS models, sum(o.downloads_30d) AS downloads_30d, bool_or(coalesce(m.own, false)) AS own
-FROM models AS m
-LEFT JOIN observations AS o ON o.hub_id = m.hub_id AND o.snapshot_id = (
-    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%'
-)
+FROM models AS m LEFT JOIN model_names AS n USING (hub_id) LEFT JOIN ({counts}) AS o USING (name)
 WHERE m.family = $family
 GROUP BY m.publisher ORDER BY downloads_30d DESC NULLS LAST, m.publisher LIMIT $most;
 
