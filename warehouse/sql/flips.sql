@@ -82,13 +82,18 @@ FROM (
 
 -- name: unrecorded_passages
 -- Of each of `pairs` the day on which entity came ahead of rival for the lead that it has, with the last day before on which
--- both were seen; where no flip says so, and the counts of both days are still there.
-WITH seen AS (
+-- both were seen; where no flip says so, and the counts of both days are still there. Places of those named are picked
+-- first: otherwise all places of all days are joined with each other.
+WITH unrecorded AS MATERIALIZED (FROM pairs ANTI JOIN flips USING (board, entity, rival, day)),
+named AS (SELECT board, entity FROM unrecorded UNION SELECT board, rival FROM unrecorded),
+placed AS MATERIALIZED (
+    SELECT board, entity, day, snapshot_id, value FROM standings SEMI JOIN named USING (board, entity)),
+seen AS (
     SELECT p.*, a.day AS seen_on, a.snapshot_id, a.value, b.value AS rival_value,
         max(a.day) FILTER (b.value > a.value) OVER (PARTITION BY p.board, p.entity, p.rival, p.day) AS behind
-    FROM (FROM pairs ANTI JOIN flips USING (board, entity, rival, day)) AS p
-    JOIN standings AS a ON a.board = p.board AND a.entity = p.entity AND a.day <= p.day
-    JOIN standings AS b ON b.board = p.board AND b.entity = p.rival AND b.day = a.day),
+    FROM unrecorded AS p
+    JOIN placed AS a ON a.board = p.board AND a.entity = p.entity AND a.day <= p.day
+    JOIN placed AS b ON b.board = p.board AND b.entity = p.rival AND b.day = a.day),
 passed AS (
     SELECT board, entity, rival, day, min(seen_on) FILTER (seen_on > behind AND value > rival_value) AS passed_on
     FROM seen GROUP BY ALL)
