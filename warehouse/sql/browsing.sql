@@ -61,7 +61,7 @@ GROUP BY day HAVING NOT bool_or(verdict = 'complete') ORDER BY day;
 
 -- name: board_days
 -- The days of a board, newest first.
-SELECT DISTINCT day FROM standings WHERE board = $board ORDER BY day DESC;
+SELECT day FROM rankings WHERE board = $board AND checksum IS NOT NULL ORDER BY day DESC;
 
 -- name: board_lines
 -- Value, share and rank of some entities of a board, day by day.
@@ -112,9 +112,9 @@ WHERE f.flip_id = $flip_id;
 
 -- name: lost_flip
 -- What was told of a flip that is not on record any more, what took it back, and the flip of the pair that is on record
--- now, if it is near. A flip's id follows from what it is (`warehouse.changes.flips`), so the ids of the days around what was told
--- are made again, under the names that the two have and had: data that comes late moves a flip by some days, and one that
--- led by little was long on record before it was told.
+-- now, if it is near. A flip's id follows from what it is (`warehouse.changes.flips`), so the ids of the days around what
+-- was told are made again, under the names that the two have and had: data that comes late moves a flip by some days, and
+-- one that led by little was long on record before it was told.
 WITH alike AS (
     SELECT alert_id, board, entity, rival, day FROM alerts
     WHERE rival <> '' AND state NOT IN ('pending', 'held') AND kind <> 'correction'
@@ -233,13 +233,13 @@ SELECT board, kind, count(*) FROM flips GROUP BY board, kind ORDER BY board, kin
 -- name: board_values_top
 -- Values of the first ten places of each board on its last day.
 SELECT s.board, s.entity, s.value FROM standings AS s
-JOIN (SELECT board, max(day) AS day FROM standings GROUP BY board) USING (board, day)
+JOIN (SELECT board, max(day) AS day FROM rankings WHERE checksum IS NOT NULL GROUP BY board) USING (board, day)
 WHERE s.rank <= 10 ORDER BY s.board, s.rank, s.entity;
 
 -- name: board_ranks_top
 -- Ranks of the first ten places of each board on its last day.
 SELECT s.board, s.entity, s.rank FROM standings AS s
-JOIN (SELECT board, max(day) AS day FROM standings GROUP BY board) USING (board, day)
+JOIN (SELECT board, max(day) AS day FROM rankings WHERE checksum IS NOT NULL GROUP BY board) USING (board, day)
 WHERE s.rank <= 10 ORDER BY s.board, s.rank, s.entity;
 
 -- name: described_columns

@@ -1,7 +1,9 @@
 -- name: digest_boards
--- The boards in their configured order, with the last day each is ranked on up to a day, and the last before the period.
-SELECT b.board, b.definition, b.entity, max(s.day) FILTER (WHERE s.day <= $until) AS now, max(s.day) FILTER (WHERE s.day <= $since) AS before
-FROM boards AS b JOIN standings AS s USING (board)
+-- The boards in their configured order, with the last day each stands on up to a day, and the last before the period.
+SELECT b.board, b.definition, b.entity, max(r.day) FILTER (WHERE r.day <= $until) AS now,
+    max(r.day) FILTER (WHERE r.day <= $since) AS before
+FROM boards AS b JOIN rankings AS r USING (board)
+WHERE r.checksum IS NOT NULL
 GROUP BY b.board, b.definition, b.entity
 HAVING now > $since
 ORDER BY min(b.rowid);

@@ -1,9 +1,8 @@
 -- name: flip_to_explain
 -- A flip with its board, and the snapshots at its two ends.
 SELECT f.board, f.entity, f.rival, f.day, f.snapshot_id, f.previous_day, f.verdict, f.panel_holds, b.definition,
-    b.entity AS board_entity, b.measure, b.scope, b.condition,
-    (SELECT any_value(s.snapshot_id) FROM standings AS s WHERE s.board = f.board AND s.day = f.previous_day) AS previous_id
-FROM flips AS f JOIN boards AS b USING (board)
+    b.entity AS board_entity, b.measure, b.scope, b.condition, r.snapshot_id AS previous_id
+FROM flips AS f JOIN boards AS b USING (board) LEFT JOIN rankings AS r ON r.board = f.board AND r.day = f.previous_day
 WHERE f.flip_id = $flip_id;
 
 -- name: ends_by_name

@@ -6,7 +6,8 @@ SELECT max(day) FROM rankings WHERE board = $board;
 -- A board's standing on the last day up to one.
 SELECT s.rank, s.entity, s.value, s.share, s.previous_rank, s.day, s.snapshot_id
 FROM standings AS s
-WHERE s.board = $board AND s.day = (SELECT max(day) FROM standings WHERE board = $board AND day <= $at) AND s.rank <= $top
+WHERE s.board = $board AND s.rank <= $top
+    AND s.day = (SELECT max(day) FROM rankings WHERE board = $board AND day <= $at AND checksum IS NOT NULL)
 ORDER BY s.rank, s.entity;
 
 -- name: board_first
@@ -22,7 +23,7 @@ SELECT entity FROM led WHERE days = (SELECT max(days) FROM led) ORDER BY entity;
 
 -- name: board_last_day
 -- The last day of a board up to one.
-SELECT max(day) FROM standings WHERE board = $board AND day <= $at;
+SELECT max(day) FROM rankings WHERE board = $board AND day <= $at AND checksum IS NOT NULL;
 
 -- name: board_trend
 -- The values of some entities of a board in the days up to one, oldest first.
