@@ -238,6 +238,18 @@ def test_every_worked_question_has_an_answer(demo: Demo) -> None:  # noqa: F811 
             assert len(set(columns)) == len(columns), question.name
 
 
+@pytest.mark.parametrize("name", ["sizes", "top_models"])
+def test_a_question_about_downloads_asks_one_complete_look_however_many_a_day_has(tmp_path: Path, name: str) -> None:
+    world = World(tmp_path)
+    world.look(1, [model("alpha-lab/a1", 10)])
+    world.look(1, [model("alpha-lab/a1", 12)])
+    world.look(2, [model("alpha-lab/a1", 99)], verdict="partial")
+    world.rank()
+    question = next(one for one in questions.worked() if one.name == name)
+
+    assert [row["downloads_30d"] for row in world.db.records(question.query)] == [12]
+
+
 def test_the_sql_page_is_as_the_program_would_write_it(demo: Demo) -> None:  # noqa: F811 the fixture
     written = sqldocs.TARGET.read_text("utf-8")
 

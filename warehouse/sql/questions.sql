@@ -27,7 +27,8 @@ SELECT
     count(*) AS models, sum(o.downloads_30d) AS downloads_30d,
     round(100 * sum(o.downloads_30d) / sum(sum(o.downloads_30d)) OVER (), 1) AS share_percent
 FROM models AS m JOIN observations AS o USING (hub_id)
-WHERE m.own AND o.day = (SELECT max(day) FROM observations)
+WHERE m.own AND o.snapshot_id = (
+    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%')
 GROUP BY size ORDER BY size;
 
 -- name: ask_days_led
@@ -80,7 +81,8 @@ SELECT
     o.repo_id, o.downloads_30d,
     round(100 * o.downloads_30d / sum(o.downloads_30d) OVER (PARTITION BY m.publisher), 1) AS percent_of_publisher
 FROM observations AS o JOIN models AS m USING (hub_id)
-WHERE o.day = (SELECT max(day) FROM observations)
+WHERE o.snapshot_id = (
+    SELECT max(snapshot_id) FROM snapshots WHERE verdict = 'complete' AND source NOT LIKE 'series:%')
 ORDER BY o.downloads_30d DESC NULLS LAST, o.repo_id LIMIT 8;
 
 -- name: ask_quality
