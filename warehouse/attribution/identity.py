@@ -12,9 +12,8 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from datetime import date
 from typing import Any
-
-import polars as pl
 
 from warehouse.attribution.renames import moved_publishers
 from warehouse.db import Database
@@ -107,7 +106,7 @@ def _rename_states(db: Database, entity: str, names: Names) -> None:
             (day, json.dumps(renamed_slots(json.loads(state), names)))
             for day, state in db.rows(sql("states_of_rule"), key)
         ]
-        with db.view_of("rewritten_states", pl.DataFrame(states, schema=["day", "state"], orient="row")):
+        with db.rows_as("rewritten_states", states, {"day": date, "state": str}):
             db.execute(sql("rewrite_states"), key)
 
 
@@ -153,9 +152,7 @@ def _rename_alerts(db: Database, entity: str, names: Names) -> None:
     rows = db.rows(sql("alerts_naming"), {"entity": entity, "former": list(names)})
     renamed = [(alert, names.get(a, a), names.get(b, b), renamed_key(slot, names)) for alert, a, b, slot in rows]
     if renamed:
-        with db.view_of(
-            "rewritten_alerts", pl.DataFrame(renamed, schema=["alert_id", "entity", "rival", "slot"], orient="row")
-        ):
+        with db.rows_as("rewritten_alerts", renamed, {"alert_id": str, "entity": str, "rival": str, "slot": str}):
             db.execute(sql("rewrite_alerts"))
 
 

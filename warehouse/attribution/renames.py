@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from datetime import date
 from typing import NamedTuple
 
-import polars as pl
-
 from warehouse.db import Database
 from warehouse.queries import sql
 
@@ -64,8 +62,7 @@ def note(db: Database) -> dict[str, str]:
     moves = resolved(Step(*row) for row in db.rows(sql("publisher_steps")))
     if moves != moved_publishers(db):
         db.execute(sql("clear_former_publishers"))
-        schema = {"former": pl.String, "present": pl.String, "day": pl.Date, "merged": pl.Boolean}
-        with db.view_of("moves", pl.DataFrame(moves, schema=schema, orient="row")):
+        with db.rows_as("moves", moves, {"former": str, "present": str, "day": date, "merged": bool}):
             db.execute(sql("fill_former_publishers"))
     return {move.former: move.present for move in moves if not move.merged}
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
-
-import polars as pl
 
 from warehouse.db import Database
 from warehouse.queries import literal, sql
@@ -25,8 +24,7 @@ def of_board(db: Database, board: str, entities: Collection[str]) -> dict[str, d
     known = _of_models(db, board) if entities else None
     if known is None:
         return {}
-    names = pl.DataFrame({"entity": sorted(entities)}, schema={"entity": pl.String})
-    with db.view_of("missing_entities", names):
+    with _missing(db, entities):
         return dict(db.rows(sql("departed_entities", members=members_sql(known))))
 
 
@@ -46,7 +44,7 @@ def on_days(db: Database, board: str, entities: Collection[str], days: Mapping[d
         return {}
     missing = sql("missing_models", members=members_sql(known), board=literal(board))
     with (
-        db.rows_as("missing_entities", [(entity,) for entity in sorted(entities)], {"entity": str}),
+        _missing(db, entities),
         db.rows_as("days_judged", sorted(days.items()), {"day": date, "snapshot_id": int}),
     ):
         found = db.rows(sql("departures", missing=missing))
@@ -56,6 +54,10 @@ def on_days(db: Database, board: str, entities: Collection[str], days: Mapping[d
         if (entity, day) not in there:
             left[day].add(entity)
     return left
+
+
+def _missing(db: Database, entities: Iterable[str]) -> AbstractContextManager[None]:
+    return db.rows_as("missing_entities", [(entity,) for entity in sorted(entities)], {"entity": str})
 
 
 def _of_models(db: Database, board: str) -> Board | None:

@@ -10,8 +10,6 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from typing import NamedTuple
 
-import polars as pl
-
 from warehouse.changes.exactness import Said, in_words
 from warehouse.changes.flips import OrderChange
 from warehouse.db import Database
@@ -50,15 +48,13 @@ class Side(NamedTuple):
 
 
 @contextmanager
-def compared(db: Database, board: Board, sides: Iterable[Side], moved: Moved = NOBODY) -> Iterator[str]:
+def compared(db: Database, board: Board, sides: Collection[Side]) -> Iterator[str]:
     """Within the block: the SELECT of what every model of these entities had at both ends, one row a model and side.
 
-    Models are whose the board says, or those alone by which some have `moved`. Columns before_id, after_id, entity,
-    hub_id; before, after (NULL: no known count); part: `both` ends saw it, it `vanished`, was `created` since the
-    snapshot before, or was only `listed` since.
+    Columns before_id, after_id, entity, hub_id; before, after (NULL: no known count); part: `both` ends saw it, it
+    `vanished`, was `created` since the snapshot before, or was only `listed` since.
     """
-    sides = list(sides)
-    with _members_of(db, board, sides, moved), _side_by_side(db, board, sides, moved) as ends:
+    with _members_of(db, board, sides, NOBODY), _side_by_side(db, board, sides, NOBODY) as ends:
         yield ends
 
 
@@ -88,8 +84,7 @@ def _side_by_side(db: Database, board: Board, sides: Collection[Side], moved: Mo
 
 def _view_of(db: Database, sides: Iterable[Side]) -> AbstractContextManager[None]:
     rows = {(side.before[1], side.after[1], side.entity) for side in sides}
-    schema = {"before_id": pl.Int64, "after_id": pl.Int64, "entity": pl.String}
-    return db.view_of("sides", pl.DataFrame(sorted(rows), schema=schema, orient="row"))
+    return db.rows_as("sides", sorted(rows), {"before_id": int, "after_id": int, "entity": str})
 
 
 def panels(db: Database, board: Board, changes: Sequence[OrderChange]) -> Sequence[Panel | None]:
@@ -117,7 +112,8 @@ def of_sides(
 ) -> dict[Side, tuple[float, float]]:
     """What each entity had at the later end: on models that both ends saw, on models created in between.
 
-    Some are looked up at once; one that had nothing is not among them. Models are as `compared` has them.
+    Some are looked up at once; one that had nothing is not among them. Models are whose the board says, or those alone
+    by which some have `moved`.
     """
     wanted = sorted(set(sides))
     known: dict[tuple[int, int, str], tuple[float, float]] = {}

@@ -24,8 +24,6 @@ from contextlib import contextmanager
 from datetime import date, timedelta
 from itertools import pairwise
 
-import polars as pl
-
 from warehouse.db import Database
 from warehouse.queries import sql
 
@@ -143,16 +141,17 @@ def measured(
         span: days.
         among: SELECT of the hub_id of models that matter; None: all do.
     """
-    reach = LOOK_BACK * span
-    starts = {day: start for day, start in covered(sorted(chosen), span).items() if day in set(wanted)}
-    near = {day: snapshot for day, snapshot in chosen.items() if _within(day, sorted(starts), timedelta(days=reach))}
+    reach, asked = LOOK_BACK * span, set(wanted)
+    starts = {day: start for day, start in covered(sorted(chosen), span).items() if day in asked}
+    ends = sorted(starts)
+    near = [(day, chosen[day], starts.get(day)) for day in chosen if _within(day, ends, timedelta(days=reach))]
     try:
-        with db.view_of("span_days", _days_frame(near, starts)):
+        with db.rows_as("span_days", near, {"day": date, "snapshot_id": int, "covered_from": date}):
             db.execute(sql("counter_points", among=f"hub_id IN ({among})" if among else "true"))
             db.execute(sql("counter_falls"))
             db.execute(sql("counter_ends"), {"span": span, "reach": reach})
             db.execute(sql("plain_growth"), {"span": span, "reach": reach})
-        with db.view_of("fallen_growth", _fallen(db, span)):
+        with db.rows_as("fallen_growth", _fallen(db, span), {"snapshot_id": int, "hub_id": str, "value": float}):
             db.execute(sql("add_fallen_growth"))
         db.execute(sql("forget_counters"))
         yield "SELECT snapshot_id, hub_id, value FROM moved"
@@ -166,13 +165,7 @@ def _within(day: date, wanted: Sequence[date], reach: timedelta) -> bool:
     return following < len(wanted) and wanted[following] - day <= reach
 
 
-def _days_frame(days: Mapping[date, int], starts: Mapping[date, date]) -> pl.DataFrame:
-    """day, snapshot_id, covered_from (null: not wanted)."""
-    columns = {"day": list(days), "snapshot_id": list(days.values()), "covered_from": [starts.get(day) for day in days]}
-    return pl.DataFrame(columns, schema={"day": pl.Date, "snapshot_id": pl.Int64, "covered_from": pl.Date})
-
-
-def _fallen(db: Database, span: int) -> pl.DataFrame:
+def _fallen(db: Database, span: int) -> list[tuple[int, str, float]]:
     """Growth of the counters that fell within reach of a wanted day, by the definition: snapshot_id, hub_id, value."""
     points: dict[int, list[Point]] = defaultdict(list)
     for model, day, count in db.rows(sql("fallen_points")):
@@ -184,7 +177,7 @@ def _fallen(db: Database, span: int) -> pl.DataFrame:
         value = growth(known, span, created, covered_from)
         if value is not None:
             rows.append((snapshot_id, hub_id, float(value)))
-    return pl.DataFrame(rows, schema={"snapshot_id": pl.Int64, "hub_id": pl.String, "value": pl.Float64}, orient="row")
+    return rows
 
 
 def steps(points: Sequence[Point]) -> list[Point]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import polars as pl
-
 from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.records import Listing
@@ -104,9 +102,9 @@ def _apart(looked: timedelta, shown: timedelta) -> float:
 def _rows_gone(db: Database, reference: int, listings: Sequence[Listing] | None) -> list[dict[str, Any]]:
     """One record a publisher that was asked; one for everybody when nobody was asked by name."""
     asked = [_EVERYBODY] if listings is None else [listing.publisher for listing in listings]
-    publisher = f"'{_EVERYBODY}'" if listings is None else "split_part(repo_id, '/', 1)"
-    with db.view_of("asked", pl.DataFrame({"publisher": asked}, schema={"publisher": pl.String})):
-        return db.records(sql("rows_gone", publisher=publisher), {"reference": reference})
+    of = f"'{_EVERYBODY}'" if listings is None else "split_part(repo_id, '/', 1)"
+    with db.rows_as("asked", [(publisher,) for publisher in asked], {"publisher": str}):
+        return db.records(sql("rows_gone", publisher=of), {"reference": reference})
 
 
 def _coverage(rows: Sequence[dict[str, Any]], explained: Collection[str]) -> dict[str, int]:
