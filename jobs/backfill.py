@@ -128,7 +128,6 @@ def run(
     """
     began, report = clock(), Report(plan.name)
     folder = backfill_plan.folder(db)
-    db.execute(sql("no_progress_bar"))
     with full_disk_is_ours(folder):
         with datasets.reader(settings, token) as reader:
             fetcher = Fetcher(reader, plan.layout, plan.publishers, plan.wanted, folder, clock)

@@ -199,8 +199,7 @@ class Hub:
         for reading in readings:
             if not reading.finished:
                 reading.problem = problem
-        left = self._client.quota.remaining if self._client.quota else None
-        return Walk(tuple(reading.listing() for reading in readings), self._client.requests, left, problem)
+        return Walk(tuple(reading.listing() for reading in readings), self._client.requests, problem)
 
     async def overview(self, publisher: str) -> Overview | None:
         """What the Hub says about an organisation; None if there is none of that name. Raises HubError."""

@@ -276,9 +276,7 @@ def test_a_listing_asks_for_what_is_stored_in_an_order_that_does_not_move(web: r
     }  # fmt: skip
     assert route.calls.last.request.headers["user-agent"].startswith("leadchange/")
     assert [model.repo_id for model in only(seen).models] == ["Qwen/Qwen1", "Qwen/Qwen2"]
-    assert (only(seen).num_models, only(seen).problem, seen.problem, seen.requests, seen.quota_left) == (
-        2, None, None, 2, 499,
-    )  # fmt: skip
+    assert (only(seen).num_models, only(seen).problem, seen.problem, seen.requests) == (2, None, None, 2)
 
 
 def test_a_user_account_has_no_count_and_its_clean_end_suffices(web: respx.MockRouter, clock: Clock) -> None:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from warehouse.curated import curated
+from warehouse.curated import REVISION, curated
 from warehouse.errors import NotKnownError
 from warehouse.registry import Family, Registry, bundled, merge, propose_publishers, propose_renamed
 
@@ -25,7 +25,7 @@ def recorded() -> list[str]:
     """Every repository that any recording or the curated list has ever named."""
     files = ["hub_census_2026_08.parquet", "hub_snapshots_2026.parquet"]
     names = pl.concat([pl.read_parquet(DATA / file, columns=["repo_id"]) for file in files])["repo_id"].to_list()
-    return sorted({*names, *curated()[1]})
+    return sorted({*names, *curated()})
 
 
 def family(name: str, publisher: str = "acme", **more: object) -> Family:
@@ -135,7 +135,6 @@ def test_case_does_not_matter_because_it_does_not_on_the_hub() -> None:
     assert registry.family_of("acme/big-7b-Test") is None
     assert registry.family_of("acme/small") is None
     assert registry.knows("ACME")
-    assert registry.country_of_publisher("ACME") == "US"
 
 
 def test_a_name_with_further_slashes_or_newlines_is_matched_whole() -> None:
@@ -166,14 +165,6 @@ def test_the_relation_of_families_has_null_for_an_unknown_vendor() -> None:
         {"family": "A", "vendor": None, "country": "US", "publishers": ["acme"], "formerly": []},
         {"family": "B", "vendor": "Beta Inc.", "country": "US", "publishers": ["beta"], "formerly": []},
     ]
-
-
-def test_the_country_of_a_family_and_of_a_publisher(registry: Registry) -> None:
-    assert registry.country_of("GLM") == "CN"
-    assert registry.country_of_publisher("thudm") == "CN"
-    assert registry.country_of_publisher("nobody") is None
-    with pytest.raises(NotKnownError, match="'Qwen'"):
-        registry.country_of("Qwenn")
 
 
 def test_the_fingerprint_changes_with_whatever_changes_an_assignment() -> None:
@@ -297,7 +288,7 @@ def test_models_that_moved_with_their_id_propose_where_they_went(registry: Regis
 
 
 def test_the_curated_list_says_which_revision_it_is() -> None:
-    revision, repo_ids = curated()
-    assert revision == "3cd80206db"
+    repo_ids = curated()
+    assert REVISION == "3cd80206db"
     assert len(repo_ids) == 1_772 + 186
     assert "Qwen/Qwen3-8B" in repo_ids

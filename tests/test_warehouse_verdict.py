@@ -39,8 +39,8 @@ def test_whole_listings_of_a_first_look_are_complete() -> None:
 
 
 def test_a_look_that_failed_as_a_whole_is_failed_or_partial_by_what_it_brought() -> None:
-    nothing = Walk((Listing("a", (), None, (), "timed out"),), 1, None, "the Hub does not answer")
-    some = Walk((*nothing.listings, *whole(counted(0, 5)).listings), 1, None, "time is up")
+    nothing = Walk((Listing("a", (), None, (), "timed out"),), 1, "the Hub does not answer")
+    some = Walk((*nothing.listings, *whole(counted(0, 5)).listings), 1, "time is up")
     assert [of_walk(walk, NOTHING).verdict for walk in (nothing, some)] == ["failed", "partial"]
     assert of_walk(some, NOTHING).reason == "time is up"
 
@@ -326,7 +326,7 @@ def test_a_failed_look_in_between_does_not_start_the_eight_days_again() -> None:
     verdicts = []
     for day in range(3, 14):
         rolled = changed(counted(day), range(20), downloads_all_time=0.7)
-        verdicts.append(source.look(day, Walk((), 1, None, "down") if day == 6 else rolled).verdict)
+        verdicts.append(source.look(day, Walk((), 1, "down") if day == 6 else rolled).verdict)
     assert verdicts == ["suspect"] * 3 + ["failed"] + ["suspect"] * 5 + ["complete"] * 2
 
 

@@ -18,7 +18,7 @@ DAY = date(2026, 8, 17)
 
 
 @cache
-def curated() -> tuple[str, frozenset[str]]:
-    """The revision, and the repo_ids on the list as they were spelt on its day (renamed later: the old name)."""
+def curated() -> frozenset[str]:
+    """The repo_ids on the list as they were spelt on its day (renamed later: the old name)."""
     text = resources.files("warehouse").joinpath("data/atom_models.csv").read_text(encoding="utf-8")
-    return REVISION, frozenset(row["modelId"] for row in csv.DictReader(text.splitlines()))
+    return frozenset(row["modelId"] for row in csv.DictReader(text.splitlines()))

@@ -82,7 +82,7 @@ class Database:
         """
         make_folder_of(path)
         config = {"storage_compatibility_version": STORAGE_VERSION, **_NO_EXTENSIONS, **_GIVEN_BACK}
-        database = cls(_connect(path, read_only=False, config=config), path)
+        database = cls(_connect(path, config), path)
         database._hold_at_most(MEMORY)
         return database
 
@@ -99,7 +99,7 @@ class Database:
             raise WarehouseError(f"{path} does not exist yet: run `leadchange collect` first")
         limits = {"memory_limit": f"{memory_megabytes}MB", "threads": "1", "temp_directory": ""}
         config = _NO_EXTENSIONS | (limits if memory_megabytes else {})
-        database = cls(_connect(None, read_only=False, config=config), path, attached=_PUBLISHED)
+        database = cls(_connect(None, config), path, attached=_PUBLISHED)
         # Attached, not opened: a process that still has the old file of this name open would be given that again.
         database.execute(f"ATTACH {literal(str(path))} AS {_PUBLISHED} (READ_ONLY)")
         database.execute(f"USE {_PUBLISHED}")
@@ -110,7 +110,7 @@ class Database:
     @classmethod
     def in_memory(cls) -> Database:
         """An empty warehouse that is gone when closed."""
-        return cls(_connect(None, read_only=False, config=dict(_NO_EXTENSIONS)), None)
+        return cls(_connect(None, _NO_EXTENSIONS), None)
 
     def _hold_at_most(self, memory: int) -> None:
         """Limit the memory, unless the machine, or what it allows us, is smaller than that."""
@@ -219,10 +219,10 @@ class Database:
         with self._errors_become_ours():
             return self._connection.sql(self._parsed(sql), params=parameters).to_arrow_table()
 
-    def batches(self, sql: str, parameters: Parameters | None = None, *, size: int = 100_000) -> pa.RecordBatchReader:
+    def batches(self, sql: str, *, size: int = 100_000) -> pa.RecordBatchReader:
         """All rows of a query, as Arrow batches of about `size` rows: what is too much to hold at once."""
         with self._errors_become_ours():
-            return self._connection.sql(sql, params=parameters).to_arrow_reader(size)
+            return self._connection.sql(sql).to_arrow_reader(size)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -370,7 +370,6 @@ _PUBLISHED = "adoption"
 _NO_EXTENSIONS = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 """Nothing is fetched from the network behind the user's back."""
 
-
 _GIVEN_BACK = {"allocator_flush_threshold": "16MB", "allocator_bulk_deallocation_flush_threshold": "32MB"}
 """What a query took goes back to the system soon: polars takes turns with DuckDB, and each would hold what it had."""
 
@@ -384,9 +383,9 @@ def make_folder_of(path: Path) -> Path:
     return path.parent
 
 
-def _connect(path: Path | None, *, read_only: bool, config: dict[str, str]) -> duckdb.DuckDBPyConnection:
+def _connect(path: Path | None, config: dict[str, str]) -> duckdb.DuckDBPyConnection:
     with _errors_become_ours(path):
-        connection = duckdb.connect(str(path) if path else ":memory:", read_only=read_only, config=dict(config))
+        connection = duckdb.connect(str(path) if path else ":memory:", config=dict(config))
         # A day is a UTC day, whatever the machine's time zone.
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         # DuckDB draws its own bar on stdout, where the data goes.

@@ -70,15 +70,13 @@ class Walk:
 
     listings: tuple[Listing, ...]
     requests: int
-    quota_left: int | None = None
-    """Requests left in the Hub's rate-limit window at the end, as the Hub said."""
     problem: str | None = None
     """Why the whole look failed (unreachable, token refused); None when at least one answer came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One complete look at a source, with the verdict on it."""
+    """One look at a source, with the verdict on it."""
 
     snapshot_id: int
     source: str

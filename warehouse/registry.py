@@ -117,22 +117,6 @@ class Registry:
         publisher, _, name = repo_id.lower().partition("/")
         return tuple(rule.family for rule in self._rules.get(publisher, ()) if rule.fits(name))
 
-    def get(self, name: str) -> Family:
-        """The family of this name; NotKnownError offers the nearest one."""
-        for family in self.families:
-            if family.name == name:
-                return family
-        raise NotKnownError("family", name, (family.name for family in self.families))
-
-    def country_of(self, family: str) -> str:
-        """The country of a family, by its exact name; NotKnownError otherwise."""
-        return self.get(family).country
-
-    def country_of_publisher(self, publisher: str) -> str | None:
-        """The country of the first family of this publisher; None for a publisher that nobody registered."""
-        wanted = publisher.lower()
-        return next((f.country for f in self.families if wanted in map(str.lower, f.publishers)), None)
-
     def knows(self, publisher: str) -> bool:
         """Whether some family names this publisher."""
         return publisher.lower() in self._rules

@@ -27,12 +27,6 @@ UNKNOWN: Worth = ("", None)
 _PAIR: dict[str, type] = {"board": str, "entity": str, "rival": str, "day": date}
 
 
-def of_pair(db: Database, board: str, entity: str, rival: str, day: date) -> Worth:
-    """What it is worth that `entity` is ahead of `rival` on a day."""
-    pair = (board, entity, rival, day)
-    return of_pairs(db, [pair]).get(pair, UNKNOWN)
-
-
 def of_pairs(db: Database, pairs: Collection[Pair]) -> Mapping[Pair, Worth]:
     """What it is worth, of each pair of which that is known. Of the warehouse or a published file."""
     with db.rows_as("pairs", sorted(pairs), _PAIR):

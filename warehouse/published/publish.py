@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -151,8 +151,8 @@ def publish_both(db: Database, target: Path, *, small: int = SMALL, most: int = 
     return times
 
 
-def is_behind(db: Database, target: Path, relations: Iterable[str] = TOLD) -> bool:
-    """Whether the published file says otherwise about some small relations than the warehouse `db` does.
+def is_behind(db: Database, target: Path) -> bool:
+    """Whether the published file says otherwise about what was told than the warehouse `db` does.
 
     Also when there is none that can be read.
     """
@@ -160,7 +160,7 @@ def is_behind(db: Database, target: Path, relations: Iterable[str] = TOLD) -> bo
         return True
     try:
         with _attached(db, target, " (READ_ONLY)"):
-            return any(_sign(db, name) != _sign(db, f"published.{name}") for name in relations)
+            return any(_sign(db, name) != _sign(db, f"published.{name}") for name in TOLD)
     except WarehouseError:
         return True
 

@@ -32,14 +32,14 @@ class _Called(NamedTuple):
     arguments: int
 
 
-def refuse(db: Database, condition: str, relation: str = "models") -> None:
-    """Check that `condition` is one boolean SQL expression over `relation` that only what was collected decides.
+def refuse(db: Database, condition: str) -> None:
+    """Check that `condition` is one boolean SQL expression over `models` that only what was collected decides.
 
     Raises:
         QueryRefusedError: it is none; or asks for chance, the time, a setting, or what is no fact.
     """
-    db.refuse_condition(condition, relation)
-    nodes = list(_nodes(_parsed(db, sql("with_condition", relation=relation, condition=condition))))
+    db.refuse_condition(condition, "models")
+    nodes = list(_nodes(_parsed(db, sql("with_condition", condition=condition))))
     for node in nodes:
         _refuse_reading(node)
     if moving := _moving(db, nodes, set()):

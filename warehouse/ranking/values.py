@@ -149,5 +149,4 @@ _ON_LIST = (
 
 def _curated_sql() -> str:
     """The names of the curated list, in lower case, as an SQL list."""
-    _, names = curated()
-    return "(" + ", ".join(literal(name.lower()) for name in sorted(names)) + ")"
+    return "(" + ", ".join(literal(name.lower()) for name in sorted(curated())) + ")"

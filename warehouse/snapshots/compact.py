@@ -65,7 +65,7 @@ def close_days(db: Database, today: date) -> int:
 def runs_of(db: Database) -> list[Run]:
     """All runs."""
     held: dict[tuple[int, str], list[tuple[int, date]]] = defaultdict(list)
-    for number, source, _, snapshot_id, day in db.rows(sql("known_runs")):
+    for number, source, snapshot_id, day in db.rows(sql("known_runs")):
         held[number, source].append((snapshot_id, day))
     return [
         Run(number, source, tuple(snapshot_id for snapshot_id, _ in rows), rows[0][1])

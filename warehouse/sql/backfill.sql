@@ -73,7 +73,6 @@ SELECT count(*), count(*) - count(DISTINCT repo_id) FROM incoming;
 -- Every name the first time it is there.
 SELECT * FROM ({rows}) QUALIFY row_number() OVER (PARTITION BY repo_id ORDER BY row) = 1
 
-
 -- name: drop_unchanged_versions
 -- Keep of an imported day only those descriptions that differ from the one before: days are imported in any order.
 DELETE FROM model_versions AS v
@@ -150,10 +149,6 @@ UPDATE models SET hub_id = a.hub_id, relation = NULL FROM adopted AS a WHERE mod
 -- name: drop_adoptions
 -- Forget the working copy.
 DROP TABLE adopted;
-
--- name: no_progress_bar
--- Keep DuckDB from drawing over what is printed: its own bar goes to stdout after two seconds.
-SET enable_progress_bar = false;
 
 -- name: models_unattributed
 -- Whether some model was written and never attributed to a family.

@@ -42,7 +42,7 @@ WHERE d.run = $run AND (d.models, d.checksum) <> (coalesce(held.models, 0), coal
 
 -- name: known_runs
 -- Every run with its snapshots, in their places.
-SELECT d.run, s.source, d.position, d.snapshot_id, d.day
+SELECT d.run, s.source, d.snapshot_id, d.day
 FROM run_days AS d JOIN snapshots AS s USING (snapshot_id)
 ORDER BY d.run, d.position;
 

@@ -1,6 +1,6 @@
 -- name: with_condition
 -- Somebody's condition where it will stand.
-SELECT 1 FROM {relation} WHERE ({condition}
+SELECT 1 FROM models WHERE ({condition}
 );
 
 -- name: syntax_tree
