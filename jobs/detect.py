@@ -32,7 +32,7 @@ from jobs.rank import Summary as Ranked
 from jobs.rank import run as rank
 from jobs.telling import naming, tell
 from jobs.telling.book import Book
-from jobs.telling.reconcile import SAME_STORY, Past, reconcile
+from jobs.telling.reconcile import CONTESTS, SAME_STORY, Past, reconcile
 from warehouse.changes.panel import LIST_GROWTH
 from warehouse.changes.worth import UNKNOWN, Worth
 from warehouse.db import Database
@@ -45,8 +45,6 @@ BEGINNING = date.min
 
 UNTOLD = "held: it takes back a lead that nobody was told of"
 """Why a flip is held that brings back who was never said to have lost."""
-
-_KINDS = {"CONTESTED": "contested", "SETTLED": "settled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +243,7 @@ def _about_to_be_told(rule: Rule, key: str, slot: engine.Slot) -> str | None:
 
 
 def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], before: KnownAlert | None) -> Alert:
-    kind = _KINDS.get(event.kind, rule.when)
+    kind = CONTESTS.get(event.kind, rule.when)
     pending = event.kind == "PENDING"
     why, holds = _worth(book, rule, event, before)
     # What is yet to be written anew may stand there as it was before.
@@ -276,7 +274,7 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], befor
         why=held or why,
         confirm=rule.confirm,
         changes=event.changes,
-        pair=rule.when == "overtake" and event.kind in _KINDS,
+        pair=rule.when == "overtake" and event.kind in CONTESTS,
         thread_of=_thread(event, story),
         entity_kind=ranks,
     )
@@ -298,7 +296,7 @@ def _worth(book: Book, rule: Rule, event: Event, before: KnownAlert | None) -> W
 
 def _number(kind: str, event: Event, rule: Rule) -> float | None:
     """What is counted in the headline."""
-    if kind in _KINDS.values():
+    if kind in CONTESTS.values():
         return event.changes
     return event.rival_value if kind == "milestone" else rule.line
 
@@ -309,7 +307,7 @@ def _held(event: Event, story: Sequence[SlotAlert], doubt: str) -> str:
         contest = next((past for past in reversed(story) if past.kind == "contested"), None)
         return contest.why if contest is not None and contest.state == "held" else ""
     said = [past.entity for past in story if past.state != "held" and past.kind != "contested"]
-    first = [past.rival for past in story if past.kind not in _KINDS.values()]
+    first = [past.rival for past in story if past.kind not in CONTESTS.values()]
     leader = next(iter(said[-1:] or first), None)
     if event.kind != "FLIP" or doubt or leader != event.entity:
         return doubt

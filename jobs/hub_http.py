@@ -26,7 +26,7 @@ import httpx
 from pydantic_core import from_json
 
 from jobs.hub_base import HubError, HubSettings, TokenRefusedError, UnreadableError
-from jobs.rate_limit import Gate, Quota, retry_after_seconds
+from jobs.rate_limit import RESET_GRACE_SECONDS, Gate, Quota, backoff_seconds, retry_after_seconds
 
 # httpx tells the whole URL of every request at INFO, httpcore every step at DEBUG.
 logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -34,8 +34,6 @@ logging.getLogger("httpcore").setLevel(logging.WARNING)
 
 _MAX_BODY_BYTES = 32 * 2**20  # a page of 1,000 models with all their tags is about 1 MB
 _MAX_REDIRECTS = 5
-_MAX_BACKOFF_SECONDS = 8.0
-_RESET_GRACE_SECONDS = 1.0  # `t` counts whole seconds
 _RETRIED = frozenset({408, 429})
 
 
@@ -125,7 +123,7 @@ class HubClient:
                 if attempt == self._settings.attempts:
                     times = f" ({attempt} attempts)" if attempt > 1 else ""
                     raise UnreadableError(f"{error}{times}", exhausted=True) from None
-            await self._sleep(min(0.5 * 2 ** (attempt - 1), _MAX_BACKOFF_SECONDS) * (0.5 + self._jitter()))
+            await self._sleep(backoff_seconds(attempt, self._jitter()))
         raise AssertionError("unreachable")
 
     def next_url(self, answer: Answer) -> httpx.URL | None:
@@ -164,7 +162,7 @@ class HubClient:
             if wait > self._settings.max_wait_seconds:
                 longest = f"more than the {self._settings.max_wait_seconds:g} s allowed"
                 raise UnreadableError(f"its rate limit asks to wait {wait:.0f} s, {longest}", exhausted=True)
-            await self._sleep(wait + _RESET_GRACE_SECONDS)
+            await self._sleep(wait + RESET_GRACE_SECONDS)
 
     def _heed(self, response: httpx.Response) -> None:
         """Take in what the answer says about the rate limit."""
@@ -207,7 +205,7 @@ class HubClient:
 
 
 def _open(settings: HubSettings, token: str | None, trusted: ssl.SSLContext) -> httpx.AsyncClient:
-    headers = {"user-agent": _user_agent(), "accept": "application/json"}
+    headers = {"user-agent": user_agent(), "accept": "application/json"}
     if token is not None:
         # Checked here, for a later complaint about a header would quote it.
         if not (token.isascii() and token.isprintable() and token) or " " in token:
@@ -220,8 +218,8 @@ def _open(settings: HubSettings, token: str | None, trusted: ssl.SSLContext) -> 
 
 
 @functools.cache
-def _user_agent() -> str:
-    """Looked up once: it is read from a file."""
+def user_agent() -> str:
+    """What we call ourselves; looked up once, for it is read from a file."""
     return f"leadchange/{version('leadchange')}"
 
 

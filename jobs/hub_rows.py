@@ -27,9 +27,13 @@ EXPAND = (
 )
 """The fields to ask for: those that are stored, and no others. Licence and parents stand in the tags."""
 
-_LARGEST_COUNT = 10**12  # a thousand times what the most downloaded publisher has in all its years
+MOST_COUNT = 10**12
+"""A thousand times what the most downloaded publisher has in all its years."""
+
+LONGEST_NAME = 200
+"""Characters."""
+
 _LARGEST_SIZE = 10**18
-_LONGEST_NAME = 200
 _RELATIONS = frozenset({"quantized", "finetune", "adapter", "merge"})
 _GATED = {False: "no", "auto": "auto", "manual": "manual"}
 
@@ -160,16 +164,16 @@ def _from_tags(tags: object) -> tuple[str | None, tuple[Parent, ...]]:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _LARGEST_COUNT  # `type`, for True is an int too
+    return type(value) is int and 0 <= value <= MOST_COUNT  # `type`, for True is an int too
 
 
 def _is_name(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and len(value) <= _LONGEST_NAME and _text(value) is not None
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and _text(value) is not None
 
 
 def _text(value: object) -> str | None:
     """A text that can be stored: not empty, and without halves of surrogate pairs, which JSON can spell."""
-    if not isinstance(value, str) or not value or len(value) > 4 * _LONGEST_NAME:
+    if not isinstance(value, str) or not value or len(value) > 4 * LONGEST_NAME:
         return None
     return value if value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value) else None
 

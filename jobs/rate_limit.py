@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+RESET_GRACE_SECONDS = 1.0
+"""Waited beyond the start of a window, for the headers count whole seconds."""
+
+_MAX_BACKOFF_SECONDS = 8.0
 _SLACK_SECONDS = 2.0  # the headers count whole seconds, so two readings of one window disagree by a little
 
 
@@ -62,6 +66,11 @@ class Gate:
             return self._quota.remaining <= in_flight
         used = self._quota.limit - self._quota.remaining
         return used + in_flight >= self._quota.limit * self._share
+
+
+def backoff_seconds(attempt: int, jitter: float) -> float:
+    """Seconds to wait after an attempt (from 1) that failed, apart from others by a `jitter` from 0 to 1."""
+    return min(0.5 * 2.0 ** (attempt - 1), _MAX_BACKOFF_SECONDS) * (0.5 + jitter)
 
 
 def retry_after_seconds(value: str | None, answered_at: str | None, now: float) -> float | None:

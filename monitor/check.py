@@ -14,6 +14,7 @@ from alerts.wording import title
 from jobs import backtest, hub
 from jobs.deliver import in_words as refused_in_words
 from jobs.telling import naming
+from jobs.telling.reconcile import CONTESTS
 from monitor import check_names, check_tops
 from monitor.config import Settings
 from monitor.health import Look, ahead
@@ -164,7 +165,7 @@ def _last_fired(ledger: Ledger, rule: Rule, ranks: str) -> str:
     over = f"over {amount(len(standings), 'stored day')}"
     if not sent:
         return f"{over} it would have told nothing" if standings else "no day is stored yet"
-    kind = {"CONTESTED": "contested", "SETTLED": "settled"}.get(sent[-1].event, rule.when)
+    kind = CONTESTS.get(sent[-1].event, rule.when)
     names = (spoken(ranks, sent[-1].entity), spoken(ranks, sent[-1].rival))
     last = title(kind, *names, rule.board, number=rule.line, pair=rule.when == "overtake")
     often = "once" if len(sent) == 1 else f"{len(sent)} times"

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from alerts.rules import Rule
-from jobs import collect, detect, hub_http
+from jobs import collect, detect, rate_limit
 from jobs.hub import HubSettings
 from monitor.demo.faults import CutShort, Silence, at, drip, maintenance
 from monitor.demo.hub import Fault, LocalHub
@@ -60,7 +60,7 @@ class Town:
 
 @pytest.fixture
 def new_town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
-    monkeypatch.setattr(hub_http, "_MAX_BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(rate_limit, "_MAX_BACKOFF_SECONDS", 0.0)
     with warehouse() as db, hub() as local:
         yield Town(db, local)
 
@@ -68,7 +68,7 @@ def new_town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
 @pytest.fixture
 def town(monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
     """A town after day 0, on which Alpha leads."""
-    monkeypatch.setattr(hub_http, "_MAX_BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(rate_limit, "_MAX_BACKOFF_SECONDS", 0.0)
     with warehouse(like=lived(first_day)) as db, hub(BEFORE) as local:
         yield Town(db, local)
 

@@ -9,16 +9,14 @@ from typing import Any
 
 import polars as pl
 
+from jobs.hub_rows import LONGEST_NAME, MOST_COUNT
 from warehouse.snapshots.store import MODEL_SCHEMA
 
 COUNTERS = ("downloads_30d", "downloads_all_time", "likes")
-MOST_COUNT = 10**12
-"""A thousand times what the most downloaded publisher has in all its years."""
 
 _OFFSET = r"(?<sign>[+-])(?<hours>\d{2}):?(?<minutes>\d{2})"
 _DAY = rf"^(?<day>\d{{4}}-\d{{2}}-\d{{2}})(?:[T ](?<time>\d{{2}}:\d{{2}})[\d:.]*)? ?(?:Z|UTC|{_OFFSET})?$"
-_LONGEST_NAME = 200
-_REPO_ID = rf"^[^/\s]{{1,{_LONGEST_NAME}}}/[^/\s]{{1,{_LONGEST_NAME}}}$"
+_REPO_ID = rf"^[^/\s]{{1,{LONGEST_NAME}}}/[^/\s]{{1,{LONGEST_NAME}}}$"
 _BASE_MODEL = r"^base_model:(?:(quantized|finetune|adapter|merge):)?([^:]+)$"
 _WRITTEN_TAG = r"[^\[\]'\",\s]+"
 """A tag in a cell of a CSV file, however lists are written there: `a,b`, `["a", "b"]`, `['a', 'b']`."""

@@ -14,11 +14,12 @@ from typing import IO, ClassVar
 
 import polars as pl
 
-from jobs.history.columns import COUNTERS, MOST_COUNT, written_day
+from jobs.history.columns import COUNTERS, written_day
 from jobs.history.local_copy import local_copy
 from jobs.history.sources import EARLIEST, OWN_TABLE, Part, as_day
 from jobs.history.tables import Layout, Table, require
 from jobs.hub_base import UnreadableError
+from jobs.hub_rows import MOST_COUNT
 from warehouse.errors import LeadchangeError
 
 _QUOTED = re.compile(r'"[^"]*"')

@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import pairwise
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -23,15 +22,13 @@ from typing import NamedTuple, Self
 import httpx
 
 from jobs.hub_base import HubError, HubSettings, TokenRefusedError, UnreadableError
-from jobs.hub_http import certificates
-from jobs.rate_limit import Gate, Quota, retry_after_seconds
+from jobs.hub_http import certificates, user_agent
+from jobs.rate_limit import RESET_GRACE_SECONDS, Gate, Quota, backoff_seconds, retry_after_seconds
 from jobs.waiting import StoppedError
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells the whole URL of every request, signatures included
 
 _MAX_REDIRECTS = 5
-_MAX_BACKOFF_SECONDS = 8.0
-_RESET_GRACE_SECONDS = 1.0
 _MAX_PART_BYTES = 16 * 2**20
 _MAX_GAP_BYTES = 2**20
 _SLOWEST_BYTES_PER_SECOND = 50_000
@@ -136,7 +133,7 @@ class Reader:
         self._in_flight = 0
         self._counting = threading.Lock()
         self._home = _origin(httpx.URL(settings.endpoint))
-        headers = {"user-agent": f"leadchange/{version('leadchange')}", "accept-encoding": "identity"}
+        headers = {"user-agent": user_agent(), "accept-encoding": "identity"}
         self._client = httpx.Client(headers=headers, timeout=settings.timeout_seconds, verify=certificates())
 
     def __enter__(self) -> Self:
@@ -166,8 +163,7 @@ class Reader:
             except _AgainError as error:
                 if attempt == self._settings.attempts:
                     raise UnreadableError(f"{error} ({attempt} attempts)", exhausted=True) from None
-            backoff = min(0.5 * 2 ** (attempt - 1), _MAX_BACKOFF_SECONDS)
-            self._wait(backoff * (0.5 + random.random()))  # noqa: S311  (no secret)
+            self._wait(backoff_seconds(attempt, random.random()))  # noqa: S311  (no secret)
         raise AssertionError("unreachable")
 
     def _follow(self, url: httpx.URL, headers: Mapping[str, str], tally: Tally) -> _Answer:
@@ -248,7 +244,7 @@ class Reader:
             if wait > self._settings.max_wait_seconds:
                 longest = f"more than the {self._settings.max_wait_seconds:g} s allowed"
                 raise HubError(f"the rate limit asks to wait {wait:.0f} s, {longest}: run it again later")
-            self._wait(wait + _RESET_GRACE_SECONDS)
+            self._wait(wait + RESET_GRACE_SECONDS)
 
     def _heed(self, response: httpx.Response) -> None:
         """Take in what the answer says about the rate limit."""

@@ -16,7 +16,8 @@ data moved its day or its count.
 
 What late data says about days further back than this is no news any more."""
 
-_CONTESTS = {"CONTESTED": "contested", "SETTLED": "settled"}
+CONTESTS = {"CONTESTED": "contested", "SETTLED": "settled"}
+"""Kind of an event about a contest -> kind of its alert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +101,10 @@ def _distance(event: Event, alert: KnownAlert) -> timedelta | None:
     """How far apart an event and an alert of one story are; None when they are of two, or not confirmed."""
     if alert.slot != event.slot or alert.confirmed_day is None:
         return None
-    if event.kind in _CONTESTS:
-        same = alert.kind == _CONTESTS[event.kind]
+    if event.kind in CONTESTS:
+        same = alert.kind == CONTESTS[event.kind]
     else:
-        flips = event.kind == "FLIP" and alert.kind not in _CONTESTS.values()
+        flips = event.kind == "FLIP" and alert.kind not in CONTESTS.values()
         beside = event.slot == event.entity  # it crossed a line; who stands next to it there is no part of the story
         same = flips and alert.entity == event.entity and (beside or alert.rival == event.rival)
     distance = min(abs(event.day - alert.confirmed_day), abs(event.since - alert.day))
