@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from warehouse.attribution.lineage import PARTS, Lineage, apportion, coverage, trace
+from warehouse.attribution.lineage import PARTS, Lineage, apportion, trace
 from warehouse.registry import Registry, bundled
 
 CENSUS = Path(__file__).parent.parent / "monitor" / "demo" / "data" / "hub_census_2026_08.parquet"
@@ -453,7 +453,7 @@ def census() -> Lineage:
     return trace(models, parents, registry.family_of)
 
 
-def test_the_coverage_of_the_census_is_what_sql_counts(census: Lineage) -> None:
+def test_the_relations_of_the_census_are_what_sql_counts(census: Lineage) -> None:
     counted = duckdb.sql(f"""
         WITH declared AS (
             SELECT DISTINCT c.repo_id AS child, lower(trim(b.repo_id)) AS parent, b.relation
@@ -469,8 +469,8 @@ def test_the_coverage_of_the_census_is_what_sql_counts(census: Lineage) -> None:
                     WHEN parents = 1 OR (words = 1 AND word IN ('adapter', 'quantized')) THEN coalesce(word, 'finetune')
                     ELSE 'merge' END AS relation, count(*)
         FROM '{CENSUS}' AS c LEFT JOIN worded ON worded.child = c.repo_id GROUP BY 1""").fetchall()
-    table = coverage(census.lineage)
-    assert dict(table.select("relation", "models").iter_rows()) == dict(counted)
+    table = census.lineage["relation"].value_counts(name="models")
+    assert dict(table.iter_rows()) == dict(counted)
     assert table["models"].sum() == pl.read_parquet(CENSUS, columns=["repo_id"]).height
 
 

@@ -12,7 +12,7 @@ from spine import warehouse
 
 from warehouse.db import Database
 from warehouse.ranking import movement
-from warehouse.ranking.movement import Point, covered, growth, guarded, steps
+from warehouse.ranking.movement import Point, _between, covered, growth, guarded
 from warehouse.records import HubModel, Snapshot
 from warehouse.snapshots import store
 
@@ -92,6 +92,19 @@ def test_growth_over_neighbouring_spans_adds_up(counts: list[int], data: st.Data
 
     assert None not in (*weeks, whole)
     assert sum(filter(None, weeks)) == whole
+
+
+def steps(points: Sequence[Point]) -> list[Point]:
+    """Guarded movement day by day: what is added on each day after the first, spread evenly between knots.
+
+    Whole downloads; the steps add up to the growth of the line from its first knot to its last.
+    """
+    found = []
+    for left, right in pairwise(guarded(points)):
+        apart = (right[0] - left[0]).days
+        levels = [_between(left, right, left[0] + timedelta(days=n), longest=apart) or 0 for n in range(apart + 1)]
+        found += [(left[0] + timedelta(days=n), levels[n] - levels[n - 1]) for n in range(1, apart + 1)]
+    return found
 
 
 @given(growing, st.integers(1, 5), st.data())

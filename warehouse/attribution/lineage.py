@@ -28,9 +28,6 @@ VERSION = 1
 PARTS = 4096
 """A share is a multiple of 1 / PARTS; a power of two, hence exact in binary."""
 
-RELATIONS = ("own", "finetune", "adapter", "merge", "quantized")
-"""In the order in which `coverage` lists them."""
-
 RANKS = {"quantized": 0, "adapter": 1, "merge": 2, "finetune": 3}
 """Where one parent is declared in several ways, the lowest is believed: the narrower word says more."""
 UNTYPED = 4
@@ -144,16 +141,6 @@ def _unrelated(models: pl.DataFrame) -> Lineage:
         family=pl.col("own_family").cast(pl.String),
     )
     return Lineage(lineage, lineage.clear().select("model", "family", share=pl.lit(1.0)))
-
-
-def coverage(lineage: pl.DataFrame) -> pl.DataFrame:
-    """How many models stand in each relation, and how many of those have a family: relation, models, attributed."""
-    counted = lineage.group_by("relation").agg(models=pl.len(), attributed=pl.col("family").is_not_null().sum())
-    return (
-        pl.DataFrame({"relation": RELATIONS})
-        .join(counted, on="relation", how="left", maintain_order="left")
-        .with_columns(pl.col("models", "attributed").fill_null(0))
-    )
 
 
 def _named(

@@ -22,7 +22,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
-from itertools import pairwise
 
 from warehouse.db import Database
 from warehouse.queries import sql
@@ -178,16 +177,3 @@ def _fallen(db: Database, span: int) -> list[tuple[int, str, float]]:
         if value is not None:
             rows.append((snapshot_id, hub_id, float(value)))
     return rows
-
-
-def steps(points: Sequence[Point]) -> list[Point]:
-    """Guarded movement day by day: what is added on each day after the first, spread evenly between knots.
-
-    Whole downloads; the steps add up to the growth of the line from its first knot to its last.
-    """
-    found = []
-    for left, right in pairwise(guarded(points)):
-        apart = (right[0] - left[0]).days
-        levels = [_between(left, right, left[0] + timedelta(days=n), longest=apart) or 0 for n in range(apart + 1)]
-        found += [(left[0] + timedelta(days=n), levels[n] - levels[n - 1]) for n in range(1, apart + 1)]
-    return found
