@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
@@ -266,4 +266,4 @@ class Flip:
     rival_value: float
     margin: float
     verdict: str
-    panel_holds: bool | None = field(default=None)
+    panel_holds: bool | None = None

@@ -75,9 +75,9 @@ class Table:
         self._metadata = self._parquet.metadata
         self._leaves = [self._metadata.schema.column(number).path for number in range(len(self._metadata.schema))]
         self.columns = _found(layout, self._leaves)
+        """What is wanted -> the name of its column; what is not here is not in it."""
         if "tags" in self.columns:
             self.columns.pop("base_models", None)  # the tags say the same, and in older revisions too
-        """What is wanted -> the name of its column; what is not here is not in it."""
         self._publisher = self.columns.pop("publisher", None)
         """Names begin with the publisher: of its column only what the footer says of a row group is used."""
         self._check(layout)

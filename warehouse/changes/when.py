@@ -185,23 +185,18 @@ def _points(db: Database, board: Board, chosen: Days, ones: list[str], others: l
 
 def _judged(db: Database, board: Board, chosen: Days, found: Crossing, one: str, other: str) -> Crossing:
     """A crossing with what the panel says of its passages."""
-    passages = {passage for passage in (found.first, found.for_good) if passage and passage.after}
     changes = {
         passage: OrderChange("overtake", one, other, _day(passage.after, chosen), _day(passage.by, chosen))
-        for passage in passages
-        if passage.after
+        for passage in (found.first, found.for_good)
+        if passage and passage.after
     }
     known = panel.panels(db, board, list(changes.values()))
-    verdicts = {
+    verdicts: dict[Passage | None, Passage] = {
         passage: passage._replace(verdict=panel.verdict_on(one, other, seen)[1].partition(":")[0])
         for passage, seen in zip(changes, known, strict=True)
     }
     first, good = found.first, found.for_good
-    return replace(
-        found,
-        first=verdicts.get(first, first) if first else None,
-        for_good=verdicts.get(good, good) if good else None,
-    )
+    return replace(found, first=verdicts.get(first, first), for_good=verdicts.get(good, good))
 
 
 def _as_sure_as_published(said: exactness.Said, chosen: Days, found: Crossing, entities: list[str]) -> Crossing:

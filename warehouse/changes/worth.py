@@ -14,6 +14,7 @@ from warehouse.changes import exactness, panel
 from warehouse.changes.flips import Day, OrderChange
 from warehouse.db import Database
 from warehouse.queries import sql
+from warehouse.ranking.boards import Board
 from warehouse.ranking.made import declared
 
 Pair = tuple[str, str, str, date]
@@ -32,20 +33,18 @@ def of_pairs(db: Database, pairs: Collection[Pair]) -> Mapping[Pair, Worth]:
     with db.rows_as("pairs", sorted(pairs), _PAIR):
         known: dict[Pair, Worth] = {tuple(row[:4]): (row[4], row[5]) for row in db.rows(sql("last_pair_flips"))}
         passed = [(tuple(row[:4]), row[4:]) for row in db.rows(sql("unrecorded_passages"))]
-    for board in {pair[0] for pair, _ in passed}:
-        known |= _judged(db, board, {pair: ends for pair, ends in passed if pair[0] == board})
+    boards = declared(db) if passed else {}
+    for name in {pair[0] for pair, _ in passed} & boards.keys():
+        known |= _judged(db, boards[name], {pair: ends for pair, ends in passed if pair[0] == name})
     return known
 
 
-def _judged(db: Database, name: str, passed: Mapping[Pair, Sequence[Any]]) -> Mapping[Pair, Worth]:
+def _judged(db: Database, board: Board, passed: Mapping[Pair, Sequence[Any]]) -> Mapping[Pair, Worth]:
     """What the models, or the source of a series, say of changes of order on a board."""
-    board = declared(db).get(name)
-    if board is None:
-        return {}
     changes = [_change(pair, *ends) for pair, ends in passed.items()]
     said = exactness.said(db, board)
     seen = panel.panels(db, board, changes)
-    flips = [panel.judge(name, change, known, said) for change, known in zip(changes, seen, strict=True)]
+    flips = [panel.judge(board.name, change, known, said) for change, known in zip(changes, seen, strict=True)]
     return {pair: (flip.verdict, flip.panel_holds) for pair, flip in zip(passed, flips, strict=True)}
 
 
