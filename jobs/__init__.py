@@ -5,6 +5,9 @@ Hub --walk--> collect --> snapshot and observations, with a verdict --> standing
                                      detect: engine.step over the standings, flips, alerts, outbox
                                                                            |
                                      deliver: channels --> Slack, email, ...
+
+    telling   what they tell, and in which order it goes out
+    history   where history comes from
 """
 
 import sys
