@@ -16,8 +16,8 @@ import polars as pl
 import pytest
 from fastapi import FastAPI
 from past import listed
-from spine import head, moment, warehouse
-from web_world import now, published
+from spine import head, model, moment, warehouse
+from web_world import World, now, published
 
 from jobs import prune
 from monitor.config import Settings, load
@@ -77,6 +77,19 @@ def test_a_family_of_which_half_the_hub_descends_fits_into_the_memory_of_pages(t
         assert len(others) == 99
         assert [row["models"] for row in browsing.family_relations("Alpha")] == [HALF_THE_HUB]
         assert sum(row["models"] for row in browsing.family_publishers("Alpha")) == HALF_THE_HUB
+
+
+def test_a_renamed_model_is_one_of_its_family_and_has_its_last_count(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.look(1, [model("alpha-lab/old", 10, hub_id="a")])
+    world.look(2, [model("alpha-lab/new", 12, hub_id="a")])
+    world.rank()
+    browsing = Browsing(world.db)
+
+    (shown,) = browsing.family_models("Alpha")
+    assert (shown["repo_id"], shown["downloads_30d"]) == ("alpha-lab/new", 12)
+    for (row,) in (browsing.family_relations("Alpha"), browsing.family_publishers("Alpha")):
+        assert (row["models"], row["downloads_30d"]) == (1, 12)
 
 
 def _add_a_year(db: Database) -> None:

@@ -185,7 +185,7 @@ WHERE d.snapshot_id = (FROM look) AND (r.unseen IS NULL OR NOT list_contains(r.u
 -- The models of a family as counted in the last complete look, most downloaded first; described once it is known which.
 WITH most AS MATERIALIZED (
     SELECT m.hub_id, o.downloads_30d, o.downloads_all_time, o.likes
-    FROM models AS m LEFT JOIN model_names AS n USING (hub_id) LEFT JOIN ({counts}) AS o USING (name)
+    FROM models AS m LEFT JOIN (model_names JOIN ({counts}) USING (name)) AS o USING (hub_id)
     WHERE m.family = $family
     ORDER BY o.downloads_30d DESC NULLS LAST, m.repo_id LIMIT $most)
 SELECT
@@ -199,14 +199,14 @@ ORDER BY o.downloads_30d DESC NULLS LAST, m.repo_id;
 SELECT
     coalesce(m.relation, 'unknown') AS relation, coalesce(m.own, false) AS own, count(*) AS models,
     sum(o.downloads_30d) AS downloads_30d
-FROM models AS m LEFT JOIN model_names AS n USING (hub_id) LEFT JOIN ({counts}) AS o USING (name)
+FROM models AS m LEFT JOIN (model_names JOIN ({counts}) USING (name)) AS o USING (hub_id)
 WHERE m.family = $family
 GROUP BY ALL ORDER BY own DESC, downloads_30d DESC NULLS LAST, relation;
 
 -- name: family_publishers
 -- Who publishes models of a family, the most downloaded first.
 SELECT m.publisher, count(*) AS models, sum(o.downloads_30d) AS downloads_30d, bool_or(coalesce(m.own, false)) AS own
-FROM models AS m LEFT JOIN model_names AS n USING (hub_id) LEFT JOIN ({counts}) AS o USING (name)
+FROM models AS m LEFT JOIN (model_names JOIN ({counts}) USING (name)) AS o USING (hub_id)
 WHERE m.family = $family
 GROUP BY m.publisher ORDER BY downloads_30d DESC NULLS LAST, m.publisher LIMIT $most;
 
