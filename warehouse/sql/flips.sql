@@ -120,13 +120,15 @@ WITH shared AS (
 days AS (
     SELECT DISTINCT board, day, snapshot_id, value AS most FROM standings
     WHERE rank = 1 AND board IN (SELECT board FROM crossings)),
+stood AS MATERIALIZED (
+    FROM standings SEMI JOIN (SELECT DISTINCT board, entity FROM crossings) USING (board, entity)),
 placed AS (
     SELECT c.id, s.day AS seen_on,
         CASE WHEN c.within IS NOT NULL THEN s.value >= d.most - d.most * c.within
             WHEN c.top IS NULL THEN s.value >= c.number
             WHEN c.inward THEN s.rank <= c.top AND s.rank IS DISTINCT FROM h.place ELSE s.rank > c.top END AS across,
         max(s.day) FILTER (NOT across) OVER (PARTITION BY c.id) AS short
-    FROM crossings AS c JOIN standings AS s ON s.board = c.board AND s.entity = c.entity AND s.day <= c.day
+    FROM crossings AS c JOIN stood AS s ON s.board = c.board AND s.entity = c.entity AND s.day <= c.day
     JOIN days AS d ON d.board = s.board AND d.day = s.day
     LEFT JOIN shared AS h ON h.board = c.board AND h.top = c.top AND h.day = s.day),
 seen AS (
