@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 
-from jobs.history.own_files import separator
+from jobs.history import csv_text
+from jobs.history.csv_text import DayForm, Spelling
 from jobs.history.sources import EARLIEST
+from jobs.history.told import NOTHING_TOLD, Told
+from jobs.hub_base import UnreadableError
 from monitor.config import ConfigError
 
 _MONTH = r"^\d{4}-\d{2}$"
 
 
-def read_series(file: Path, columns: str = "day,entity,value", *, latest: date = date.max) -> pl.DataFrame:
+def read_series(
+    file: Path,
+    columns: str = "day,entity,value",
+    *,
+    latest: date = date.max,
+    told: Told = NOTHING_TOLD,
+    say: Callable[[str], None] = lambda line: None,
+) -> pl.DataFrame:
     """Read a series of totals.
 
     Args:
         file: CSV with a header.
         latest: no total is known of a later day.
         columns: the file's names for day, entity and value, separated by commas; a fourth for how sure its source is.
+        told: how the file writes days and numbers, as far as somebody said so.
+        say: takes a line on a file that writes them otherwise than ISO 8601 and computers do.
 
     Returns:
         Columns day (Date), entity (String), value (Float64), and exactness (String, null: exact) where that column is
@@ -35,25 +48,41 @@ def read_series(file: Path, columns: str = "day,entity,value", *, latest: date =
     table = _read(file)
     missing = [name for name in names if name not in table.columns]
     if missing:
-        raise ConfigError([f"{file}: no column {', '.join(missing)}; it has {', '.join(table.columns)}"])
+        has = ", ".join(name for name in table.columns if name != csv_text.LINE)
+        raise ConfigError([f"{file}: no column {', '.join(missing)}; it has {has}"])
     day, entity, value, *exactness = names
+    spelling = _spelling(file, table, day, value, told)
+    if spelling.unusual:
+        say(f"{file}: {spelling}")
     chosen = table.select(
-        pl.col(day).str.strip_chars().alias("day"),
+        csv_text.LINE,
+        _as_day(day, spelling.day).alias("day"),
         pl.col(entity).alias("entity"),
-        pl.col(value).cast(pl.Float64, strict=False).alias("value"),
+        csv_text.number(value, spelling.decimal).alias("value"),
         *(_exactness(pl.col(name)).alias("exactness") for name in exactness),
     )
-    return _checked(file, chosen.with_columns(day=_as_day(pl.col("day"))), latest)
+    return _checked(file, chosen, latest, spelling.day)
 
 
 def _read(file: Path) -> pl.DataFrame:
     try:
         with file.open("rb") as content:
-            return pl.read_csv(content, separator=separator(content), infer_schema=False)
+            return csv_text.rows(file, content)[0].collect()
+    except UnreadableError as error:
+        raise ConfigError([f"{file}: {error}"]) from None
     except OSError as error:
         raise ConfigError([f"{file}: cannot be read: {error.strerror or 'no such file'}"]) from None
     except pl.exceptions.PolarsError as error:
-        raise ConfigError([f"{file}: no readable CSV: {str(error).splitlines()[0]}"]) from None
+        raise ConfigError([f"{file}: no readable CSV: {csv_text.reason(error)}"]) from None
+
+
+def _spelling(file: Path, table: pl.DataFrame, day: str, value: str, told: Told) -> Spelling:
+    """How the file writes days and totals; months say nothing of that."""
+    days = table.filter(~pl.col(day).str.strip_chars().str.contains(_MONTH))[day]
+    try:
+        return Spelling(csv_text.decimal_mark(table.lazy(), [value], told.decimal), csv_text.day_form(days, told.order))
+    except UnreadableError as error:
+        raise ConfigError([f"{file}: {error}"]) from None
 
 
 def _exactness(word: pl.Expr) -> pl.Expr:
@@ -62,23 +91,23 @@ def _exactness(word: pl.Expr) -> pl.Expr:
     return pl.when(~plain.is_in(["", "exact"])).then(plain.replace("est", "estimated"))
 
 
-def _as_day(text: pl.Expr) -> pl.Expr:
-    """ISO days as they are; a month as its last day."""
+def _as_day(name: str, form: DayForm) -> pl.Expr:
+    """Days as the file writes them; a month as its last day."""
+    text = pl.col(name).str.strip_chars()
     month_end = (text + "-01").str.to_date("%Y-%m-%d", strict=False).dt.month_end()
-    return pl.when(text.str.contains(_MONTH)).then(month_end).otherwise(text.str.to_date("%Y-%m-%d", strict=False))
+    return pl.when(text.str.contains(_MONTH)).then(month_end).otherwise(form.read(name))
 
 
-def _checked(file: Path, values: pl.DataFrame, latest: date) -> pl.DataFrame:
+def _checked(file: Path, read: pl.DataFrame, latest: date, form: DayForm) -> pl.DataFrame:
+    values = read.drop(csv_text.LINE)
     possible = (pl.col("value").is_finite() & (pl.col("value") >= 0)).fill_null(value=False)
-    wrong = values.with_row_index("line", offset=2).filter(
-        pl.col("day").is_null() | pl.col("entity").is_null() | ~possible
-    )
+    wrong = read.filter(pl.col("day").is_null() | pl.col("entity").is_null() | ~possible)
     if wrong.height:
-        needed = "day, entity and a total that is not below 0 are needed in every row"
-        raise ConfigError([f"{file}, line {wrong['line'][0]}: {needed}"])
-    outside = values.with_row_index("line", offset=2).filter(~pl.col("day").is_between(EARLIEST, latest))
+        needed = f"a day ({form}), entity and a total that is not below 0 are needed in every row"
+        raise ConfigError([f"{file}, line {wrong[csv_text.LINE][0]}: {needed}"])
+    outside = read.filter(~pl.col("day").is_between(EARLIEST, latest))
     if outside.height:
-        day, line = outside["day"][0], outside["line"][0]
+        day, line = outside["day"][0], outside[csv_text.LINE][0]
         raise ConfigError([f"{file}, line {line}: it is of {day}; days from {EARLIEST} to {latest} are taken"])
     twice = values.filter(values.select("day", "entity").is_duplicated())
     if twice.height:

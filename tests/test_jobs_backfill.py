@@ -709,8 +709,8 @@ def test_a_day_may_be_in_several_files_and_a_file_may_be_a_day(db: Database, tmp
 @pytest.mark.parametrize(
     ("text", "columns", "says"),
     [
-        ("x,y\n1,2\n", {}, "it has no column repo_id or id or model_id or modelId; it has x, y"),
-        ("repo_id,day\na/b,2025-01-01\n", {}, "it has no column of counts"),
+        ("x,y\n1,2\n", {}, "repo_id or id or model_id or modelId; it has x, y; name it with --id-column"),
+        ("repo_id,day\na/b,2025-01-01\n", {}, "it has no column of counts.*name it with --downloads-column"),
         ("repo_id,day,downloads\na/b,2025-01-01,7\n", {"likes": "hearts"}, "it has no column hearts"),
         ("repo_id,downloads\na/b,7\n", {}, "name it with --day-column, or the day with --day"),
         ("repo_id,downloads\na/b,7\n", {"day": "when"}, "it has no column when"),

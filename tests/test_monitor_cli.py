@@ -952,8 +952,14 @@ def test_when_says_how_sure_the_source_of_a_series_is(run: Run, file: Path, tmp_
         (None, "cannot be read"),
         ("", "no readable CSV"),
         ("day,entity\n2026-01-01,A\n", "no column value; it has day, entity"),
-        ("day,entity,value\n2026-01-01,A,many\n", "line 2: day, entity and a total that is not below 0 are needed"),
-        ("day,entity,value\n2026-01-01,A,1\n2026-01-01,B,-1\n", "line 3: day, entity and a total that is not below 0"),
+        (
+            "day,entity,value\n2026-01-01,A,many\n",
+            "line 2: a day (YYYY-MM-DD), entity and a total that is not below 0 are needed",
+        ),
+        (
+            "day,entity,value\n2026-01-01,A,1\n2026-01-01,B,-1\n",
+            "line 3: a day (YYYY-MM-DD), entity and a total that is not below 0",
+        ),
         ("day,entity,value\n2026-01-01,A,1\n2026-02-30,A,1\n", "line 3: "),
         ("day,entity,value\n2026-01-01,A,1\n2026-01-01,A,2\n", "A has two values on 2026-01-01"),
         ("day,entity,value\n", "no rows"),

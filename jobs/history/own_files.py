@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from io import BufferedReader
@@ -14,15 +14,20 @@ from typing import IO, ClassVar
 
 import polars as pl
 
-from jobs.history.columns import COUNTERS, written_day
+from jobs.history import csv_text
+from jobs.history.columns import COUNTERS
+from jobs.history.csv_text import Spelling
 from jobs.history.local_copy import local_copy
 from jobs.history.sources import EARLIEST, OWN_TABLE, Part, as_day
-from jobs.history.tables import Layout, Table, require
+from jobs.history.tables import Layout, MissingColumnError, Table, require
+from jobs.history.told import NOTHING_TOLD, Told
 from jobs.hub_base import UnreadableError
 from jobs.hub_rows import MOST_COUNT
 from warehouse.errors import LeadchangeError
 
-_QUOTED = re.compile(r'"[^"]*"')
+_OPTIONS = {"repo_id": "--id-column", "counts": "--downloads-column, --all-time-column or --likes-column"}
+"""What names a column that is called otherwise than usual."""
+
 _DAY_IN_NAME = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)")
 
 
@@ -34,7 +39,15 @@ class HistoryError(LeadchangeError):
 
 @contextmanager
 def opened(
-    files: Sequence[Path], *, csv: bool, columns: Mapping[str, str], day: date | None, today: date, folder: Path
+    files: Sequence[Path],
+    *,
+    csv: bool,
+    columns: Mapping[str, str],
+    day: date | None,
+    today: date,
+    folder: Path,
+    told: Told = NOTHING_TOLD,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Iterator[list[Part]]:
     """The days of some files, oldest first; a day's rows may be in several of them.
 
@@ -45,6 +58,8 @@ def opened(
         day: of files without a column of days; without it the day in a file's name.
         today: no day may be later.
         folder: where a CSV file is kept as Parquet meanwhile.
+        told: how CSV files write days and numbers, as far as somebody said so.
+        say: takes a line on a CSV file that writes them otherwise than ISO 8601 and computers do.
 
     Raises:
         HistoryError: a file cannot be read, has other columns, or holds what is no count or no day.
@@ -57,7 +72,9 @@ def opened(
             local: IO[bytes] = own
             if csv:
                 local = stack.enter_context(local_copy(folder))
-                _convert(file, separator(own), local, layout, today)
+                spelling = _convert(file, own, local, layout, told, today)
+                if spelling.unusual:
+                    say(f"{file}: {spelling}")
             for each, table in _days(file, local, layout, columns, day):
                 if not EARLIEST <= each <= today:
                     raise HistoryError(f"{file}: it has the day {each}; days from {EARLIEST} to {today} are taken")
@@ -88,7 +105,7 @@ def _days(
             table = Table(local, layout)
             return [(each, table) for each in table.days]
     except UnreadableError as error:
-        raise HistoryError(f"{file}: {error}") from None
+        raise HistoryError(f"{file}: {error}{_remedy(error)}") from None
     if "day" in columns:
         raise HistoryError(f"{file}: it has no column {columns['day']}")
     named = _DAY_IN_NAME.findall(file.name)
@@ -96,6 +113,12 @@ def _days(
     if found is None:
         raise HistoryError(f"{file}: it has no column of days: name it with --day-column, or the day with --day")
     return [(found, table)]
+
+
+def _remedy(error: UnreadableError) -> str:
+    """What to do about it, where an option does."""
+    option = _OPTIONS.get(error.wanted) if isinstance(error, MissingColumnError) else None
+    return f"; name it with {option}" if option else ""
 
 
 def _check(file: Path, table: Table, columns: Mapping[str, str]) -> None:
@@ -117,61 +140,58 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
-def separator(content: BufferedReader) -> str:
-    """What stands between the columns of a CSV file: of the usual marks the one of which its header has most.
-
-    Spreadsheets write semicolons where the decimal mark is a comma. `content` is only looked at, for it may be a pipe.
-    """
-    header = content.peek().partition(b"\n")[0].decode("utf-8", "replace")
-    return max(",;\t|", key=_QUOTED.sub("", header).count)
-
-
-def _convert(file: Path, between: str, target: IO[bytes], layout: Layout, today: date) -> None:
-    """A CSV file as Parquet by day, its counts as numbers. Raises HistoryError, which names the line."""
+def _convert(file: Path, own: BufferedReader, target: IO[bytes], layout: Layout, told: Told, today: date) -> Spelling:
+    """A CSV file as Parquet by day, its days and counts as such. Raises HistoryError, which names the line."""
     try:
-        text = pl.scan_csv(file, separator=between, infer_schema=False, glob=False)
-        has = text.collect_schema().names()
+        text, has = csv_text.rows(file, own)
         names = {wanted: name for wanted, options in layout.items() if (name := _first(options, has))}
         require({name: options for name, options in layout.items() if name != "day"}, has, names)
         counts = list(dict.fromkeys(name for wanted, name in names.items() if wanted in COUNTERS))
-        _refuse(file, text, counts, names.get("day"), today)
-        table = text.select(*dict.fromkeys(names.values())).with_columns(_number(name) for name in counts)
+        spelling = csv_text.spelling(text, counts, names.get("day"), told)
+        _refuse(file, text, counts, names.get("day"), spelling, today)
+        read = [_count(name, spelling) for name in counts]
+        if "day" in names:
+            read.append(spelling.day.read(names["day"]))
+        table = text.select(*dict.fromkeys(names.values())).with_columns(read)
         (table.sort(names["day"]) if "day" in names else table).sink_parquet(target)
     except UnreadableError as error:
-        raise HistoryError(f"{file}: {error}") from None
+        raise HistoryError(f"{file}: {error}{_remedy(error)}") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise HistoryError(f"{file}: no readable CSV: {str(error).splitlines()[0]}") from None
+        raise HistoryError(f"{file}: no readable CSV: {csv_text.reason(error)}") from None
     target.flush()
+    return spelling
 
 
 def _first(options: Sequence[str], has: Sequence[str]) -> str | None:
     return next((name for name in options if name in has), None)
 
 
-def _number(name: str) -> pl.Expr:
+def _count(name: str, spelling: Spelling) -> pl.Expr:
     """A count; some programs write whole numbers with a fraction of 0, and nothing for what is not known."""
-    return _float(name).cast(pl.Int64, strict=False).alias(name)
+    return csv_text.number(name, spelling.decimal).cast(pl.Int64, strict=False).alias(name)
 
 
-def _float(name: str) -> pl.Expr:
-    return pl.col(name).str.strip_chars().replace("", None).cast(pl.Float64, strict=False)
-
-
-def _refuse(file: Path, text: pl.LazyFrame, counts: Sequence[str], day: str | None, today: date) -> None:
-    """Name the first line on which a count is none, or a day."""
-    wrong = [
-        (pl.col(name).str.strip_chars().fill_null("") != "")
-        & ~((_number(name) == _float(name)) & _number(name).is_between(0, MOST_COUNT)).fill_null(value=False)
-        for name in counts
-    ]
+def _refuse(
+    file: Path, text: pl.LazyFrame, counts: Sequence[str], day: str | None, spelling: Spelling, today: date
+) -> None:
+    """Name the first cell that is no count, or no day."""
+    wrong = {name: _no_count(name, spelling) for name in counts}
     if day:
-        wrong.append(~written_day(day).is_between(EARLIEST, today).fill_null(value=False))
+        wrong[day] = ~spelling.day.read(day).is_between(EARLIEST, today).fill_null(value=False)
     if not wrong:
         return
-    found = text.with_row_index("line", offset=2).filter(pl.any_horizontal(wrong)).head(1).collect()
-    if found.height:
-        values = ", ".join(f"{name} {found[name][0]!r}" for name in (*counts, *([day] if day else [])))
-        raise HistoryError(
-            f"{file}, line {found['line'][0]}: no whole number from 0 on, or no day (YYYY-MM-DD) from {EARLIEST} "
-            f"to {today}, among {values:.150}"
-        )
+    cells = text.select(csv_text.LINE, *(pl.when(bad).then(pl.struct(name)).alias(name) for name, bad in wrong.items()))
+    found = cells.filter(pl.any_horizontal(pl.col(*wrong).is_not_null())).head(1).collect()
+    for name in wrong if found.height else ():
+        if found[name][0] is not None:
+            is_no = f"no day ({spelling.day}) from {EARLIEST} to {today}"
+            is_no = is_no if name == day else "no whole number from 0 on; leave empty what is not known"
+            value = f"{found[name][0][name]!r:.80}"
+            raise HistoryError(f"{file}, line {found[csv_text.LINE][0]}: {name} {value} is {is_no}")
+
+
+def _no_count(name: str, spelling: Spelling) -> pl.Expr:
+    """Whether there is something that is no count."""
+    count = _count(name, spelling)
+    is_one = (count == csv_text.number(name, spelling.decimal)) & count.is_between(0, MOST_COUNT)
+    return (pl.col(name).str.strip_chars().fill_null("") != "") & ~is_one.fill_null(value=False)

@@ -40,6 +40,15 @@ class Rows:
     """Why these are not all there are; None when they are."""
 
 
+class MissingColumnError(DamagedError):
+    """It has no column of what is needed."""
+
+    def __init__(self, message: str, wanted: str) -> None:
+        super().__init__(message)
+        self.wanted = wanted
+        """repo_id, day or counts."""
+
+
 def unreadable(problems: Sequence[str | None]) -> str | None:
     """Why row groups are not all there are, from the problem of each; None when they are."""
     broken = [problem for problem in problems if problem]
@@ -229,9 +238,9 @@ def require(layout: Layout, has: Sequence[str], found: Collection[str]) -> None:
     there = ", ".join(map(shown, has[:12]))
     for needed in ("repo_id", "day"):
         if needed in layout and needed not in found:
-            raise DamagedError(f"it has no column {' or '.join(layout[needed])}; it has {there}")
+            raise MissingColumnError(f"it has no column {' or '.join(layout[needed])}; it has {there}", needed)
     if set(layout) & set(COUNTERS) and not set(found) & set(COUNTERS):
-        raise DamagedError(f"it has no column of counts; it has {there}")
+        raise MissingColumnError(f"it has no column of counts; it has {there}", "counts")
 
 
 def _found(layout: Layout, leaves: Sequence[str]) -> dict[str, str]:

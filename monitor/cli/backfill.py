@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alerts.text import terminal
+from jobs.history.told import Decimal, Order, Told
 from monitor.cli.common import FormatOption, SinceOption, as_day, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
@@ -42,6 +43,14 @@ UntilOption = Annotated[
 OneDayOption = Annotated[
     datetime | None,
     typer.Option("--day", formats=["%Y-%m-%d"], metavar="DAY", help="The day of files without a column of days."),
+]
+DecimalOption = Annotated[
+    Decimal | None,
+    typer.Option("--decimal", help="What a CSV file has before a fraction, where its numbers leave that open."),
+]
+OrderOption = Annotated[
+    Order | None,
+    typer.Option("--day-order", help="How a CSV file writes days, where they leave that open."),
 ]
 
 
@@ -111,6 +120,8 @@ def _files(kind: str) -> Callable[..., None]:
         all_time_column: AllTimeColumn = "",
         likes_column: LikesColumn = "",
         day: OneDayOption = None,
+        decimal: DecimalOption = None,
+        day_order: OrderOption = None,
         since: SinceOption = None,
         until: UntilOption = None,
         families_only: FamiliesOption = False,
@@ -134,9 +145,17 @@ def _files(kind: str) -> Callable[..., None]:
         _in_order(since, until)
         source, chosen, today = _usable(name, kind), settings(), utc_now().date()
         folder = make_folder_of(chosen.warehouse.path)
-        is_csv = kind == "csv"
         with (
-            own_files.opened(files, csv=is_csv, columns=named, day=as_day(day), today=today, folder=folder) as parts,
+            own_files.opened(
+                files,
+                csv=kind == "csv",
+                columns=named,
+                day=as_day(day),
+                today=today,
+                folder=folder,
+                told=_told(kind, decimal, day_order),
+                say=say,
+            ) as parts,
             open_app(chosen) as application,
         ):
             plan = backfill_plan.plan_files(
@@ -151,6 +170,15 @@ def _files(kind: str) -> Callable[..., None]:
             _run(application, plan, yes=yes, form=form)
 
     return command
+
+
+def _told(kind: str, decimal: Decimal | None, order: Order | None) -> Told:
+    """What is said of a file's spelling. Raises ConfigError where that is in the file itself."""
+    from monitor.config import ConfigError  # noqa: PLC0415
+
+    if kind == "parquet" and (decimal or order):
+        raise ConfigError(["--decimal and --day-order are for CSV: a Parquet file holds numbers and days as such"])
+    return Told(decimal, order)
 
 
 def _usable(name: str, kind: str) -> str:
@@ -243,6 +271,8 @@ def series(
             help="The file's columns for day, entity and value, in this order; a fourth for how sure its source is."
         ),
     ] = "day,entity,value",
+    decimal: DecimalOption = None,
+    day_order: OrderOption = None,
 ) -> None:
     """Import a published series of totals; a day may be written as YYYY-MM-DD, or YYYY-MM for a month's last day."""
     from monitor.series import read_series  # noqa: PLC0415 polars
@@ -251,7 +281,7 @@ def series(
     _named(name)
     today = utc_now().date()
     month_end = today.replace(day=calendar.monthrange(today.year, today.month)[1])
-    values = read_series(file, columns, latest=month_end)
+    values = read_series(file, columns, latest=month_end, told=Told(decimal, day_order), say=say)
     with open_app(settings()) as application:
         summary = application.backfill_series(name, values, revision=file.name)
     written, found = amount(summary.days, "day"), amount(summary.ranked.flips, "flip")
