@@ -975,3 +975,10 @@ def test_a_chart_is_the_specification_of_the_race(site: httpx.Client, flip_id: s
     assert f"/flips/{flip_id}" in json.dumps(race)
     assert site.get(f"/charts/flip/{flip_id}/duel.json?axis=log").status_code == 200
     assert site.get("/charts/families/race.json?theme=pink").status_code == 422
+
+
+def test_the_strip_below_a_chart_shows_the_time_that_the_chart_does(tmp_path: Path) -> None:
+    """Days that are not judged by may come after the last value: the strip ended before the chart above it did."""
+    with served(suspect(World(tmp_path)).publish(), now=lambda: now() + timedelta(days=1)) as client:
+        upper, strip = client.get("/charts/families/race.json").json()["vconcat"]
+    assert all("unjudged" in json.dumps(part) for part in (upper, strip))

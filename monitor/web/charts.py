@@ -97,10 +97,10 @@ def race(about: Race, theme: Theme, width: int = 720, *, link: Callable[..., str
         _ends(drawing, y, {name: axis.share(value) for name, value in _last(about, 2).items()}, axis.value),
         *_flips(drawing, x, link),  # last: what listens to the pointer must not lie over them
     ).properties(width=width, height=300)
-    lower = _strokes(drawing, rows, 1.2).encode(
-        x=alt.X("day:T", title=None, axis=_dates(about)), y=alt.Y("value:Q", axis=None, scale=axis.scale())
-    )
-    strip = lower.add_params(brush).properties(width=width, height=38)
+    below = alt.X("day:T", title=None, axis=_dates(about), scale=alt.Scale(padding=7))
+    lower = _strokes(drawing, rows, 1.2).encode(x=below, y=alt.Y("value:Q", axis=None, scale=axis.scale()))
+    # The bands here too: they may reach past the last value, and a part is drawn where it lies above.
+    strip = alt.layer(*_shades(drawing, below), lower.add_params(brush)).properties(width=width, height=38)
     return _finished(alt.vconcat(upper, strip, spacing=12), drawing, "values day by day")
 
 
