@@ -20,7 +20,7 @@ def run(db: Database, snapshot_id: int, why: str, *, now: datetime) -> date:
     """
     known: dict[int, tuple[str, date]] = {one: (verdict, day) for one, verdict, day in db.rows(sql("verdicts"))}
     if snapshot_id not in known:
-        raise NotKnownError("snapshot", str(snapshot_id), map(str, known))
+        raise NotKnownError("snapshot", str(snapshot_id), map(str, known), "has the id")
     verdict, day = known[snapshot_id]
     if verdict != "complete":
         raise LeadchangeError(f"snapshot {snapshot_id} is {verdict}: nothing is judged by it as it is")

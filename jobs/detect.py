@@ -325,7 +325,10 @@ def _thread(event: Event, story: Sequence[SlotAlert]) -> str:
 def _take_back(book: Book, rule: Rule, wrong: KnownAlert, why: str) -> tell.Fresh:
     """Correct what somebody was told and what is no longer so."""
     book.ledger.set_state([wrong.alert_id], "reverted")
-    correction = tell.correction(book.ledger.alert(wrong.alert_id), why)
+    said = book.ledger.alert(wrong.alert_id)
+    if why == tell.NO_LONGER and (aside := book.ledger.why_set_aside(said.snapshot_id)):
+        why = f"its snapshot was set aside ({aside})"
+    correction = tell.correction(said, why)
     book.take_back(wrong.alert_id, correction.alert_id)
     book.put(correction, wrong.slot)
     return tell.Fresh(correction, rule)

@@ -93,6 +93,9 @@ def test_set_aside_it_is_no_boards_last_day_and_what_was_told_of_it_is_taken_bac
         ("correction", "firing"),
         ("lead_change", "reverted"),
     ]
+    assert ask(world, "SELECT why FROM alerts WHERE kind = 'correction'") == [
+        ("its snapshot was set aside (the clock was wrong)",)
+    ]
 
 
 def test_set_aside_models_are_renamed_and_gone_again_when_the_hub_says_so(world: World) -> None:
@@ -120,7 +123,7 @@ def test_what_was_first_seen_by_a_wrong_clock_is_not_of_next_year(world: World) 
 @pytest.mark.parametrize(
     ("which", "says"),
     [
-        (lambda wrong: wrong + 1, "no snapshot is called '{id}'; did you mean '{wrong}'?"),
+        (lambda wrong: wrong + 1, "no snapshot has the id '{id}'; did you mean '{wrong}'?"),
         (lambda wrong: wrong, "snapshot {id} is suspect: nothing is judged by it as it is"),
     ],
 )

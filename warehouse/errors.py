@@ -27,8 +27,8 @@ class LeadchangeError(Exception):
 class NotKnownError(LeadchangeError):
     """A name that nothing has; offers the nearest one that something does."""
 
-    def __init__(self, what: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"no {what} is called {name!r}{nearest(name, known)}")
+    def __init__(self, what: str, name: str, known: Iterable[str], is_named: str = "is called") -> None:
+        super().__init__(f"no {what} {is_named} {name!r}{nearest(name, known)}")
 
 
 class WarehouseError(LeadchangeError):

@@ -89,10 +89,13 @@ def retry(
 
     with open_app(settings()) as application:
         rows = Reading(application.db).deliveries()
-        for what, name, column in (("of alert", alert, "alert_id"), ("to channel", channel, "channel")):
+        for what, name, column in (
+            ("of an alert with the id", alert, "alert_id"),
+            ("to a channel called", channel, "channel"),
+        ):
             known = {row[column] for row in rows}
             if name and name not in known:
-                raise NotKnownError(f"delivery {what}", name, known)
+                raise NotKnownError("delivery", name, known, f"is {what}")
         count = Outbox(application.db).retry(alert_id=alert, channel=channel)
         application.publish()
     say(f"{amount(count, 'delivery', 'deliveries')} queued again; `leadchange deliver` sends them")

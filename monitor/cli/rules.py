@@ -149,7 +149,7 @@ def silence_expire(
     with open_app(settings()) as application:
         known = {one.silence_id for one in Outbox(application.db).silences()}
         if which not in known:
-            raise NotKnownError("silence", which, known)
+            raise NotKnownError("silence", which, known, "has the id")
         application.write(lambda db: Outbox(db).expire_silence(which, application.now()))
 
 

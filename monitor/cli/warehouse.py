@@ -59,7 +59,9 @@ def census() -> None:
 
 def set_aside(
     snapshot_id: Annotated[int, typer.Argument(metavar="SNAPSHOT_ID", help="As the table `snapshots` has it.")],
-    why: Annotated[str, typer.Option("--reason", help="Why; it stands with the snapshot.")] = "the clock was wrong",
+    why: Annotated[
+        str, typer.Option("--reason", help="Why; it stands with the snapshot, and in what is corrected because of it.")
+    ] = "the clock was wrong",
 ) -> None:
     """Judge by a snapshot no longer: one that a wrong clock has dated, or of which you know better.
 

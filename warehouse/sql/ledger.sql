@@ -213,6 +213,11 @@ SELECT a.alert_id, a.rule, a.board, a.kind, a.entity, a.rival, a.state, a.day, a
 FROM alerts AS a LEFT JOIN boards AS b USING (board)
 WHERE a.alert_id = $alert_id;
 
+-- name: why_set_aside
+-- What somebody said when they set a snapshot aside.
+SELECT regexp_extract(verdict_reason, '^set aside: (.*) \(it was complete: ', 1, 's') FROM snapshots
+WHERE snapshot_id = $snapshot_id AND verdict = 'suspect' AND starts_with(verdict_reason, 'set aside: ');
+
 -- name: pair_history
 -- The values of two entities of a board in the days up to one, newest first.
 SELECT day, max(value) FILTER (WHERE entity = $entity) AS value, max(value) FILTER (WHERE entity = $rival) AS rival_value

@@ -373,6 +373,11 @@ class Ledger:
         }
         return replace(alert, history=tuple(reversed(self.db.rows(sql("pair_history"), keys))))
 
+    def why_set_aside(self, snapshot_id: int) -> str:
+        """What somebody said when they set a snapshot aside; empty where nobody did."""
+        found = self.db.rows(sql("why_set_aside"), {"snapshot_id": snapshot_id})
+        return str(found[0][0]) if found else ""
+
     def told_beside(self, alert_id: str) -> list[Alert]:
         """The alerts that an alert's message tells too."""
         return [self.alert(row[0]) for row in self.db.rows(sql("folded_alerts"), {"alert_id": alert_id})]
