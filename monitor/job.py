@@ -119,7 +119,9 @@ class Work:
     def _judge(self) -> None:
         """Judge what is there, and tell."""
         self.app.detect()
-        self._tell()
+        summary = self._tell()
+        if summary.sent or summary.undelivered:
+            log.info("told: %s", _counted(summary))
 
     def _tell(self) -> Delivered:
         """Send what is due, and log why something is not delivered."""
@@ -131,8 +133,11 @@ class Work:
 
     def _deliver(self) -> str:
         """Send what is due."""
-        summary = self._tell()
-        return f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused, {summary.waiting} waiting"
+        return _counted(self._tell())
+
+
+def _counted(summary: Delivered) -> str:
+    return f"{summary.sent} sent, {summary.failed} failed, {summary.dead} refused, {summary.waiting} waiting"
 
 
 def _is_too_early(name: str, last: LastRun | None) -> bool:

@@ -25,7 +25,9 @@ from monitor.clock import utc_now
 from monitor.config import load
 from monitor.daemon import Daemon
 from monitor.demo.hub import LocalHub
+from monitor.job import Work
 from monitor.web.published import Published
+from monitor.wiring import open_app
 from warehouse.db import Database
 from warehouse.state.ledger import Ledger
 from warehouse.state.outbox import Outbox
@@ -274,3 +276,17 @@ def test_once_says_that_the_hub_could_not_be_read(
     assert cli.run(["run", "--once", "--config", str(config)]) == 3
     assert "cannot be read" in capsys.readouterr().err
     assert snapshots(config) == [("failed", 0)]
+
+
+def test_what_a_collection_has_told_is_in_the_log(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Only what `deliver` sent was, which finds nothing to do when all went well at once."""
+    config.write_text(config.read_text() + '[[channel]]\nname = "outbox"\ntype = "folder"\npath = "outbox"\n')
+    settings = load(config, {})
+    with open_app(settings) as app, caplog.at_level("INFO"):
+        assert Work(app).plan()["collect"]()
+        assert "told: " not in caplog.text
+        with app.db.transaction():
+            Ledger(app.db).write_alert(alert(1), slot="lead", now=utc_now())
+            Outbox(app.db).queue("alert-1", "outbox", utc_now())
+        Work(app).plan()["collect"]()
+    assert "told: 1 sent, 0 failed, 0 refused, 0 waiting" in caplog.text
