@@ -65,10 +65,12 @@ def problems(
     not looked at.
     """
     stored, damage = (_NOTHING, "") if "warehouse.publish" in unread else _stored(settings, now)
-    families, publishers = len(settings.registry.families), len(settings.registry.publishers)
+    registry = settings.registry
+    families = amount(len(registry.families), "family", "families")
+    polled = f"{len(registry.polled)} of {families}" if len(registry.polled) < len(registry.families) else families
     lines = [
         f"configuration: {settings.source or 'built-in defaults'}",
-        f"registry: {amount(families, 'family', 'families')}, {amount(publishers, 'publisher')} to poll",
+        f"registry: {polled}, {amount(len(registry.publishers), 'publisher')} to poll",
         *(f"board {board.name}: {board.definition}" for board in settings.boards),
         *("; ".join(filter(None, (_rule(rule), stored.pasts.get(rule.name)))) for rule in settings.rules),
         *check_tops.too_wide(settings),

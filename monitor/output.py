@@ -146,7 +146,10 @@ def print_table(rows: Sequence[Row], columns: Sequence[str], *, exact: bool = Fa
     measured = console.measure(shown, options=console.options.update_width(_UNLIMITED))
     if measured.minimum > console.width:
         console.width = measured.maximum
-    console.print(shown)
+    with console.capture() as drawn:
+        console.print(shown)
+    for line in drawn.get().splitlines():
+        print(line.rstrip(), file=console.file)
 
 
 def table(rows: Sequence[Row], columns: Sequence[str], *, exact: bool = False) -> Table:

@@ -294,6 +294,16 @@ def test_nothing_to_show_is_said_in_words_and_as_nothing_in_data(run: Run, told:
     assert len(run("flips", "--since", "2027-01-01", "--config", told, "--format", "csv").out.splitlines()) == 1
 
 
+def test_a_table_in_a_pipe_has_no_spaces_at_the_ends_of_its_lines(run: Run, told: Path) -> None:
+    for command in (["board", "families"], ["flips"], ["alerts"], ["sql", "FROM flips"]):
+        lines = run(*command, "--config", told).out.splitlines()
+        assert lines == [line.rstrip() for line in lines]
+
+
+def test_a_day_that_is_none_is_told_how_days_are_written(run: Run, told: Path) -> None:
+    one_line(run("flips", "--since", "01.03.2026", "--config", told), 2, "'01.03.2026' does not match", "YYYY-MM-DD")
+
+
 HEADERS: list[tuple[str, ...]] = [
     ("board", "families"), ("flips",), ("alerts",), ("deliveries",), ("backtest",),
 ]  # fmt: skip
@@ -477,6 +487,7 @@ def test_when_finds_countries_by_their_names(run: Run, told: Path) -> None:
     assert by_code
     assert by_name == by_code
     assert "China led the United States" in run("when", "CN", "us", "--config", told).out
+    assert "\nBeta led Alpha first between" in run("when", "beta", "ALPHA", "--config", told).out
     one_line(run("when", "China", "Atlantis", "--config", told), 2, "Atlantis")
 
 
@@ -804,6 +815,8 @@ def test_check_says_what_everything_is_and_reaches_the_hub(run: Run, file: Path)
     assert lines[1] == "registry: 3 families, 3 publishers to poll"
     assert "rule who-leads: tells outbox when the lead changes on board families" in done.out
     assert lines[-1].startswith("hub: ")
+    file.write_text(file.read_text().replace("bundled = false", 'bundled = false\nonly = ["Alpha"]'))
+    assert "registry: 1 of 3 families, 1 publisher to poll" in run("check", "--config", file).out
 
 
 def test_check_finds_every_problem_in_one_run(run: Run, file: Path) -> None:

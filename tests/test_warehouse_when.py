@@ -247,6 +247,10 @@ def test_in_the_end_there_is_one_range_over_all_definitions(db: Database) -> Non
     assert in_one_line("Alpha", "Beta", crossings(db, "Alpha", "Beta")) == (
         "Alpha led Beta first before anybody looked (4 of 4); it does not lead now."
     )
+    alpha = [replace(found[0], crossing=replace(found[0].crossing, first=Passage(None, day(0)), changes=0))]
+    assert in_one_line("Beta", "Alpha", alpha) == (
+        "Beta led Alpha when anybody first looked, and has ever since (1 definition)."
+    )
     assert in_one_line("A", "B", [replace(found[0], crossing=replace(found[0].crossing, first=None))]) == (
         "A has not led B under the only definition."
     )

@@ -338,7 +338,10 @@ def _usage(error: Exception) -> str | None:
         return None
     message = str(describe())
     # A command group named without a command answers with its whole help.
-    return message if message.startswith("Usage: ") else message.replace("\n", " ").replace("Value error, ", "")
+    if message.startswith("Usage: "):
+        return message
+    plain = message.replace("\n", " ").replace("Value error, ", "")
+    return plain.replace("'%Y-%m-%dT%H:%M'", "YYYY-MM-DDTHH:MM").replace("'%Y-%m-%d'", "YYYY-MM-DD")
 
 
 def _speak_utf8() -> None:

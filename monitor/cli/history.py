@@ -112,7 +112,8 @@ def when(
     )
     if form is Format.table and found:
         kind = found[0].board.entity
-        who, whom = (spoken(kind, country_code(name) if kind == "country" else name) for name in (one, other))
+        names = (country_code(name) if kind == "country" else dating.spelt(name, found) for name in (one, other))
+        who, whom = (spoken(kind, name) for name in names)
         typer.echo(f"\n{capital(dating.in_one_line(who, whom, found))}")
 
 

@@ -236,8 +236,22 @@ def in_one_line(one: str, other: str, found: Sequence[Dated]) -> str:
     if not first:
         under = "the only definition" if len(found) == 1 else f"any of {len(found)} definitions"
         return f"{one} has not led {other} under {under}."
+    if all(_from_the_first_day(dated) for dated in found):
+        return f"{one} led {other} when anybody first looked, and has ever since ({amount(len(found), 'definition')})."
     line = f"{one} led {other} first {_span(first, len(found))}"
     return f"{line}; for good {_span(good, len(found))}." if good else f"{line}; it does not lead now."
+
+
+def _from_the_first_day(dated: Dated) -> bool:
+    """Whether nobody saw a passage, because there was none since anybody looked."""
+    first = dated.crossing.first
+    return first is not None and first.after is None and dated.crossing.leads and not dated.crossing.changes
+
+
+def spelt(name: str, found: Sequence[Dated]) -> str:
+    """A name that somebody asked for, as those who were found write it."""
+    names = [spelling for dated in found for spelling in (dated.entity, dated.rival)]
+    return _spelt(name, names) or name
 
 
 def _span(passages: Sequence[Passage], definitions: int) -> str:
