@@ -57,7 +57,7 @@ def read_series(
     chosen = table.select(
         csv_text.LINE,
         _as_day(day, spelling.day).alias("day"),
-        pl.col(entity).alias("entity"),
+        pl.col(entity).str.strip_chars().replace("", None).alias("entity"),
         csv_text.number(value, spelling.decimal).alias("value"),
         *(_exactness(pl.col(name)).alias("exactness") for name in exactness),
     )

@@ -128,6 +128,9 @@ def test_days_that_may_be_two_are_read_when_told_which(mark: str) -> None:
         gzip.compress(ROWS.encode()),
         gzip.compress(ROWS.encode("utf-16")),
         ROWS.replace("\n", "\r\n\r\n;;\r\n").encode(),
+        ROWS.replace(";", " ; ").encode(),
+        b"sep=;\r\n" + ROWS.encode(),
+        ("sep=;\n" + ROWS).encode("utf-16"),
     ],
 )
 def test_files_are_read_however_spreadsheets_and_packers_left_them(tmp_path: Path, content: bytes) -> None:
@@ -176,6 +179,20 @@ def test_bytes_that_are_no_text_are_one_line(tmp_path: Path, content: bytes, say
     (tmp_path / "mine.csv").write_bytes(content)
     with pytest.raises(ConfigError, match=says):
         read_series(tmp_path / "mine.csv", "day,repo_id,downloads")
+
+
+def test_a_line_is_counted_from_where_the_file_begins(tmp_path: Path) -> None:
+    with pytest.raises(HistoryError, match="line 5: downloads 'many'"):
+        stored(tmp_path / "mine.csv", f"sep=;\n{ROWS}2025-04-01;a/x;many\n")
+
+
+def test_spaces_around_a_name_make_nobody_else_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "totals.csv"
+    file.write_text("day, entity, value\n2025-03-31, A, 1\n2025-04-30,A,2\n")
+    assert set(read_series(file)["entity"]) == {"A"}
+    file.write_text("day,entity,value\n2025-03-31, ,1\n")
+    with pytest.raises(ConfigError, match="line 2: a day"):
+        read_series(file)
 
 
 def test_a_series_is_read_by_the_same_rules(tmp_path: Path) -> None:

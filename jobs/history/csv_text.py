@@ -19,6 +19,8 @@ from jobs.hub_base import UnreadableError
 
 _QUOTED = re.compile(r'"[^"]*"')
 _PACKED = b"\x1f\x8b"
+_SEPARATOR = re.compile(rb'"?sep=([,;\t|])"?\r?\n')
+"""A first line that says what stands between columns, as Excel understands it."""
 _BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 """How a file begins that is no UTF-8, and says so: Excel's "Unicode text"."""
 
@@ -65,7 +67,7 @@ LINE = "line of the file"
 def rows(file: Path, content: BufferedReader) -> tuple[pl.LazyFrame, list[str]]:
     """A file's rows as text, each with its LINE, and the names of its columns.
 
-    Rows in which nothing stands are left out: spreadsheets leave them behind.
+    Rows in which nothing stands are left out: spreadsheets leave them behind. Names of columns have no spaces around.
 
     Raises:
         UnreadableError: it is damaged.
@@ -73,10 +75,15 @@ def rows(file: Path, content: BufferedReader) -> tuple[pl.LazyFrame, list[str]]:
     """
     text = readable(file, content)
     head = text if isinstance(text, bytes) else content.peek()
-    table = pl.scan_csv(text, separator=separator(head), infer_schema=False, glob=False)
-    has = table.collect_schema().names()
+    said = _SEPARATOR.match(head.removeprefix(codecs.BOM_UTF8))
+    between = said[1].decode() if said else separator(head)
+    table = pl.scan_csv(text, separator=between, infer_schema=False, glob=False, skip_rows=1 if said else 0)
+    written = table.collect_schema().names()
+    bare = [name.strip() for name in written]
+    has = bare if len(set(bare)) == len(bare) else written
+    table = table.rename(dict(zip(written, has, strict=True)))
     something = pl.any_horizontal(pl.col(name).str.strip_chars().fill_null("") != "" for name in has)
-    return table.with_row_index(LINE, offset=2).filter(something), has
+    return table.with_row_index(LINE, offset=3 if said else 2).filter(something), has
 
 
 # Numbers

@@ -152,7 +152,7 @@ def _convert(file: Path, own: BufferedReader, target: IO[bytes], layout: Layout,
         read = [_count(name, spelling) for name in counts]
         if "day" in names:
             read.append(spelling.day.read(names["day"]))
-        table = text.select(*dict.fromkeys(names.values())).with_columns(read)
+        table = text.select(pl.col(*dict.fromkeys(names.values())).str.strip_chars()).with_columns(read)
         (table.sort(names["day"]) if "day" in names else table).sink_parquet(target)
     except UnreadableError as error:
         raise HistoryError(f"{file}: {error}{_remedy(error)}") from None
