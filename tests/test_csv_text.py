@@ -181,6 +181,17 @@ def test_bytes_that_are_no_text_are_one_line(tmp_path: Path, content: bytes, say
         read_series(tmp_path / "mine.csv", "day,repo_id,downloads")
 
 
+def test_rows_of_no_model_are_named_before_they_are_set_aside(tmp_path: Path) -> None:
+    counts, said = stored(tmp_path / "mine.csv", f"{ROWS}2025-03-31;Total;1235\n2025-03-31;;7\n")
+    assert counts == {date(2025, 3, 30): [1234], date(2025, 3, 31): [1235]}
+    assert said == [f"{tmp_path / 'mine.csv'}, line 4: repo_id 'Total' is no publisher/name; set aside: 2 rows"]
+
+
+def test_the_address_of_a_model_is_its_name(tmp_path: Path) -> None:
+    by_name = stored(tmp_path / "mine.csv", ROWS)
+    assert stored(tmp_path / "mine.csv", ROWS.replace("a/x", "https://huggingface.co/a/x")) == by_name
+
+
 def test_a_line_is_counted_from_where_the_file_begins(tmp_path: Path) -> None:
     with pytest.raises(HistoryError, match="line 5: downloads 'many'"):
         stored(tmp_path / "mine.csv", f"sep=;\n{ROWS}2025-04-01;a/x;many\n")

@@ -16,7 +16,7 @@ COUNTERS = ("downloads_30d", "downloads_all_time", "likes")
 
 _OFFSET = r"(?<sign>[+-])(?<hours>\d{2}):?(?<minutes>\d{2})"
 _DAY = rf"^(?<day>\d{{4}}-\d{{2}}-\d{{2}})(?:[T ](?<time>\d{{2}}:\d{{2}})[\d:.]*)? ?(?:Z|UTC|{_OFFSET})?$"
-_REPO_ID = rf"^[^/\s]{{1,{LONGEST_NAME}}}/[^/\s]{{1,{LONGEST_NAME}}}$"
+REPO_ID = rf"^[^/\s]{{1,{LONGEST_NAME}}}/[^/\s]{{1,{LONGEST_NAME}}}$"
 _BASE_MODEL = r"^base_model:(?:(quantized|finetune|adapter|merge):)?([^:]+)$"
 _WRITTEN_TAG = r"[^\[\]'\",\s]+"
 """A tag in a cell of a CSV file, however lists are written there: `a,b`, `["a", "b"]`, `['a', 'b']`."""
@@ -51,7 +51,7 @@ def normalised(read: pl.DataFrame) -> pl.DataFrame:
 def believed(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     """Rows with a name and counts that can be true, and how many others there were."""
     counts = [pl.col(name).is_between(0, MOST_COUNT).fill_null(value=True) for name in COUNTERS]
-    named = pl.col("repo_id").str.contains(_REPO_ID).fill_null(value=False)
+    named = pl.col("repo_id").str.contains(REPO_ID).fill_null(value=False)
     good = rows.filter(named, *counts)
     return good, rows.height - good.height
 

@@ -15,7 +15,7 @@ from typing import IO, ClassVar
 import polars as pl
 
 from jobs.history import csv_text
-from jobs.history.columns import COUNTERS
+from jobs.history.columns import COUNTERS, REPO_ID
 from jobs.history.csv_text import Spelling
 from jobs.history.local_copy import local_copy
 from jobs.history.sources import EARLIEST, OWN_TABLE, Part, as_day
@@ -23,6 +23,7 @@ from jobs.history.tables import Layout, MissingColumnError, Table, require
 from jobs.history.told import NOTHING_TOLD, Told
 from jobs.hub_base import UnreadableError
 from jobs.hub_rows import MOST_COUNT
+from warehouse.amounts import amount
 from warehouse.errors import LeadchangeError
 
 _OPTIONS = {"repo_id": "--id-column", "counts": "--downloads-column, --all-time-column or --likes-column"}
@@ -59,7 +60,8 @@ def opened(
         today: no day may be later.
         folder: where a CSV file is kept as Parquet meanwhile.
         told: how CSV files write days and numbers, as far as somebody said so.
-        say: takes a line on a CSV file that writes them otherwise than ISO 8601 and computers do.
+        say: takes a line on a CSV file that writes them otherwise than ISO 8601 and computers do, and on its rows that
+            are of no model.
 
     Raises:
         HistoryError: a file cannot be read, has other columns, or holds what is no count or no day.
@@ -72,9 +74,8 @@ def opened(
             local: IO[bytes] = own
             if csv:
                 local = stack.enter_context(local_copy(folder))
-                spelling = _convert(file, own, local, layout, told, today)
-                if spelling.unusual:
-                    say(f"{file}: {spelling}")
+                for line in _convert(file, own, local, layout, told, today):
+                    say(f"{file}{line}")
             for each, table in _days(file, local, layout, columns, day):
                 if not EARLIEST <= each <= today:
                     raise HistoryError(f"{file}: it has the day {each}; days from {EARLIEST} to {today} are taken")
@@ -140,8 +141,14 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
-def _convert(file: Path, own: BufferedReader, target: IO[bytes], layout: Layout, told: Told, today: date) -> Spelling:
-    """A CSV file as Parquet by day, its days and counts as such. Raises HistoryError, which names the line."""
+def _convert(
+    file: Path, own: BufferedReader, target: IO[bytes], layout: Layout, told: Told, today: date
+) -> Iterator[str]:
+    """A CSV file as Parquet by day, its days and counts as such; what to say of it, behind its name.
+
+    Raises:
+        HistoryError: something in it is wrong; it names the line.
+    """
     try:
         text, has = csv_text.rows(file, own)
         names = {wanted: name for wanted, options in layout.items() if (name := _first(options, has))}
@@ -153,13 +160,30 @@ def _convert(file: Path, own: BufferedReader, target: IO[bytes], layout: Layout,
         if "day" in names:
             read.append(spelling.day.read(names["day"]))
         table = text.select(pl.col(*dict.fromkeys(names.values())).str.strip_chars()).with_columns(read)
+        table = table.with_columns(_model(names["repo_id"]))
+        if spelling.unusual:
+            yield f": {spelling}"
+        yield from _set_aside(text, names["repo_id"])
         (table.sort(names["day"]) if "day" in names else table).sink_parquet(target)
     except UnreadableError as error:
         raise HistoryError(f"{file}: {error}{_remedy(error)}") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise HistoryError(f"{file}: no readable CSV: {csv_text.reason(error)}") from None
     target.flush()
-    return spelling
+
+
+def _model(name: str) -> pl.Expr:
+    """publisher/name, which may be written as the address of the model's page."""
+    return pl.col(name).str.strip_chars().str.replace(r"^https://(?:huggingface\.co|hf\.co)/", "")
+
+
+def _set_aside(text: pl.LazyFrame, name: str) -> Iterator[str]:
+    """What to say of rows that are of no model, sums say: they are counted later on, and may be a day's undoing."""
+    is_one = _model(name).str.contains(REPO_ID).fill_null(value=False)
+    found = text.filter(~is_one).select(pl.len().alias("rows"), pl.col(csv_text.LINE, name).first()).collect()
+    if rows := found["rows"][0]:
+        value = f"{found[name][0] or ''!r:.80}"
+        yield f", line {found[csv_text.LINE][0]}: {name} {value} is no publisher/name; set aside: {amount(rows, 'row')}"
 
 
 def _first(options: Sequence[str], has: Sequence[str]) -> str | None:
