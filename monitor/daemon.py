@@ -136,6 +136,10 @@ class Daemon:
         except WarehouseError:
             return True
 
+    def jobs_done(self) -> dict[str, LastRun | None]:
+        """Job -> its last run; for other threads."""
+        return dict(self.last)
+
     def health(self) -> Health:
         """How the daemon is doing now."""
         try:
@@ -252,6 +256,8 @@ def _dashboard(daemon: Daemon) -> Iterator[None]:
     """The dashboard, reading the published file, in threads of its own."""
     from monitor.web.serve import serving  # noqa: PLC0415 the web stack is for the daemon alone
 
-    with serving(daemon.settings, daemon.published, health=daemon.health, now=daemon.now) as address:
+    with serving(
+        daemon.settings, daemon.published, health=daemon.health, now=daemon.now, last=daemon.jobs_done
+    ) as address:
         log.info("dashboard at %s", address)
         yield

@@ -24,10 +24,12 @@ from web_world import HOSTILE, NASTY, World, hostile, now, one_look, published, 
 
 from jobs import digest
 from jobs.digest import Digest
+from jobs.schedule import LastRun
 from monitor.health import Health
 from monitor.report import page
 from monitor.web import bundle, cache, formats, statics, svg, words
 from monitor.web.app import create_app
+from monitor.web.operations import Jobs
 from monitor.web.published import Published
 from monitor.web.site import Site
 from warehouse.db import Database
@@ -868,6 +870,19 @@ def test_a_badge_has_room_for_chinese(tmp_path: Path) -> None:
             assert badge.get("aria-label") == f"leads families: {name} 50"
             widths.append(int(badge.get("width", "")))
     assert widths[0] - widths[1] > 10
+
+
+def test_metrics_say_of_the_daemons_jobs_when_they_ended_and_how(tmp_path: Path) -> None:
+    done = {"collect": LastRun(now(), now(), ok=True, tries=1), "prune": LastRun(now(), now(), ok=False, tries=4)}
+    never: dict[str, LastRun | None] = {"census": None, "deliver": LastRun(now(), None, ok=False, tries=1)}
+    with served(small(World(tmp_path)).publish(), collectors=[Jobs(lambda: done | never)]) as client:
+        text = client.get("/metrics").text
+    assert re.findall(r'^leadchange_job_ok{job="(\w+)"} (\S+)', text, re.MULTILINE) == [
+        ("collect", "1.0"),
+        ("prune", "0.0"),
+    ]
+    ended = re.findall(r'^leadchange_job_end_timestamp_seconds{job="(\w+)"} (\S+)', text, re.MULTILINE)
+    assert [(job, float(seconds)) for job, seconds in ended] == [(job, now().timestamp()) for job in done]
 
 
 def test_metrics_have_the_names_that_prometheus_users_expect(site: httpx.Client) -> None:

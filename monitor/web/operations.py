@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -14,6 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from alerts.text import plain
+from jobs.schedule import LastRun
 from monitor.web import questions
 from monitor.web.site import Site
 from monitor.web.view import render
@@ -93,6 +94,23 @@ class _Published(Collector):
                 yield from _counted(browsing)
         except WarehouseError:
             return
+
+
+class Jobs(Collector):
+    """When each of the daemon's jobs last ended, and how; `last` has what is known of them."""
+
+    def __init__(self, last: Callable[[], Mapping[str, LastRun | None]]) -> None:
+        self.last = last
+
+    def collect(self) -> Iterable[Metric]:
+        """Two metrics with a value for each job that has ended once."""
+        ended = GaugeMetricFamily("leadchange_job_end_timestamp_seconds", "When a job last ended", labels=["job"])
+        went_well = GaugeMetricFamily("leadchange_job_ok", "1 when a job's last run went well", labels=["job"])
+        for job, run in sorted(self.last().items()):
+            if run is not None and run.ended_at is not None:
+                ended.add_metric([job], run.ended_at.timestamp())
+                went_well.add_metric([job], float(run.ok))
+        return ended, went_well
 
 
 def _counted(browsing: Browsing) -> Iterator[Metric]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import uvicorn
 
+from jobs.schedule import LastRun
 from monitor.clock import utc_now
 from monitor.config import Settings
 from monitor.health import Health
 from monitor.web.app import create_app
+from monitor.web.operations import Jobs
 from monitor.web.published import Published
 from warehouse.errors import LeadchangeError
 
@@ -44,8 +46,11 @@ def serving(
     *,
     health: Callable[[], Health] | None = None,
     now: Callable[[], datetime] = utc_now,
+    last: Callable[[], Mapping[str, LastRun | None]] | None = None,
 ) -> Iterator[str]:
     """The dashboard of `settings`, in threads of its own within the block; its address.
+
+    With `last`, what is known of the daemon's jobs is among the metrics.
 
     Raises:
         LeadchangeError: the address is taken.
@@ -55,6 +60,7 @@ def serving(
         published,
         now=now,
         health=health,
+        collectors=(Jobs(last),) if last else (),
         token=web.token,
         public_url=web.public_url or None,
         hosts=(web.host, *web.hosts),
