@@ -129,7 +129,7 @@ def test_retry_sends_a_dead_letter_once_its_cause_is_mended(desk: Desk) -> None:
 
 def test_retry_of_a_name_that_nothing_has_offers_the_nearest(desk: Desk) -> None:
     done = desk("deliveries", "retry", "--channel", "hok")
-    assert (done.code, done.err.strip()) == (2, "no delivery to channel is called 'hok'; did you mean 'hook'?")
+    assert (done.code, done.err.strip()) == (2, "no delivery is to a channel called 'hok'; did you mean 'hook'?")
 
 
 def test_what_waits_for_a_channel_that_cannot_be_built_has_failed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
