@@ -11,6 +11,9 @@ from warehouse.db import Database
 from warehouse.errors import LeadchangeError, NotKnownError
 from warehouse.queries import sql
 
+NAMED = 20
+"""Of so many of the last snapshots one is offered for an id that none has."""
+
 
 def run(db: Database, snapshot_id: int, why: str, *, now: datetime) -> date:
     """Judge by a snapshot no longer; the day it was of.
@@ -20,7 +23,8 @@ def run(db: Database, snapshot_id: int, why: str, *, now: datetime) -> date:
     """
     known: dict[int, tuple[str, date]] = {one: (verdict, day) for one, verdict, day in db.rows(sql("verdicts"))}
     if snapshot_id not in known:
-        raise NotKnownError("snapshot", str(snapshot_id), map(str, known), "has the id")
+        newest = sorted(known)[-NAMED:]  # nearly always it is one of them
+        raise NotKnownError("snapshot", str(snapshot_id), map(str, newest), "has the id")
     verdict, day = known[snapshot_id]
     if verdict != "complete":
         raise LeadchangeError(f"snapshot {snapshot_id} is {verdict}: nothing is judged by it as it is")

@@ -8,9 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from spine import day, hub, listed, model, moment
+from spine import day, head, hub, listed, model, moment, warehouse
 from test_flow import World
 
+from jobs import aside
 from monitor import check
 from monitor.cli import app as cli
 from monitor.web import races
@@ -18,7 +19,9 @@ from monitor.web.published import Published
 from monitor.web.site import Site
 from monitor.wiring import open_app
 from warehouse.db import Database
+from warehouse.errors import NotKnownError
 from warehouse.published.reading import Reading
+from warehouse.snapshots import store
 
 NEXT_YEAR = 365
 
@@ -134,6 +137,16 @@ def test_what_cannot_be_set_aside_is_one_line(
     set_aside(world, wrong)
     assert command(world, which(wrong)) == 2
     assert says.format(id=which(wrong), wrong=wrong) in capsys.readouterr().err
+
+
+def test_of_many_snapshots_the_last_are_named() -> None:
+    with warehouse() as db:
+        for number in range(25):
+            store.write_head(db, head(store.next_snapshot_id(db, moment(number)), number))
+        newest = f"{moment(24):%Y%m%d}"
+        with pytest.raises(NotKnownError, match=f"no snapshot has the id '7'; known: .*{newest}") as refused:
+            aside.run(db, 7, "", now=moment(25))
+    assert f"{moment(0):%Y%m%d}" not in str(refused.value)
 
 
 def test_any_look_that_one_knows_better_of_is_set_aside_for_a_reason(
