@@ -479,9 +479,9 @@ def _behind(kept: Sequence[dict[str, Any]], afresh: Sequence[dict[str, Any]]) ->
         yield Figure(f"... {step}, in processor time", against(lambda day, of=step: day["processor"][of]), "x")
 
 
-def _grown(costs: Sequence[float]) -> float:
-    """The median of the last days, as a multiple of that of the first that are settled."""
-    return statistics.median(costs[-SETTLED:]) / statistics.median(costs[SETTLED - 1 : 2 * SETTLED - 1])
+def _grown(costs: Sequence[float], since: int = SETTLED) -> float:
+    """The median of the last days, as a multiple of that of as many from a day on: the first that are settled."""
+    return statistics.median(costs[-SETTLED:]) / statistics.median(costs[since - 1 : since - 1 + SETTLED])
 
 
 def _steady(models: int, days: int) -> list[Figure]:
@@ -494,6 +494,7 @@ def _steady(models: int, days: int) -> list[Figure]:
     return [
         Figure(f"{what} {2 * SETTLED - 1}", [_grown(costs)], "x"),
         Figure("... in processor time", [_grown(busy)], "x"),
+        Figure("... against days 60 to 69, in processor time", [_grown(busy, since=60)], "x"),
         Figure("... as many models as then", [kept[-1]["models"] / kept[SETTLED - 1]["models"]], "x"),
         Figure("... as many models known", [kept[-1]["known"] / kept[SETTLED - 1]["known"]], "x"),
     ]
