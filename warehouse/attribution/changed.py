@@ -6,7 +6,7 @@ from warehouse.db import Database
 from warehouse.queries import sql
 
 LARGE = 10_000
-"""Models from which on it is noted what they were: of fewer a year of days is ranked again in a fifth of a second."""
+"""Models from which on it is noted what they were: of fewer all days are ranked again (a year of 60,000 took 1.2 s)."""
 
 
 def note(db: Database, changing: str) -> None:
