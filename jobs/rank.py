@@ -21,8 +21,8 @@ from warehouse.registry import Registry
 from warehouse.snapshots import store
 from warehouse.state.ledger import JudgedFlip, Ledger
 
-WINDOW = 28
-"""Ranked days, before those that are new, that are read to find who passed whom."""
+WINDOWS = (2, 28)
+"""Ranked days, before those that are new, that are read to find who passed whom: more where the fewer do not tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _find_flips(db: Database, board: Board, start: date, ranked: Iterable[date],
     Of the days `ranked` before, the last ones nearly always tell enough: all are read only where they do not.
     """
     ledger = Ledger(db)
-    since, changes = _order_changes(ledger, board.name, sorted(day for day in ranked if day < start)[-WINDOW:])
+    since, changes = _order_changes(ledger, board.name, sorted(day for day in ranked if day < start))
     found = {change.flip_id(board.name): change for change in changes}
     known = set(ledger.known_flips(board.name, since))
     settled = {flip_id for flip_id, change in found.items() if same.before(change)} & known
@@ -130,14 +130,16 @@ def _with_moved(
     return {flip_id: panel.both(kept[flip_id], brought) for flip_id, brought in zip(known, more, strict=True)}
 
 
-def _order_changes(ledger: Ledger, board: str, last: Sequence[date]) -> tuple[date, list[OrderChange]]:
-    """The day after which changes of order were looked for, and what was found; `last` are days before the new."""
-    led = ledger.leader_by(board, last[0]) if len(last) == WINDOW else None
-    if led is not None:
-        days = ledger.top_days(board, 2 * TOP, last[0])
-        if days and days[0].day == last[0]:
+def _order_changes(ledger: Ledger, board: str, older: Sequence[date]) -> tuple[date, list[OrderChange]]:
+    """The day after which changes of order were looked for, and what was found; `older` are the days before the new."""
+    for since in (older[-window] for window in WINDOWS if window <= len(older)):
+        led = ledger.leader_by(board, since)
+        if led is None:
+            break
+        days = ledger.top_days(board, 2 * TOP, since)
+        if days and days[0].day == since:
             with suppress(OlderDaysError):
-                return last[0], _changes(ledger, board, days, led)
+                return since, _changes(ledger, board, days, led)
     return date.min, _changes(ledger, board, ledger.top_days(board, 2 * TOP, date.min))
 
 

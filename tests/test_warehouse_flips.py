@@ -98,3 +98,11 @@ def test_a_tie_from_before_the_last_days_is_left_to_all_days() -> None:
     with pytest.raises(OlderDaysError):
         list(order_changes(whole[1:], led="A"))
     assert list(order_changes(whole[:2], led="A")) == []
+
+
+def test_who_left_before_the_last_days_is_left_to_all_days() -> None:
+    whole = days({"A": 3, "B": 2}, {"B": 2}, {"B": 2})
+    left = {"A": day(1)}
+    with pytest.raises(OlderDaysError):
+        list(order_changes(whole[1:], left=left, led="A"))
+    assert [change.at.day for change in order_changes(whole, left=left, led="A")] == [day(1)]

@@ -288,10 +288,11 @@ def test_ranking_day_by_day_gives_what_ranking_anew_gives(db: Database) -> None:
     assert everything(db) == before
 
 
+@pytest.mark.parametrize("windows", [(1,), (2,), (1, 3), rank.WINDOWS])
 def test_flips_found_day_by_day_in_the_last_days_are_those_of_all_days(
-    db: Database, monkeypatch: pytest.MonkeyPatch
+    db: Database, monkeypatch: pytest.MonkeyPatch, windows: tuple[int, ...]
 ) -> None:
-    monkeypatch.setattr(rank, "WINDOW", 2)
+    monkeypatch.setattr(rank, "WINDOWS", windows)
     counts = [
         (9, 5, 1),
         (9, 9, 1),
@@ -316,7 +317,7 @@ def test_flips_found_day_by_day_in_the_last_days_are_those_of_all_days(
 
 
 def test_days_on_which_nobody_has_a_count_change_no_order(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rank, "WINDOW", 1)
+    monkeypatch.setattr(rank, "WINDOWS", (1,))
     for number, (alpha, beta) in enumerate([(9, 5), (None, None), (None, None), (4, 5)]):
         look(db, number, [model("alpha/a", alpha), model("beta/b", beta)], OWN)
 

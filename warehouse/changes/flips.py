@@ -43,7 +43,7 @@ class OrderChange:
 
 
 class OlderDaysError(Exception):
-    """Who was ahead before a tie was decided on days that were not given."""
+    """Who was ahead before a tie was decided, or who has left, on days that were not given."""
 
 
 def order_changes(
@@ -64,6 +64,8 @@ def order_changes(
     leader: str | None = None
     for before, at in zip([None, *days], days, strict=False):
         if before is None:
+            if led is not None and left is not None and left.get(led, date.max) <= at.day:
+                raise OlderDaysError
             leader = led or _sole_leader(at)
             continue
         new = _new_leader(leader, at, left or {})
