@@ -110,7 +110,7 @@ def step(state: State, standing: Standing, rules: Sequence[Rule]) -> tuple[State
 
 def _judge(slots: Mapping[str, Slot], standing: Standing, rule: Rule) -> tuple[Mapping[str, Slot], list[Event]]:
     """One rule's day."""
-    if standing.verdict != "complete" or not standing.values or _is_leader_unseen(slots, standing):
+    if standing.verdict != "complete" or not standing.values or _draws_no_line(slots, standing):
         return slots, []
     events: list[Event] = []
     new = dict(slots)
@@ -121,14 +121,17 @@ def _judge(slots: Mapping[str, Slot], standing: Standing, rule: Rule) -> tuple[M
         if found:
             told = [event for event in found if contest.tells(event.kind, event.entity)]
             events += [_named(event, contest, standing) for event in told]
-    if rule.when == "approaches" and (LEADER not in slots or slots[LEADER].last_day < standing.day):
+    if rule.when == "approaches":
         new[LEADER] = Slot(incumbent=first_places(standing, 1)[0], last_day=standing.day)
     return new, events
 
 
-def _is_leader_unseen(slots: Mapping[str, Slot], standing: Standing) -> bool:
-    """Whether a line would be drawn behind somebody else only because who led last was not seen."""
-    return LEADER in slots and slots[LEADER].incumbent not in standing.values.keys() | standing.gone
+def _draws_no_line(slots: Mapping[str, Slot], standing: Standing) -> bool:
+    """Whether a line behind who leads was drawn for this day, or would be behind another, the leader being unseen."""
+    if LEADER not in slots:
+        return False
+    led = slots[LEADER]
+    return standing.day <= led.last_day or led.incumbent not in standing.values.keys() | standing.gone
 
 
 def _contest(

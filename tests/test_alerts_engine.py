@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from examples import examples
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alerts.engine import Event, Slot, dump, load, step
@@ -198,6 +198,7 @@ forall = settings(deadline=None, max_examples=examples(60))
 
 @forall
 @given(gappy_days, any_rule)
+@example([{"A": 0.0}, {"B": 2.0, "C": 1.0}, {"A": 0.0, "B": 1.0}], rule(when="approaches", within=0.6))
 def test_replaying_the_same_standings_changes_nothing(days: list[Day], by: Rule) -> None:
     state, _ = fold(days, by)
     again, events = fold(days, by, state)
