@@ -7,7 +7,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -16,10 +16,9 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from alerts.text import chance, humanise, percent, plain
+from alerts.text import humanise, plain
+from monitor.tables import Row, columns, drawn
 
 
 class Format(StrEnum):
@@ -28,12 +27,6 @@ class Format(StrEnum):
     table = "table"
     json = "json"
     csv = "csv"
-
-
-Row = Mapping[str, Any]
-
-_CELL = 300
-"""Longest text in a table's cell, in code points."""
 
 
 def print_rows(
@@ -130,113 +123,18 @@ def _csv_cell(value: object) -> object:
     return "" if value is None else json.dumps(value) if isinstance(value, dict | list | bool) else value
 
 
-_PROSE = frozenset({"verdict", "verdict_reason", "good_verdict", "title", "last_error", "reason", "definition"})
-"""Columns of sentences: they alone are wrapped, at words. What one copies, an id say, must stand in one piece."""
-
-
-_NARROW = 30
-"""Columns of the terminal below which prose is not squeezed."""
-
 _UNLIMITED = 10_000
 
 
-def print_table(rows: Sequence[Row], columns: Sequence[str], *, exact: bool = False) -> None:
+def print_table(rows: Sequence[Row], names: Sequence[str], *, exact: bool = False) -> None:
     """Print rows as a table that fits the terminal, or with whole rows where that cannot be without cutting words."""
-    console, shown = wide_console(), table(rows, columns, exact=exact)
-    measured = console.measure(shown, options=console.options.update_width(_UNLIMITED))
-    if measured.minimum > console.width:
-        console.width = measured.maximum
-    with console.capture() as drawn:
+    console = wide_console()
+    shown, notes, width = drawn(columns(rows, names, exact=exact), console.width, as_asked=exact)
+    console.width = max(console.width, width)
+    with console.capture() as captured:
         console.print(shown)
-    for line in drawn.get().splitlines():
+    for line in [*captured.get().splitlines(), *([""] if notes else []), *notes]:
         print(line.rstrip(), file=console.file)
-
-
-def table(rows: Sequence[Row], columns: Sequence[str], *, exact: bool = False) -> Table:
-    """Rows as a table for a terminal; `exact`: for who asks in SQL, otherwise worded for people."""
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    drawn: list[list[Text]] = []
-    for name in columns:
-        values = [row.get(name) for row in rows]
-        cells = [_exact(value) if exact else _cell(name, value) for value in values]
-        header = Text(plain(name, _CELL) if exact else _header(name, values))
-        width = max(cell.cell_len for cell in (header, *cells))
-        shown.add_column(
-            header,
-            justify="right" if all(isinstance(value, int | float | Decimal | None) for value in values) else "left",
-            no_wrap=name not in _PROSE,
-            min_width=min(width, _NARROW) if name in _PROSE else width,
-            overflow="fold",
-        )
-        drawn.append(cells)
-    for row_cells in zip(*drawn, strict=True):
-        shown.add_row(*row_cells)
-    return shown
-
-
-def _header(name: str, values: Iterable[object]) -> str:
-    """What stands above a column: moments are in UTC, wherever the terminal is."""
-    return name.replace("_", " ") + (" (UTC)" if any(isinstance(value, datetime) for value in values) else "")
-
-
-def _cell(name: str, value: object) -> Text:
-    """A cell as text without markup: what comes from the Hub is hostile."""
-    if value is None:
-        return Text("-", style="dim")
-    if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    if isinstance(value, int | float | Decimal):
-        return Text(number(name, value))
-    return Text(plain(moment(value), _CELL))
-
-
-def _exact(value: object) -> Text:
-    """A cell as DuckDB shows it."""
-    return Text(plain(as_in_sql(value), _CELL), style="dim" if value is None else "")
-
-
-def as_in_sql(value: object) -> str:
-    """A value as DuckDB shows it, and what it holds as well: `[1, NULL]`, `{'day': 2026-05-01}`."""
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return str(value).lower()
-        case datetime():
-            return value.isoformat(sep=" ")
-        case list() | tuple():
-            return f"[{', '.join(map(as_in_sql, value))}]"
-        case dict():
-            return f"{{{', '.join(f'{key!r}: {as_in_sql(item)}' for key, item in value.items())}}}"
-        case _:
-            return str(value)
-
-
-_WORDED: dict[str, Callable[[float], str]] = {
-    **dict.fromkeys(("share", "margin"), percent),
-    **dict.fromkeys(("within_30d", "within_90d", "within_180d", "said"), chance),
-    "came": "{:.0%}".format,
-    **dict.fromkeys(("skill", "line_skill"), "{:.2f}".format),
-}
-"""Columns whose numbers are no counts."""
-
-
-def number(name: str, value: float | Decimal) -> str:
-    """A number by the name of its column: shares, margins and chances in percent, large values humanised."""
-    if name in _WORDED:
-        return _WORDED[name](float(value))
-    if name.endswith("value"):
-        return humanise(float(value))
-    if name.endswith("_id"):
-        return str(value)
-    if float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:,.1f}" if abs(float(value)) >= 1000 else f"{value:g}"
-
-
-def moment(value: object) -> str:
-    """A moment to the minute, anything else as it prints."""
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)
 
 
 def wide_console() -> Console:
