@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from alerts.text import plain
 from warehouse.records import Alert
@@ -43,6 +45,16 @@ def spoken(kind: str, name: str) -> str:
     """An entity in the middle of a sentence: `China passes the United States`."""
     the = "the " if kind == "country" and name in _WITH_ARTICLE else ""
     return f"{the}{entity_name(kind, name)}"
+
+
+_NAMED = ("entity", "rival")
+
+
+def with_names(row: Mapping[str, Any], kind: str | None) -> Mapping[str, Any]:
+    """A row of a table for people; programs get it as it is. `kind` is what its board ranks."""
+    if kind != "country":
+        return row
+    return {**row, **{who: entity_name(kind, row[who]) for who in _NAMED if isinstance(row.get(who), str)}}
 
 
 def country_code(name: str) -> str:

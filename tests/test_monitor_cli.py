@@ -20,6 +20,7 @@ from examples import THOROUGH
 from spine import configure, held_elsewhere, hub, listed, model
 from web_world import World
 
+from alerts.names import COUNTRIES
 from monitor.cli import app as cli
 from monitor.demo.faults import Silence, at, maintenance
 from monitor.demo.hub import LocalHub
@@ -196,6 +197,17 @@ def test_csv_says_how_ranks_moved_as_the_table_does(run: Run, told: Path) -> Non
     assert [row["change"] for row in sheet] == ["+1", "-1", "="]
 
 
+def test_countries_have_their_names_for_people_and_their_codes_for_programs(run: Run, told: Path) -> None:
+    for asked in (("board", "countries"), ("flips", "--board", "countries"), ("forecast", "countries", "--least", "0")):
+        table = run(*asked, "--config", told).out
+        rows = json.loads(run(*asked, "--config", told, "--format", "json").out)
+        sheet = list(csv.DictReader(io.StringIO(run(*asked, "--config", told, "--format", "csv").out)))
+        assert {row["entity"] for row in rows} == {row["entity"] for row in sheet} <= {"CN", "FR", "US"}
+        for row in rows:
+            assert COUNTRIES[row["entity"]] in table
+            assert not re.search(rf"\b{row['entity']}\b", table)
+
+
 def test_a_small_share_is_not_shown_as_none(capsys: pytest.CaptureFixture[str]) -> None:
     shares = [0.0, None, 0.00048, 0.000002, 0.558]
     print_rows([{"share": share, "margin": share} for share in shares], ["share", "margin"], Format.table)
@@ -354,7 +366,9 @@ def test_a_terminal_of_any_width_shows_ids_and_days_in_one_piece(
     shown = run(command, "--config", told).out
     for row in rows:
         for name, value in row.items():
-            if name in ("flip_id", "alert_id", "day", "board", "entity", "state", "channel"):
+            if name == "entity" and "/" not in value:
+                assert COUNTRIES.get(value, value) in shown
+            if name in ("flip_id", "alert_id", "day", "board", "state", "channel"):
                 assert re.search(rf"(?<!\S){re.escape(str(value))}(?!\S)", shown) or name not in shown, name
     assert ("sent at (UTC)" in shown) == (command == "deliveries")
 
@@ -467,6 +481,7 @@ def test_a_silence_finds_whom_one_means(run: Run, file: Path, called: str, entit
     assert run(*words, called).code == 0
     (row,) = json.loads(run("silence", "list", "--config", file, "--format", "json").out)
     assert row["entity"] == entity
+    assert COUNTRIES.get(entity, entity) in run("silence", "list", "--config", file).out
 
 
 def test_a_silence_about_nobody_is_refused_with_the_nearest_name(run: Run, told: Path) -> None:

@@ -198,6 +198,8 @@ def board(
     form: FormatOption = Format.table,
 ) -> None:
     """A standing, with rank changes and a sparkline."""
+    from alerts.names import with_names  # noqa: PLC0415 see cli.common
+
     chosen = settings()
     which = chosen.board(name) if name else chosen.boards[0]
     with reading(chosen) as published:
@@ -213,7 +215,7 @@ def board(
     if rows and ranked[which.name] != which.definition:
         say(f"the configuration defines {which.name} otherwise by now; `leadchange detect` ranks it so")
     print_rows(
-        rows,
+        [with_names(row, which.entity) for row in rows] if form is Format.table else rows,
         ["rank", "change", "entity", "value", "share", "trend"],
         form,
         every=[*found.columns, "change", "trend"],
@@ -255,12 +257,16 @@ def flips(
     form: FormatOption = Format.table,
 ) -> None:
     """Lead changes and overtakes found."""
+    from alerts.names import with_names  # noqa: PLC0415 see cli.common
+
     chosen = settings()
     which = chosen.board(board_name).name if board_name else None
     with reading(chosen) as published:
-        rows = published.flips(board=which, since=as_day(since))
+        found = published.flips(board=which, since=as_day(since))
+        kinds = published.kinds()
+    rows = [with_names(row, kinds[row["board"]]) for row in found] if form is Format.table else found
     columns = ["flip_id", "day", "board", "kind", "entity", "rival", "value", "rival_value", "margin", "verdict"]
-    print_rows(rows, columns, form, every=rows.columns, empty="no flips found")
+    print_rows(rows, columns, form, every=found.columns, empty="no flips found")
 
 
 @alert_commands.callback(invoke_without_command=True)

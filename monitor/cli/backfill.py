@@ -203,6 +203,7 @@ def _in_order(since: datetime | None, until: datetime | None) -> None:
 
 def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
     """Say what is coming, do it, say what came."""
+    from alerts.names import with_names  # noqa: PLC0415 DuckDB
     from jobs import backfill, hub  # noqa: PLC0415 polars
     from jobs.history.local_copy import full_disk_is_ours  # noqa: PLC0415 httpx
     from monitor.cli import backfill_words as words  # noqa: PLC0415 polars
@@ -230,7 +231,9 @@ def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
         for line in words.findings(report):
             typer.echo(terminal(line))
         if report.flips:
-            print_rows(report.flips[: words.MOST_FLIPS], words.FLIP_COLUMNS, form)
+            kinds = {board.name: board.entity for board in chosen.boards}
+            shown = [with_names(flip, kinds.get(flip["board"])) for flip in report.flips[: words.MOST_FLIPS]]
+            print_rows(shown, words.FLIP_COLUMNS, form)
     else:
         row = words.as_row(report)
         print_rows([row], list(row), form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import date
 from pathlib import Path
@@ -44,11 +45,11 @@ def backtest(
             _print_sweeps(ledger, rules, as_day(since), form)
             return
         told = [(one, alert) for one in rules for alert in _backtest(ledger, one, as_day(since))]
-        _print_backtests([alert for _, alert in told], form, warned=any(one.when == "approaches" for one in rules))
+        kinds = {board.name: board.entity for board in chosen.boards}
+        _print_backtests(told, kinds, form, warned=any(one.when == "approaches" for one in rules))
         if told and (chart or (rule and form is Format.table)):
-            _draw(
-                ledger, max(told, key=lambda pair: pair[1].confirmed_day)[0], [a for _, a in told], as_day(since), chart
-            )
+            last = max(told, key=lambda pair: pair[1].confirmed_day)[0]
+            _draw(ledger, last, kinds.get(last.board, ""), [alert for _, alert in told], as_day(since), chart)
 
 
 def _backtest(ledger: Ledger, rule: Rule, since: date | None) -> list[backtesting.Told]:
@@ -57,13 +58,16 @@ def _backtest(ledger: Ledger, rule: Rule, since: date | None) -> list[backtestin
     return backtesting.run(_standings(ledger, rule, since), [rule], backtesting.borne_out(ledger))
 
 
-def _print_backtests(told: list[backtesting.Told], form: Format, *, warned: bool) -> None:
-    """What would have been told; `warned`: some of it that somebody came near the lead."""
+def _print_backtests(
+    told: list[tuple[Rule, backtesting.Told]], kinds: Mapping[str, str], form: Format, *, warned: bool
+) -> None:
+    """What would have been told; `kinds`: what boards rank; `warned`: some of it that somebody came near the lead."""
+    from alerts.names import with_names  # noqa: PLC0415 see cli.common
     from jobs import backtest as backtesting  # noqa: PLC0415 the engine
 
     columns = ["rule", "event", "entity", "rival", "first_lead", "confirmed_day", "delay_days", "margin", "held"]
     print_rows(
-        [asdict(alert) for alert in told],
+        [with_names(asdict(alert), kinds.get(rule.board) if form is Format.table else None) for rule, alert in told],
         [*columns, "lost_after_days", *(["led_after_days"] if warned else [])],
         form,
         every=[field.name for field in fields(backtesting.Told)],
@@ -71,17 +75,25 @@ def _print_backtests(told: list[backtesting.Told], form: Format, *, warned: bool
     )
 
 
-def _draw(ledger: Ledger, rule: Rule, told: list[backtesting.Told], since: date | None, chart: Path | None) -> None:
-    """The two of whom a rule told last, over the whole history, and when it told: on the terminal, or as a PNG."""
+def _draw(
+    ledger: Ledger, rule: Rule, kind: str, told: list[backtesting.Told], since: date | None, chart: Path | None
+) -> None:
+    """The two of whom a rule told last, over the whole history, and when it told: on the terminal, or as a PNG.
+
+    `kind` is what its board ranks.
+    """
+    from alerts.names import entity_name  # noqa: PLC0415 see cli.common
+
     mine = [alert for alert in told if alert.rule == rule.name and not alert.held] or told
     last = mine[-1]
     pair = [name for name in (last.entity, last.rival) if name]
     days = [day for day in _standings(ledger, rule, since) if any(name in day.values for name in pair)]
-    title = f"{rule.name}: {' and '.join(pair)} on {rule.board}"
+    names = {name: entity_name(kind, name) for name in pair}
+    title = f"{rule.name}: {' and '.join(names.values())} on {rule.board}"
     if chart is not None:
         from alerts.charts import png, race_chart  # noqa: PLC0415 Altair takes a second
 
-        rows = [(day.day, name, day.values[name]) for day in days for name in pair if name in day.values]
+        rows = [(day.day, names[name], day.values[name]) for day in days for name in pair if name in day.values]
         try:
             chart.write_bytes(png(race_chart(rows, title=title, flip=last.day, axis="near")))
         except OSError as error:
@@ -90,7 +102,7 @@ def _draw(ledger: Ledger, rule: Rule, told: list[backtesting.Told], since: date 
             raise config.ConfigError([f"{chart} cannot be written: {error.strerror}"]) from None
         say(f"{chart} written")
         return
-    lines = {name: [(day.day, day.values[name]) for day in days if name in day.values] for name in pair}
+    lines = {names[name]: [(day.day, day.values[name]) for day in days if name in day.values] for name in pair}
     values = [value for line in lines.values() for _, value in line]
     marks = {
         f"told {alert.confirmed_day}": [(alert.confirmed_day, min(values)), (alert.confirmed_day, max(values))]

@@ -52,7 +52,7 @@ def forecast(
         typer.echo(f"{which.name}, seen from {found[0].day}: the chance that one has passed the other by then")
         if lead := on_the_lead(which.entity, leaders, found):
             typer.echo(lead)
-    _print_outlooks(about, least, form)
+    _print_outlooks(which, about, least, form)
 
 
 def _about(entity: str | None, found: list[Outlook]) -> list[Outlook]:
@@ -81,12 +81,13 @@ def _refuse_models(which: Board) -> None:
         )
 
 
-def _print_outlooks(asked: Sequence[Outlook], least: float, form: Format) -> None:
+def _print_outlooks(which: Board, asked: Sequence[Outlook], least: float, form: Format) -> None:
+    from alerts.names import with_names  # noqa: PLC0415 see cli.common
     from warehouse.forecasts.forecast import Outlook  # noqa: PLC0415 see cli.common
 
     found = [one for one in asked if one.within_180d >= least]
     print_rows(
-        [asdict(one) for one in found],
+        [with_names(asdict(one), which.entity if form is Format.table else None) for one in found],
         ["entity", "rival", "margin", "within_30d", "within_90d", "within_180d", "likely_from", "even_by"],
         form,
         every=[field.name for field in fields(Outlook)],

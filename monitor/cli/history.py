@@ -49,7 +49,7 @@ _ROW = ("kind", "name", "entity", "models", "before", "after", "change", "rival_
 
 
 def _tell(found: Explanation) -> None:
-    from alerts.names import spoken  # noqa: PLC0415 see cli.common
+    from alerts.names import spoken, with_names  # noqa: PLC0415 see cli.common
 
     entity, rival = (spoken(found.board_entity, name) for name in (found.entity, found.rival))
     typer.echo(f"{found.board}: {entity} passed {rival} on {found.day}; {found.verdict}.")
@@ -61,7 +61,8 @@ def _tell(found: Explanation) -> None:
     print_rows(_part_rows(found), ["name", "models", "change", "rival_change", "gap_change"], Format.table)
     if found.movers:
         typer.echo("\nThe largest movers; a gain of the rival's counts against the gap.\n")
-        print_rows(_mover_rows(found), ["name", "entity", "kind", "before", "after", "gap_change"], Format.table)
+        movers = [with_names(row, found.board_entity) for row in _mover_rows(found)]
+        print_rows(movers, ["name", "entity", "kind", "before", "after", "gap_change"], Format.table)
 
 
 def _part_rows(found: Explanation) -> list[dict[str, Any]]:

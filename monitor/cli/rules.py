@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from alerts import rule_tests
     from alerts.rules import Rule
     from monitor.config import Settings
+    from warehouse.records import Silence
 
 silence = typer.Typer(help="Mute rules, boards or entities for a while.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -129,12 +130,24 @@ def _known(chosen: Settings, rule: str, board: str) -> None:
 @silence.command("list")
 def silence_list(form: FormatOption = Format.table) -> None:
     """Every silence, newest first."""
+    from alerts.names import with_names  # noqa: PLC0415 DuckDB
     from warehouse.state.outbox import Outbox  # noqa: PLC0415 DuckDB
 
-    with reading() as published:
-        rows = [asdict(one) for one in Outbox(published.db).silences()]
+    chosen = settings()
+    with reading(chosen) as published:
+        found = Outbox(published.db).silences()
+    rows = [with_names(asdict(one), _kind(chosen, one) if form is Format.table else None) for one in found]
     columns = ["silence_id", "rule", "board", "entity", "starts_at", "ends_at", "author", "reason", "afterwards"]
     print_rows(rows, columns, form, empty="nothing is muted")
+
+
+def _kind(chosen: Settings, muted: Silence) -> str | None:
+    """What kind of entity a silence names: what its board ranks; on all boards, a country unless one is called so."""
+    ranked = {board.name: board.entity for board in chosen.boards}
+    boards = {rule.name: rule.board for rule in chosen.rules}
+    if board := muted.board or boards.get(muted.rule):
+        return ranked.get(board)
+    return None if muted.entity in {*chosen.registry.names, *chosen.registry.publishers} else "country"
 
 
 @silence.command("expire")

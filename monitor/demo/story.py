@@ -17,6 +17,7 @@ from shlex import quote
 
 import typer
 
+from alerts.names import with_names
 from monitor import config
 from monitor.config import ConfigError, Settings
 from monitor.demo.hub import LocalHub
@@ -160,7 +161,7 @@ def _show(settings: Settings) -> None:
             Format.table,
         )
         for name in ("families", "publishers", "countries"):
-            rows = published.standing(name, top=5)
+            rows = [with_names(row, published.kinds()[name]) for row in published.standing(name, top=5)]
             typer.echo(f"\n{name} on {rows[0]['day']}: {published.definitions()[name]}\n")
             print_rows(rows, ["rank", "entity", "value", "share", "previous_rank"], Format.table)
         flips = [row for row in published.flips(board="publishers") if "meta-llama" in (row["entity"], row["rival"])]

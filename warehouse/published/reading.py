@@ -99,6 +99,10 @@ class Reading:
         """Board -> its meaning as one English sentence."""
         return dict(self.db.rows(sql("board_definitions")))
 
+    def kinds(self) -> dict[str, str]:
+        """Board -> what it ranks."""
+        return dict(self.db.rows(sql("board_entities")))
+
     def flips(self, *, board: str | None = None, since: date | None = None) -> Records:
         """Lead changes and overtakes found, oldest first."""
         return self.db.records(sql("found_flips"), {"board": board, "since": since or date.min})

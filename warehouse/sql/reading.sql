@@ -52,6 +52,10 @@ ORDER BY day, rank, entity;
 -- What each board means.
 SELECT board, definition FROM boards ORDER BY board;
 
+-- name: board_entities
+-- What each board ranks.
+SELECT board, entity FROM boards;
+
 -- name: found_flips
 -- Lead changes and overtakes found, oldest first.
 SELECT flip_id, board, kind, entity, rival, day, value, rival_value, margin, verdict, panel_holds
