@@ -751,6 +751,18 @@ def test_a_query_is_answered_as_a_page_json_and_csv(site: httpx.Client) -> None:
     assert site.get("/api/sql", params=query | {"format": "csv"}).text == "one,text,nothing\n1,a<b,\n"
 
 
+def test_a_number_that_is_none_is_null_for_programs_as_on_the_command_line_and_has_its_name_on_the_page(
+    site: httpx.Client,
+) -> None:
+    query = {"q": "SELECT 'inf'::DOUBLE AS a, ['-inf'::DOUBLE, 1] AS b, 'nan'::DOUBLE AS c, 'inf' AS d"}
+
+    assert site.get("/api/sql", params=query).json()["rows"] == [[None, [None, 1], None, "inf"]]
+    assert site.get("/api/sql", params=query | {"format": "csv"}).text == 'a,b,c,d\n,"[null, 1]",,inf\n'
+    page = site.get("/sql", params=query).text
+    assert '<td class="n">inf</td>' in page
+    assert '<td class="n">nan</td>' in page
+
+
 def test_columns_of_the_same_name_are_told_apart(site: httpx.Client) -> None:
     answer = site.get("/api/sql", params={"q": "SELECT 1 AS a, 2 AS a", "format": "csv"})
 

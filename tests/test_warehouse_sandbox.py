@@ -217,8 +217,7 @@ def test_a_file_that_took_the_place_of_another_is_read_while_the_other_is_open(t
     ("cell", "plain"),
     [
         (Decimal("1.5"), 1.5),
-        (float("nan"), None),
-        (float("inf"), "inf"),
+        (float("inf"), float("inf")),
         (date(2026, 5, 1), "2026-05-01"),
         (datetime(2026, 5, 1, 10, tzinfo=UTC), "2026-05-01T10:00:00+00:00"),
         ({"a": [Decimal(1), b"x"]}, {"a": [1.0, "b'x'"]}),

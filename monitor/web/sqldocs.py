@@ -34,7 +34,8 @@ duckdb -readonly leadchange-data/adoption.duckdb
 
 On the dashboard `/sql` asks the same file: read-only, in a process of its own without environment, files or network,
 and with limits (1,000 rows, 5 s, 256 MB). The address of an answer can be passed on, and `/api/sql?q=...&format=csv` is
-the same for programs. Python and notebooks: [notebooks.md](notebooks.md).
+the same for programs. JSON and CSV know no infinity: what is no finite number is `null`, or empty, there, as it is with
+`leadchange sql --format json` and `csv`. Python and notebooks: [notebooks.md](notebooks.md).
 
 `day` is a UTC day. NULL means "not known", never 0. A large copy has a schema `carried` as well: what it remembers of
 itself, by which it is renewed; nothing in it is for others.

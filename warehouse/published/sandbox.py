@@ -170,11 +170,9 @@ def _in_words(message: str, limits: Limits) -> str:
 
 
 def plain_cell(cell: object) -> object:
-    """A cell as JSON knows it; what it does not know, as text."""
+    """A cell as JSON knows it, but for numbers that are none, which Python's reads; what it does not know, as text."""
     if isinstance(cell, Decimal):
         cell = float(cell)
-    if isinstance(cell, float) and not math.isfinite(cell):
-        return None if math.isnan(cell) else str(cell)
     if isinstance(cell, str | int | float | bool | None):
         return cell
     if isinstance(cell, dict):
