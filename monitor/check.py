@@ -17,6 +17,7 @@ from jobs.telling import naming
 from jobs.telling.reconcile import CONTESTS
 from monitor import check_names, check_tops
 from monitor.config import Settings
+from monitor.demo import hub_is_gone
 from monitor.health import Look, ahead
 from monitor.wiring import build, wrong_conditions
 from warehouse.amounts import amount
@@ -97,7 +98,7 @@ def _of_the_hub(settings: Settings) -> tuple[list[str], list[Proposal], str]:
         lines.append(f"hub: {hub.reach(settings.hub, hub.read_token())}")
         return lines, _renamed_publishers(settings), ""
     except hub.HubError as error:
-        return lines, [], f"hub: {error}"
+        return lines, [], f"hub: {error}{hub_is_gone(settings.source, settings.hub.endpoint)}"
 
 
 def _stored(settings: Settings, now: datetime) -> tuple[_Stored, str]:

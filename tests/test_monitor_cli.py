@@ -22,6 +22,7 @@ from web_world import World
 
 from alerts.names import COUNTRIES
 from monitor.cli import app as cli
+from monitor.demo import story
 from monitor.demo.faults import Silence, at, maintenance
 from monitor.demo.hub import LocalHub
 from monitor.output import Format, print_rows
@@ -846,6 +847,21 @@ def test_check_finds_every_problem_in_one_run(run: Run, file: Path) -> None:
     problems = done.err.splitlines()
     assert [line.partition(":")[0] for line in problems] == ["board odd", "channel desk", "hub"]
     assert "NOT_SET_ANYWHERE" in problems[1]
+
+
+@pytest.mark.parametrize("command", ["check", "collect"])
+def test_in_the_folder_of_a_demo_its_hub_is_said_to_be_gone_and_how_to_go_on(
+    run: Run, file: Path, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "demo").mkdir()
+    demo = story._configure(tmp_path / "demo", "http://127.0.0.1:9").source
+    line = one_line(run(command, "--config", demo)._replace(out=""), 3, "cannot be read")
+    gone = (
+        "; it was the local Hub of a demo, and ended with it: `leadchange init DIR` begins with the real one elsewhere"
+    )
+    assert line.endswith(gone)
+    unreachable(file)
+    assert "demo" not in run(command, "--config", file).err
 
 
 def test_a_mistake_in_the_file_hides_no_other_problem(run: Run, file: Path) -> None:

@@ -144,6 +144,7 @@ def collect(
     """Take one snapshot now."""
     from jobs.history.sources import EARLIEST  # noqa: PLC0415 polars
     from monitor.config import ConfigError  # noqa: PLC0415 see cli.common
+    from monitor.demo import hub_is_gone  # noqa: PLC0415 the channels
     from monitor.progress import listing_progress  # noqa: PLC0415 rich's progress bars cost start-up time
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
 
@@ -155,7 +156,8 @@ def collect(
     columns = ["snapshot_id", "day", "verdict", "models", "requests", "seconds", "verdict_reason"]
     print_rows([{name: getattr(snapshot, name) for name in columns}], columns, form)
     if snapshot.verdict in ("partial", "failed"):
-        say(f"{snapshot.verdict}: {snapshot.verdict_reason}")
+        gone = hub_is_gone(chosen.source, chosen.hub.endpoint) if snapshot.verdict == "failed" else ""
+        say(f"{snapshot.verdict}: {snapshot.verdict_reason}{gone}")
         raise typer.Exit(3)
 
 
