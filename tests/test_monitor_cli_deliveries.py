@@ -212,11 +212,26 @@ def test_a_digest_leads_to_the_dashboard_where_others_reach_it(desk: Desk) -> No
 
 
 def test_a_digest_can_be_asked_for_and_comes_once_a_day(desk: Desk) -> None:
-    for _ in range(2):
-        assert desk("digest", "weekly").code == 0
+    queued, again = (desk("digest", "weekly") for _ in range(2))
+    assert queued.err == "digest weekly is queued; `leadchange deliver` sends it\n"
+    assert again.err == "digest weekly was queued today already; `leadchange deliver` sends it\n"
     assert desk("deliver").code in (0, 4)
+    after = desk("digest", "weekly")
+    assert after.err == "digest weekly was sent today already: it comes once a day, and nothing is queued\n"
+    assert {queued.code, again.code, after.code} == {0}
     mine = [row for row in desk.json("deliveries") if str(row["alert_id"]).startswith("dig-")]
     assert [row["status"] for row in mine] == ["sent"]
+
+
+def test_a_digest_that_was_refused_today_is_said_to_be_and_how_to_send_it_again(desk: Desk) -> None:
+    desk.file.write_text(desk.file.read_text().replace('channels = ["outbox"]\nboards', 'channels = ["hook"]\nboards'))
+    for _ in range(2):  # the alert, and the digest
+        desk.web.answer(400, "bad payload")
+    assert desk("digest").err.endswith("is queued; `leadchange deliver` sends it\n")
+    assert desk("deliver").code == 4
+    assert desk("digest").err == "digest weekly was refused today; `leadchange deliveries retry` queues it again\n"
+    assert desk("deliveries", "retry").code == 0
+    assert desk("digest").err == "digest weekly was queued today already; `leadchange deliver` sends it\n"
 
 
 def test_a_digest_that_is_not_configured_is_not_known(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +17,9 @@ from warehouse.amounts import amount
 from warehouse.errors import NotKnownError, WarehouseError
 
 if TYPE_CHECKING:
+    from jobs.digest import Digest
     from monitor.config import Settings
+    from monitor.wiring import App
     from warehouse.published.reading import Reading, Rows
 
 _COLUMNS = ["alert_id", "channel", "status", "attempts", "sent_at", "last_error"]
@@ -151,8 +153,33 @@ def digest(
             typer.echo(App(chosen, published.db).preview(wanted).text.rstrip())
         return
     with open_app(chosen) as application:
+        before = _statuses(application, wanted)
         application.digest(wanted)
-    say(f"digest {wanted.name} is queued; `leadchange deliver` sends it")
+    say(f"digest {wanted.name} {_what_became(wanted.channels, before)}")
+
+
+def _statuses(application: App, wanted: Digest) -> dict[str, str]:
+    """Channel -> what became of today's digest there, where it was queued already."""
+    from jobs import digest  # noqa: PLC0415 the wording
+    from warehouse.published.reading import Reading  # noqa: PLC0415 DuckDB
+
+    mine = digest.as_alert(wanted, application.now()).alert_id
+    rows = Reading(application.db).deliveries()
+    return {row["channel"]: row["status"] for row in rows if row["alert_id"] == mine}
+
+
+def _what_became(channels: Collection[str], before: Mapping[str, str]) -> str:
+    """What is true of a digest that was asked for, by what there was before (pure)."""
+    found = {before.get(channel, "new") for channel in channels}
+    if not found:
+        return "has no channels: nobody is told"
+    if "new" in found:
+        return "is queued; `leadchange deliver` sends it"
+    if found & {"pending", "sending"}:
+        return "was queued today already; `leadchange deliver` sends it"
+    if "dead" in found:
+        return "was refused today; `leadchange deliveries retry` queues it again"
+    return "was sent today already: it comes once a day, and nothing is queued"
 
 
 def register(app: typer.Typer, deliveries: typer.Typer) -> None:
