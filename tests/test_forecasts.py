@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from jobs import digest
 from jobs.digest import Digest
 from monitor import report
 from monitor.cli import app as cli
+from monitor.cli import forecast as forecast_command
 from tests.make_forecasts import PAGE, page
 from warehouse.forecasts import forecast
 from warehouse.published.reading import Reading
@@ -177,6 +178,24 @@ def test_of_equals_who_was_first_before_leads_wherever_it_is_said(
     assert all("The likeliest to pass Beta, which leads: Alpha, with a chance of" in text for text in pages)
     week = digest.as_alert(Digest(name="weekly"), moment(43))
     assert "Beta leads families." in digest.compose(world.db, week, (), now=moment(43)).text
+
+
+@pytest.mark.parametrize(("ago", "said"), [(0, False), (1, False), (50, True)])
+def test_where_days_that_are_named_have_passed_it_is_said_when_the_data_end(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ago: int, said: bool
+) -> None:
+    world.publish()
+    file = world.folder / "leadchange.toml"
+    file.write_text('[warehouse]\npublish = "adoption.duckdb"\n')
+    last: date = world.db.value("SELECT max(day) FROM standings")
+    monkeypatch.setattr(forecast_command, "utc_now", lambda: datetime.combine(last, time(), UTC) + timedelta(days=ago))
+    ended = f"The data end on {last}, {ago} days ago: days named below count from there, and some have passed.\n"
+    for asked, expected in (([], said), (["--at", str(last)], False), (["--format", "json"], False)):
+        assert cli.run(["forecast", "families", "--least", "0", *asked, "--config", str(file)]) == 0
+        shown = capsys.readouterr()
+        assert (ended in shown.out) == expected
+        assert "The data end" not in shown.err
+        assert ("The data end" in shown.out) == expected
 
 
 def test_a_forecast_comes_in_every_form_and_about_whom_one_asks(world: World) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from monitor.cli.common import FormatOption, as_day, reading, say, settings
+from monitor.clock import utc_now
 from monitor.output import Format, print_rows
+from warehouse.amounts import amount
 
 if TYPE_CHECKING:
     from warehouse.forecasts.forecast import History, Outlook
@@ -52,7 +54,18 @@ def forecast(
         typer.echo(f"{which.name}, seen from {found[0].day}: the chance that one has passed the other by then")
         if lead := on_the_lead(which.entity, leaders, found):
             typer.echo(lead)
+        if at is None and (ended := _ended(about, utc_now().date())):
+            typer.echo(ended)
     _print_outlooks(which, about, least, form)
+
+
+def _ended(about: Sequence[Outlook], today: date) -> str:
+    """That the data end on a day from which on some of the days named have passed; empty where none has (pure)."""
+    named = [day for one in about for day in (one.likely_from, one.even_by) if day is not None]
+    if not any(day < today for day in named):
+        return ""
+    ended = f"The data end on {about[0].day}, {amount((today - about[0].day).days, 'day')} ago"
+    return f"{ended}: days named below count from there, and some have passed."
 
 
 def _about(entity: str | None, found: list[Outlook]) -> list[Outlook]:
