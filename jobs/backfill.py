@@ -63,6 +63,8 @@ class Report:
     """Of these, those looked at for packing."""
     unread: list[str] = field(default_factory=list)
     """Files that could not be read this time, and why."""
+    empty: list[str] = field(default_factory=list)
+    """Files of several days in which there is none."""
     problem: str | None = None
     """Why the run ended before its end."""
     covered: list[date] = field(default_factory=list)
@@ -172,6 +174,8 @@ def _until_it_is_down(every: Iterator[Fetched], report: Report) -> Iterator[Fetc
         with got:
             report.take(got)
             failures = failures + 1 if got.unread else 0
+            if got.empty and not got.days:
+                report.empty.append(got.part.revision)
             if got.unread:
                 report.unread.append(f"{got.part.revision}: {got.unread}")
             else:

@@ -21,6 +21,7 @@ from spine import configure
 
 from monitor.cli.app import run
 from monitor.demo import dataset_files
+from monitor.demo.dataset_files import MODEL_PULSE
 from monitor.demo.datasets import LocalDatasets
 from warehouse.db import Database
 from warehouse.migrate import migrate
@@ -112,6 +113,25 @@ def test_a_day_of_which_models_are_gone_is_said(tmp_path: Path, capsys: pytest.C
     with datasets([(first, table), (second, listed(1, 90))]) as local:
         assert leadchange(configure(tmp_path, local.endpoint), "backfill", "hub-stats") == 3
     assert "(1 complete, 1 partial)" in capsys.readouterr().out
+
+
+def test_a_month_without_rows_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with datasets(days(6)) as local:
+        revision = local.repositories[MODEL_PULSE][0]
+        local.damage(revision, "series/2025-03.parquet", _without_rows)
+        config = configure(tmp_path, local.endpoint)
+        assert leadchange(config, "backfill", "model-pulse") == 0
+        empty = f"{MODEL_PULSE}@{revision.sha}:series/2025-03.parquet"
+        assert f"\n  no rows    {empty}\n" in capsys.readouterr().out
+        assert leadchange(config, "backfill", "model-pulse", "--format", "json") == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        assert (row["days"], row["written"], row["empty"]) == (5, 0, [empty])
+        assert leadchange(config, "backfill", "model-pulse", "--until", "2025-02-28") == 0
+        assert "no rows" not in capsys.readouterr().out
+
+
+def _without_rows(content: bytes) -> bytes:
+    return dataset_files.parquet(pl.read_parquet(content).clear(), rows_a_group=1)
 
 
 def test_others_text_does_not_reach_the_terminal_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,8 @@ class Fetched:
     """Why there is nothing to take, and never will be: none of the `days`, where these are known."""
     unread: str | None = None
     """Why there is nothing to take this time."""
+    empty: bool = False
+    """Whether there is not one row in it."""
     tally: Tally = field(default_factory=Tally)
     needed: int = 0
     """Compressed bytes of the columns and row groups needed."""
@@ -107,6 +109,7 @@ class Fetcher:
         got.tally = remote.tally
         days = self._days(remote) if part.many else part.days
         got.tables, got.days = (remote.table,), tuple(self.wanted(part, days))
+        got.empty = not remote.table.height
         if got.days:
             groups = remote.table.row_groups(self.publishers, got.days if part.many else None)
             got.needed = sum(part.length for part in remote.table.ranges(groups))

@@ -43,6 +43,7 @@ def findings(report: Report) -> list[str]:
         more = f", and {len(report.gaps) - _MOST_GAPS} more" if len(report.gaps) > _MOST_GAPS else ""
         lines.append(f"  gaps       {f'{missing}: {shown}{more}' if report.gaps else 'none'}")
     lines += [f"  {snapshot.day} {snapshot.verdict}: {snapshot.verdict_reason}" for snapshot in _worth_saying(report)]
+    lines += [f"  no rows    {file}" for file in report.empty[:_MOST_GAPS]]
     if report.bytes:
         lines.append(
             f"  read       {_size(report.bytes)} in {amount(report.requests, 'request')}, of which"
@@ -72,6 +73,7 @@ def as_row(report: Report) -> dict[str, Any]:
         "bytes_needed": report.needed,
         "requests": report.requests,
         "seconds": round(report.seconds, 3),
+        "empty": list(report.empty),
     }
 
 
