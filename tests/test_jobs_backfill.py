@@ -748,7 +748,10 @@ def test_a_file_that_is_no_parquet_or_not_there_is_one_line(tmp_path: Path) -> N
     with pytest.raises(HistoryError, match="no readable Parquet file"), own(file):
         pass
     history().with_columns(downloads_30d=pl.lit("many"), likes=pl.lit("few")).write_parquet(file)
-    with pytest.raises(HistoryError, match="its column downloads_30d holds no counts"), own(file):
+    with pytest.raises(HistoryError, match="row 1: downloads_30d 'many' is no whole number"), own(file):
+        pass
+    history().with_columns(downloads_30d=pl.lit(value=True)).write_parquet(file)
+    with pytest.raises(HistoryError, match="its column downloads_30d holds no counts but bool"), own(file):
         pass
 
 
@@ -758,19 +761,94 @@ ONE: dict[str, Any] = {"repo_id": ["alpha-lab/a"], "downloads_30d": [7]}
 @pytest.mark.parametrize(
     ("day", "says"),
     [
-        ([20250101], "its column day holds no days but int64"),
+        ([20250101, 20251301], r"row 2: day '20251301' is no day \(YYYYMMDD\) from 2000"),
+        ([1735689600], "row 1: day '1735689600' is no day"),
+        (["2025-01-01", None], "its column day holds what is no day"),
+        (["01.02.2025"], "'01.02.2025' may be DD.MM.YYYY or MM.DD.YYYY, .*: say --day-order"),
+        (["31.01.2025", None], "row 2: day None is no day"),
         ([True], "its column day holds no days but bool"),
         ([[date(2025, 1, 1)]], "its column day holds no days but "),
         ([date(9999, 12, 31)], "it has the day 9999-12-31; days from 2000-01-01 to 2026-11-01 are taken"),
         ([date(1, 1, 1)], "it has the day 0001-01-01"),
-        (["soon"], "its column day holds what is no day"),
+        (["soon"], "row 1: day 'soon' is no day"),
     ],
 )
 def test_a_parquet_file_of_other_days_is_one_line(tmp_path: Path, day: list[object], says: str) -> None:
     file = tmp_path / "mine.parquet"
-    pl.DataFrame({**ONE, "day": day}).write_parquet(file)
+    pl.DataFrame({"day": day}).with_columns(repo_id=pl.lit("alpha-lab/a"), likes=1).write_parquet(file)
     with pytest.raises(HistoryError, match=says), own(file):
         pass
+
+
+@pytest.mark.parametrize("csv", [False, True])
+@pytest.mark.parametrize("days_as", ["%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%Y%m%d"])
+@pytest.mark.parametrize("counts_as", ["1,234,567", "1234567.0", pl.Decimal(20, 2), pl.Float64, pl.Categorical])
+def test_what_means_one_thing_is_read_whatever_it_is_written_as(
+    db: Database,
+    tmp_path: Path,
+    csv: bool,
+    days_as: str,
+    counts_as: Any,  # noqa: ANN401
+) -> None:
+    table = history().with_columns(pl.col("downloads_30d") + 1_000_000, pl.col("day").dt.to_string(days_as))
+    file = tmp_path / "mine"
+    if isinstance(counts_as, str):
+        form = "{:,}" if "," in counts_as else "{}.0"
+        texts = [form.format(count) for count in table["downloads_30d"]]
+        table = table.with_columns(downloads_30d=pl.Series(texts))
+    else:
+        text = pl.col("downloads_30d").cast(pl.String) if counts_as == pl.Categorical else pl.col("downloads_30d")
+        table = table.with_columns(text.cast(counts_as))
+    table.write_csv(file) if csv else table.write_parquet(file)
+    with own(file, csv=csv) as parts:
+        assert keep(db, parts).verdicts == {"complete": 3}
+    found = db.rows("SELECT day, repo_id, downloads_30d, likes FROM observations ORDER BY ALL")
+    assert (
+        found
+        == history()
+        .with_columns(pl.col("downloads_30d") + 1_000_000)
+        .select("day", "repo_id", "downloads_30d", "likes")
+        .sort("day", "repo_id")
+        .rows()
+    )
+
+
+def test_what_a_parquet_file_says_beside_text_is_kept(db: Database, tmp_path: Path) -> None:
+    file = tmp_path / "mine.parquet"
+    described = pl.DataFrame(
+        {"repo_id": ["alpha-lab/a"], "day": [20250301], "likes": ["7"], "tags": [["license:mit"]],
+         "safetensors": [{"total": 9}]}
+    )  # fmt: skip
+    described.write_parquet(file)
+    with own(file) as parts:
+        keep(db, parts)
+    assert db.rows("SELECT license, parameters FROM models") == [("mit", 9)]
+    assert db.rows("SELECT day, likes FROM observations") == [(date(2025, 3, 1), 7)]
+
+
+@pytest.mark.parametrize("csv", [False, True])
+@pytest.mark.parametrize("days_as", ["%Y-%m-%d", "%d/%m/%Y"])
+def test_a_column_for_each_day_is_refused_with_how_to_turn_it_round(
+    db: Database, tmp_path: Path, csv: bool, days_as: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = Path("it's wide")
+    table = (
+        history()
+        .select("day", "downloads_30d", "repo_id", kind=pl.lit("text"))
+        .with_columns(pl.col("day").dt.to_string(days_as))
+    )
+    wide = table.pivot("day", index=["repo_id", "kind"], values="downloads_30d")
+    wide.write_csv(file) if csv else wide.write_parquet(file)
+    with pytest.raises(HistoryError, match="it has a column for each of 3 days") as refused, own(file, csv=csv):
+        pass
+    _, _, turn = str(refused.value).partition("In DuckDB: ")
+    assert "\n" not in turn
+    with Database.in_memory() as elsewhere:
+        elsewhere.execute(turn)
+    with own(Path("long.csv"), csv=True) as parts:
+        assert keep(db, parts).verdicts == {"complete": 3}
+    assert db.value("SELECT sum(downloads_30d) FROM observations") == history()["downloads_30d"].sum()
 
 
 def test_a_day_is_not_named_for_a_file_that_names_its_days(tmp_path: Path) -> None:

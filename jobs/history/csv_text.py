@@ -211,6 +211,12 @@ def day_form(days: pl.Series, told: Order | None) -> DayForm:
     return fit[0]
 
 
+def days_among(names: Sequence[str]) -> list[str]:
+    """Those of some names that are days, written in whatever way."""
+    written = pl.DataFrame({"day": names}, schema={"day": pl.String})
+    return written.filter(pl.any_horizontal(form.read("day").is_not_null() for form in _forms(None)))["day"].to_list()
+
+
 # Both
 
 

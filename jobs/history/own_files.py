@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import date
 from io import BufferedReader
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO, ClassVar
 import polars as pl
 
 from jobs.history import csv_text
-from jobs.history.columns import COUNTERS, REPO_ID
+from jobs.history.columns import COUNTERS, REPO_ID, written_day
 from jobs.history.csv_text import Spelling
 from jobs.history.local_copy import local_copy
 from jobs.history.sources import EARLIEST, OWN_TABLE, Part, as_day
@@ -30,6 +31,10 @@ _OPTIONS = {"repo_id": "--id-column", "counts": "--downloads-column, --all-time-
 """What names a column that is called otherwise than usual."""
 
 _DAY_IN_NAME = re.compile(r"(?<!\d)(\d{4}-\d{2}-\d{2})(?!\d)")
+
+
+_WIDE = 2
+"""Columns that are called like days from which on a table has one for each day."""
 
 
 class HistoryError(LeadchangeError):
@@ -58,10 +63,10 @@ def opened(
         columns: names of columns that are not the usual ones: day, repo_id, hub_id, downloads_30d, ...
         day: of files without a column of days; without it the day in a file's name.
         today: no day may be later.
-        folder: where a CSV file is kept as Parquet meanwhile.
-        told: how CSV files write days and numbers, as far as somebody said so.
-        say: takes a line on a CSV file that writes them otherwise than ISO 8601 and computers do, and on its rows that
-            are of no model.
+        folder: where a file with days and numbers as such is kept meanwhile, of one that has text.
+        told: how files write days and numbers that are text, as far as somebody said so.
+        say: takes a line on a file that writes them otherwise than ISO 8601 and computers do, and on rows of a CSV file
+            that are of no model.
 
     Raises:
         HistoryError: a file cannot be read, has other columns, or holds what is no count or no day.
@@ -72,9 +77,14 @@ def opened(
         for file in dict.fromkeys(files):
             own = stack.enter_context(_opened(file))
             local: IO[bytes] = own
-            if csv:
+            written = None if csv else _written(file, layout)
+            if csv or written:
                 local = stack.enter_context(local_copy(folder))
-                for line in _convert(file, own, local, layout, told, today):
+                for line in (
+                    _plain(file, written, local, told, today)
+                    if written
+                    else _convert(file, own, local, layout, told, today)
+                ):
                     say(f"{file}{line}")
             for each, table in _days(file, local, layout, columns, day):
                 if not EARLIEST <= each <= today:
@@ -141,6 +151,90 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A Parquet file in which counts or days are written as text."""
+
+    rows: pl.LazyFrame
+    """Its rows, each with its LINE, what is written as text."""
+    counts: Sequence[str]
+    day: str | None
+
+
+def _written(file: Path, layout: Layout) -> _Written | None:
+    """What a Parquet file has as text instead of as numbers and days; None where that is nothing, or not to be read.
+
+    Raises:
+        HistoryError: it has a column for each day.
+    """
+    try:
+        table = pl.scan_parquet(file, glob=False)
+        kinds = table.collect_schema()
+        names = {wanted: name for wanted, options in layout.items() if (name := _first(options, kinds.names()))}
+        _refuse_wide(file, kinds.names(), names, "read_parquet")
+        counts = [name for name in _counters(names) if _is_text(kinds[name])]
+        day = names.get("day")
+        if day and not kinds[day].is_integer() and not (_is_text(kinds[day]) and _is_other(table, day)):
+            day = None
+    except (pl.exceptions.PolarsError, OSError):
+        return None  # who reads it says why
+    if not counts and not day:
+        return None
+    text = table.with_columns(pl.col(*counts, *([day] if day else [])).cast(pl.String))
+    return _Written(text.with_row_index(csv_text.LINE, offset=1), counts, day)
+
+
+def _is_text(kind: pl.DataType) -> bool:
+    return isinstance(kind, pl.String | pl.Categorical | pl.Enum)
+
+
+def _is_other(table: pl.LazyFrame, day: str) -> bool:
+    """Whether a column of text has something that is no day as ISO 8601 writes it."""
+    text = table.select(pl.col(day).cast(pl.String))
+    return bool(text.select((written_day(day).is_null() & pl.col(day).is_not_null()).any()).collect().item())
+
+
+def _counters(names: Mapping[str, str]) -> list[str]:
+    """The columns of counts, each once."""
+    return list(dict.fromkeys(name for wanted, name in names.items() if wanted in COUNTERS))
+
+
+def _plain(file: Path, written: _Written, target: IO[bytes], told: Told, today: date) -> Iterator[str]:
+    """A Parquet file with numbers and days as such, read as a CSV file's are; what to say of it, behind its name.
+
+    Raises:
+        HistoryError: something in it is no count, or no day; it names the row.
+    """
+    try:
+        spelling = csv_text.spelling(written.rows, written.counts, written.day, told)
+        _refuse(file, written.rows, written.counts, written.day, spelling, today, place="row")
+        read = [_count(name, spelling) for name in written.counts]
+        if written.day:
+            read.append(spelling.day.read(written.day))
+        if spelling.unusual:
+            yield f": {spelling}"
+        table = written.rows.drop(csv_text.LINE).with_columns(read)
+        (table.sort(written.day) if written.day else table).sink_parquet(target)
+    except UnreadableError as error:
+        raise HistoryError(f"{file}: {error}") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise HistoryError(f"{file}: no readable Parquet file: {csv_text.reason(error)}") from None
+    target.flush()
+
+
+def _refuse_wide(file: Path, has: Sequence[str], found: Mapping[str, str], reader: str) -> None:
+    """Say how a table with a column for each day is to be turned round; `reader`: what DuckDB reads it with."""
+    days = [] if set(found) & set(COUNTERS) else csv_text.days_among(has)
+    if len(days) < _WIDE or len(days) == len(has):
+        return
+    others = ", ".join('"' + name.replace('"', '""') + '"' for name in has if name not in days)
+    quoted = str(file).replace("'", "''")
+    wide, rest = f"{reader}('{quoted}')", f"COLUMNS(* EXCLUDE ({others}))"
+    turned = f"COPY (UNPIVOT (FROM {wide}) ON {rest} INTO NAME day VALUE downloads) TO 'long.csv'"
+    each = f"it has a column for each of {len(days)} days, where a row for each model and day is read"
+    raise HistoryError(f"{file}: {each}. In DuckDB: {turned}")
+
+
 def _convert(
     file: Path, own: BufferedReader, target: IO[bytes], layout: Layout, told: Told, today: date
 ) -> Iterator[str]:
@@ -152,8 +246,9 @@ def _convert(
     try:
         text, has = csv_text.rows(file, own)
         names = {wanted: name for wanted, options in layout.items() if (name := _first(options, has))}
+        _refuse_wide(file, has, names, "read_csv")
         require({name: options for name, options in layout.items() if name != "day"}, has, names)
-        counts = list(dict.fromkeys(name for wanted, name in names.items() if wanted in COUNTERS))
+        counts = _counters(names)
         spelling = csv_text.spelling(text, counts, names.get("day"), told)
         _refuse(file, text, counts, names.get("day"), spelling, today)
         read = [_count(name, spelling) for name in counts]
@@ -196,7 +291,14 @@ def _count(name: str, spelling: Spelling) -> pl.Expr:
 
 
 def _refuse(
-    file: Path, text: pl.LazyFrame, counts: Sequence[str], day: str | None, spelling: Spelling, today: date
+    file: Path,
+    text: pl.LazyFrame,
+    counts: Sequence[str],
+    day: str | None,
+    spelling: Spelling,
+    today: date,
+    *,
+    place: str = "line",
 ) -> None:
     """Name the first cell that is no count, or no day."""
     wrong = {name: _no_count(name, spelling) for name in counts}
@@ -211,7 +313,7 @@ def _refuse(
             is_no = f"no day ({spelling.day}) from {EARLIEST} to {today}"
             is_no = is_no if name == day else "no whole number from 0 on; leave empty what is not known"
             value = f"{found[name][0][name]!r:.80}"
-            raise HistoryError(f"{file}, line {found[csv_text.LINE][0]}: {name} {value} is {is_no}")
+            raise HistoryError(f"{file}, {place} {found[csv_text.LINE][0]}: {name} {value} is {is_no}")
 
 
 def _no_count(name: str, spelling: Spelling) -> pl.Expr:

@@ -99,7 +99,7 @@ class Table:
             if len(schema.get_all_field_indices(root)) > 1:
                 raise DamagedError(f"it has the column {root} more than once")
             kind = schema.field(root).type
-            if name in COUNTERS and not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            if name in COUNTERS and not _is_number(kind):
                 raise DamagedError(f"its column {column} holds no counts but {kind}")
             if name == "repo_id" and not _is_text(kind):
                 raise DamagedError(f"its column {column} holds no names but {kind}")
@@ -253,6 +253,10 @@ def _found(layout: Layout, leaves: Sequence[str]) -> dict[str, str]:
 
 def _within(bounds: tuple[Any, Any], spans: Sequence[tuple[Any, Any]]) -> bool:
     return any(low <= bounds[1] and high >= bounds[0] for low, high in spans)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:

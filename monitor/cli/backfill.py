@@ -46,11 +46,11 @@ OneDayOption = Annotated[
 ]
 DecimalOption = Annotated[
     Decimal | None,
-    typer.Option("--decimal", help="What a CSV file has before a fraction, where its numbers leave that open."),
+    typer.Option("--decimal", help="What text has before a fraction, where a file's numbers leave that open."),
 ]
 OrderOption = Annotated[
     Order | None,
-    typer.Option("--day-order", help="How a CSV file writes days, where they leave that open."),
+    typer.Option("--day-order", help="How a file writes days as text, where they leave that open."),
 ]
 
 
@@ -153,7 +153,7 @@ def _files(kind: str) -> Callable[..., None]:
                 day=as_day(day),
                 today=today,
                 folder=folder,
-                told=_told(kind, decimal, day_order),
+                told=Told(decimal, day_order),
                 say=say,
             ) as parts,
             open_app(chosen) as application,
@@ -170,15 +170,6 @@ def _files(kind: str) -> Callable[..., None]:
             _run(application, plan, yes=yes, form=form)
 
     return command
-
-
-def _told(kind: str, decimal: Decimal | None, order: Order | None) -> Told:
-    """What is said of a file's spelling. Raises ConfigError where that is in the file itself."""
-    from monitor.config import ConfigError  # noqa: PLC0415
-
-    if kind == "parquet" and (decimal or order):
-        raise ConfigError(["--decimal and --day-order are for CSV: a Parquet file holds numbers and days as such"])
-    return Told(decimal, order)
 
 
 def _usable(name: str, kind: str) -> str:
