@@ -69,7 +69,7 @@ def _times(number: float | None, one: str) -> str:
     return f"{number:,.0f} {one}{'' if number == 1 else 's'}"
 
 
-def _round(number: float) -> str:
+def roundly(number: float) -> str:
     """A number that somebody chose: `1B`, `1.5B`, without zeros that say nothing."""
     return re.sub(r"\.?0+(?=[kMBT]$)", "", humanise(number, 3))
 
@@ -91,7 +91,7 @@ _HEADLINES: dict[str, Callable[[str, str, str, float | None], str]] = {
     "enters_top": lambda who, whom, where, n: f"{who} enters {_top(n)} of {where}{whom and f', ahead of {whom}'}",
     "leaves_top": lambda who, whom, where, n: f"{who} leaves {_top(n)} of {where}{whom and f', behind {whom}'}",
     "milestone": lambda who, _, where, n: (
-        f"{who} reaches {'a milestone' if n is None else _round(n)} on {where}"
+        f"{who} reaches {'a milestone' if n is None else roundly(n)} on {where}"
     ),
     "source_trouble": lambda who, _, where, __: (
         f"Trouble reading {'the source' if who in ('', 'source') else who}: {where or 'every board'} is on hold"

@@ -209,6 +209,22 @@ def test_countries_have_their_names_for_people_and_their_codes_for_programs(run:
             assert not re.search(rf"\b{row['entity']}\b", table)
 
 
+def test_a_milestone_reads_as_people_write_it_and_for_programs_as_ever(run: Run, tmp_path: Path) -> None:
+    mark = "[[rule]]\nname = 'mark'\nboard = 'publishers'\nwhen = 'milestone'\nat = [1e6]\nconfirm = 1\n"
+    with hub(listed(900_000, 50)) as local:
+        file = configure(tmp_path, local.endpoint, more=mark)
+        run("collect", "--config", file, "--day", "2026-05-01")
+        local.show(listed(1_200_000, 50))
+        run("collect", "--config", file, "--day", "2026-05-02")
+    (row,) = json.loads(run("backtest", "--rule", "mark", "--config", file, "--format", "json").out)
+    assert (row["entity"], row["rival"]) == ("alpha-lab", "1e+06")
+    table = run("backtest", "--rule", "mark", "--config", file).out
+    assert table.splitlines()[1].split()[:4] == ["mark", "FLIP", "alpha-lab", "1M"]
+    assert "mark: alpha-lab and 1M on publishers" in table
+    assert "1.2M" in table
+    assert "900.0k" in table
+
+
 def test_a_small_share_is_not_shown_as_none(capsys: pytest.CaptureFixture[str]) -> None:
     shares = [0.0, None, 0.00048, 0.000002, 0.558]
     print_rows([{"share": share, "margin": share} for share in shares], ["share", "margin"], Format.table)

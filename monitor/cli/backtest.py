@@ -62,17 +62,24 @@ def _print_backtests(
     told: list[tuple[Rule, backtesting.Told]], kinds: Mapping[str, str], form: Format, *, warned: bool
 ) -> None:
     """What would have been told; `kinds`: what boards rank; `warned`: some of it that somebody came near the lead."""
-    from alerts.names import with_names  # noqa: PLC0415 see cli.common
     from jobs import backtest as backtesting  # noqa: PLC0415 the engine
 
     columns = ["rule", "event", "entity", "rival", "first_lead", "confirmed_day", "delay_days", "margin", "held"]
     print_rows(
-        [with_names(asdict(alert), kinds.get(rule.board) if form is Format.table else None) for rule, alert in told],
+        [asdict(alert) | (_names(rule, kinds, alert) if form is Format.table else {}) for rule, alert in told],
         [*columns, "lost_after_days", *(["led_after_days"] if warned else [])],
         form,
         every=[field.name for field in fields(backtesting.Told)],
         empty="the rules would have said nothing",
     )
+
+
+def _names(rule: Rule, kinds: Mapping[str, str], told: backtesting.Told) -> dict[str, str]:
+    """Who was told of, and who it is measured against, for people."""
+    kind = kinds.get(rule.board, "")
+    return {
+        who: _called(rule, kind, name, told) for who, name in (("entity", told.entity), ("rival", told.rival)) if name
+    }
 
 
 def _draw(
@@ -82,18 +89,22 @@ def _draw(
 
     `kind` is what its board ranks.
     """
-    from alerts.names import entity_name  # noqa: PLC0415 see cli.common
-
     mine = [alert for alert in told if alert.rule == rule.name and not alert.held] or told
     last = mine[-1]
     pair = [name for name in (last.entity, last.rival) if name]
     days = [day for day in _standings(ledger, rule, since) if any(name in day.values for name in pair)]
-    names = {name: entity_name(kind, name) for name in pair}
-    title = f"{rule.name}: {' and '.join(names.values())} on {rule.board}"
+    lines = {
+        _called(rule, kind, name, last): [
+            (day.day, value) for day in days if (value := _value(rule, name, last, day)) is not None
+        ]
+        for name in pair
+    }
+    title = f"{rule.name}: {' and '.join(lines)} on {rule.board}"
     if chart is not None:
         from alerts.charts import png, race_chart  # noqa: PLC0415 Altair takes a second
 
-        rows = [(day.day, names[name], day.values[name]) for day in days for name in pair if name in day.values]
+        drawn = ((day, name, value) for name, line in lines.items() for day, value in line)
+        rows = sorted(drawn, key=lambda row: row[0])
         try:
             chart.write_bytes(png(race_chart(rows, title=title, flip=last.day, axis="near")))
         except OSError as error:
@@ -102,7 +113,6 @@ def _draw(
             raise config.ConfigError([f"{chart} cannot be written: {error.strerror}"]) from None
         say(f"{chart} written")
         return
-    lines = {names[name]: [(day.day, day.values[name]) for day in days if name in day.values] for name in pair}
     values = [value for line in lines.values() for _, value in line]
     marks = {
         f"told {alert.confirmed_day}": [(alert.confirmed_day, min(values)), (alert.confirmed_day, max(values))]
@@ -110,6 +120,24 @@ def _draw(
         if set(pair) == {alert.entity, alert.rival}
     }
     typer.echo(line_chart(title, lines | marks))
+
+
+def _is_number(rule: Rule, name: str, told: backtesting.Told) -> bool:
+    """Whether a name in what was told is the number that somebody reached."""
+    return rule.when == "milestone" and name == told.rival
+
+
+def _called(rule: Rule, kind: str, name: str, told: backtesting.Told) -> str:
+    """A name in what was told, for people: a country's, or a number as people write it."""
+    from alerts.names import entity_name  # noqa: PLC0415 see cli.common
+    from alerts.wording import roundly  # noqa: PLC0415
+
+    return roundly(float(name)) if _is_number(rule, name, told) else entity_name(kind, name)
+
+
+def _value(rule: Rule, name: str, told: backtesting.Told, day: Standing) -> float | None:
+    """What a name in what was told had on a day; a number is always the same."""
+    return float(name) if _is_number(rule, name, told) else day.values.get(name)
 
 
 def _print_sweeps(ledger: Ledger, rules: list[Rule], since: date | None, form: Format) -> None:
