@@ -35,6 +35,9 @@ _PROSE = frozenset({"verdict", "verdict_reason", "good_verdict", "title", "last_
 _NARROW = 30
 """Columns of the terminal below which prose is not squeezed."""
 
+_NARROWEST = 20
+"""The same where there is no room left."""
+
 _PHRASE = 8
 """The same of phrases, where there is less room."""
 
@@ -58,7 +61,8 @@ _BENEATH: Mapping[str, tuple[str, ...]] = {
     "seconds": ("requests",),
     "attempts": ("status",),
     "ends_at": ("starts_at",),
-    "author": ("reason",),
+    "author": ("silence_id",),
+    "afterwards": ("reason",),
 }
 """Column -> those beneath which it may stand."""
 
@@ -137,9 +141,9 @@ def _least(found: Sequence[Column]) -> int:
 
 def _widths(found: Sequence[Column], width: int) -> list[int]:
     """How wide each column is: what is left over goes to the narrowest of those that need more, a cell at a time."""
-    widths = [column.least for column in found]
+    widths, most = [column.least for column in found], [column.most for column in found]
     for _ in range(width - _least(found)):
-        wanting = [number for number, column in enumerate(found) if widths[number] < column.most]
+        wanting = [number for number, wide in enumerate(widths) if wide < most[number]]
         if not wanting:
             break
         widths[min(wanting, key=widths.__getitem__)] += 1
@@ -155,11 +159,12 @@ def _changed(found: Sequence[Column], width: int) -> Sequence[Column] | None:
         found = narrower(found)
         if _least(found) <= width:
             return found
-    stacked = _stacked(found)
-    excess = _least(stacked) - width
-    if excess > 0:
-        stacked = _stacked(_at_marks(found, excess, {column.name: column.least for column in stacked}))
-    return stacked if _least(stacked) <= width else None
+    squeezed = _squeezed(found)
+    for one in (found, squeezed, _at_marks(squeezed, width)):
+        stacked = _stacked(one)
+        if _least(stacked) <= width:
+            return stacked
+    return None
 
 
 def _headed(found: Sequence[Column]) -> list[Column]:
@@ -180,8 +185,8 @@ def _broken_head(column: Column) -> str:
 
 
 def _without_nothing(found: Sequence[Column]) -> list[Column]:
-    """Those in which something is known."""
-    return [column for column in found if any(value is not None for value in column.values)] or list(found)
+    """Those in which something is said."""
+    return [column for column in found if any(value not in (None, "") for value in column.values)] or list(found)
 
 
 def _in_a_word(found: Sequence[Column]) -> list[Column]:
@@ -206,6 +211,13 @@ def _at_words(found: Sequence[Column]) -> list[Column]:
 def _phrased(column: Column) -> Column:
     words = [cell_len(word) for text in (column.head, *map(str, column.cells)) for word in text.split()]
     return replace(column, least=min(column.least, max(_PHRASE, *words)))
+
+
+def _squeezed(found: Sequence[Column]) -> list[Column]:
+    """Prose as narrow as can be read."""
+    return [
+        replace(column, least=min(column.least, _NARROWEST)) if column.name in _PROSE else column for column in found
+    ]
 
 
 def _stacked(found: Sequence[Column]) -> list[Column]:
@@ -248,14 +260,21 @@ def _above(above: Text, below: Text, height: int, indent: str) -> Text:
     return Text.assemble(above, "\n" * missing, *(part for line in below.split("\n") for part in ("\n", indent, line)))
 
 
-def _at_marks(found: Sequence[Column], excess: int, least: Mapping[str, int]) -> list[Column]:
-    """Long names broken behind a slash, a hyphen or a space, so that so much less is taken."""
+def _at_marks(found: Sequence[Column], width: int) -> list[Column]:
+    """Long names broken behind a slash, a hyphen or a space, so that a table in which they are stacked is as wide."""
+    stacked = _stacked(found)
+    excess = _least(stacked) - width + _GAP
+    least = {column.name: column.least for column in stacked}
     return [
-        _narrowed(column, cells=tuple(_broken(cell, max(_NAME, least.get(column.name, column.least) - excess - 2))
-                                      for cell in column.cells))
-        if column.name in _NAMES else column
+        _named_within(column, max(_NAME, least.get(column.name, column.least) - excess))
+        if column.name in _NAMES
+        else column
         for column in found
-    ]  # fmt: skip
+    ]
+
+
+def _named_within(column: Column, width: int) -> Column:
+    return _narrowed(column, cells=tuple(_broken(cell, width) for cell in column.cells))
 
 
 def _broken(cell: Text, width: int) -> Text:
