@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from jobs.history import csv_text
-from jobs.history.own_files import HistoryError, opened
+from jobs.history.own_files import opened
+from jobs.history.own_text import HistoryError
 from jobs.history.told import NOTHING_TOLD, Decimal, Order, Told
 from jobs.hub_base import UnreadableError
 from monitor.config import ConfigError

@@ -35,7 +35,7 @@ from starlette.responses import JSONResponse, Response
 from jobs import backfill, rank
 from jobs.backfill import gaps
 from jobs.history import backfill_plan, own_files, sources
-from jobs.history.own_files import HistoryError
+from jobs.history.own_text import HistoryError
 from jobs.hub import HubSettings
 from monitor.demo import dataset_files, faults
 from monitor.demo.dataset_files import HUB_STATS, MODEL_PULSE, WEEKLY, parquet
