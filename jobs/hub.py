@@ -44,7 +44,6 @@ __all__ = [
     "TokenRefusedError",
     "UnreadableError",
     "WalkCancelled",
-    "find_models",
     "overviews",
     "reach",
     "read_quota",
@@ -120,20 +119,6 @@ def overviews(settings: HubSettings, publishers: Sequence[str], *, token: str | 
     async def ask() -> dict[str, Overview | None]:
         async with Hub(settings, token) as hub:
             return await hub.each(publishers, hub.overview)
-
-    return run(ask())
-
-
-def find_models(settings: HubSettings, repo_ids: Sequence[str], *, token: str | None) -> dict[str, HubModel | None]:
-    """Each of these repositories as it is now, under another `repo_id` if it was renamed; None for one that is gone.
-
-    Raises:
-        HubError: one of them could not be asked.
-    """
-
-    async def ask() -> dict[str, HubModel | None]:
-        async with Hub(settings, token) as hub:
-            return await hub.each(repo_ids, hub.find_model)
 
     return run(ask())
 

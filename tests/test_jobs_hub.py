@@ -27,7 +27,6 @@ from jobs.hub import (
     HubSettings,
     Overview,
     WalkCancelled,
-    find_models,
     overviews,
     reach,
     read_token,
@@ -90,6 +89,16 @@ def answer(rows: object, link: str | None = None, **headers: str) -> httpx.Respo
 
 def settings(**changes: object) -> HubSettings:
     return HubSettings.model_validate({"endpoint": HUB, **changes})
+
+
+def find(*repo_ids: str, token: str | None = None, **changes: object) -> dict[str, HubModel | None]:
+    """Each of some repositories as it is now."""
+
+    async def ask() -> dict[str, HubModel | None]:
+        async with Hub(settings(**changes), token) as hub:
+            return await hub.each(repo_ids, hub.find_model)
+
+    return waiting.run(ask())
 
 
 def serve(
@@ -783,7 +792,7 @@ def test_a_refused_token_is_not_mistaken_for_a_model_that_is_gone(web: respx.Moc
     headers = {"x-error-code": "RepoNotFound", "x-error-message": "Invalid credentials in Authorization header"}
     web.get(url__startswith=HUB).mock(return_value=httpx.Response(401, headers=headers))
     with pytest.raises(HubError, match="refused the token"):
-        find_models(settings(), ["a/b"], token=TOKEN)
+        find("a/b", token=TOKEN)
 
 
 def test_a_401_without_a_token_is_a_problem_of_its_publisher(web: respx.MockRouter, clock: Clock) -> None:
@@ -927,7 +936,7 @@ def test_a15_a_renamed_model_is_found_and_a_deleted_one_is_none(web: respx.MockR
     )
     web.get(f"{HUB}/api/models/zai-org/GLM").mock(return_value=answer(row(id="zai-org/GLM")))
     web.get(f"{HUB}/api/models/a/gone").mock(return_value=httpx.Response(401, headers={"x-error-code": "RepoNotFound"}))
-    found = find_models(settings(), ["THUDM/GLM", "a/gone"], token=TOKEN)
+    found = find("THUDM/GLM", "a/gone", token=TOKEN)
     assert found["THUDM/GLM"] is not None
     assert found["THUDM/GLM"].repo_id == "zai-org/GLM"
     assert found["a/gone"] is None
@@ -936,13 +945,13 @@ def test_a15_a_renamed_model_is_found_and_a_deleted_one_is_none(web: respx.MockR
 def test_a_single_model_that_makes_no_sense_is_an_error(web: respx.MockRouter) -> None:
     web.get(f"{HUB}/api/models/a/b").mock(return_value=answer({"id": "a/b"}))
     with pytest.raises(HubError, match="a/b: no usable _id"):
-        find_models(settings(), ["a/b"], token=None)
+        find("a/b")
 
 
 def test_questions_that_take_too_long_are_an_error(web: respx.MockRouter) -> None:
     web.get(f"{HUB}/api/models/a/b").mock(side_effect=slowly(60, answer({})))
     with pytest.raises(HubError, match="not finished within"):
-        find_models(settings(deadline_seconds=0.1), ["a/b"], token=None)
+        find("a/b", deadline_seconds=0.1)
 
 
 def test_reach_says_what_the_hub_answered(web: respx.MockRouter) -> None:

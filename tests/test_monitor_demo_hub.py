@@ -17,7 +17,8 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobs.hub import HubSettings, WalkCancelled, find_models, overviews, reach, walk
+from jobs.hub import Hub, HubSettings, WalkCancelled, overviews, reach, walk
+from jobs.waiting import run
 from monitor.demo import faults
 from monitor.demo.hub import EXPANDABLE, Fault, LocalHub, hub_id
 from monitor.demo.recordings import DATA, snapshots
@@ -58,6 +59,14 @@ def hub() -> Iterator[LocalHub]:
 
 def at(hub: LocalHub, **changes: object) -> HubSettings:
     return HubSettings.model_validate({"endpoint": hub.endpoint, **changes})
+
+
+def find(hub: LocalHub, *repo_ids: str) -> dict[str, HubModel | None]:
+    async def ask() -> dict[str, HubModel | None]:
+        async with Hub(at(hub), None) as client:
+            return await client.each(repo_ids, client.find_model)
+
+    return run(ask())
 
 
 def look(hub: LocalHub, *names: str, token: str | None = None, **changes: object) -> Walk:
@@ -102,12 +111,12 @@ def test_another_day_is_shown_from_one_request_to_the_next(hub: LocalHub) -> Non
 
 def test_a_renamed_model_redirects_from_its_old_name_and_an_unknown_one_is_not_found(hub: LocalHub) -> None:
     hub.show([model("Qwen/renamed", hub_id=hub_id("Qwen/m1"))])
-    found = find_models(at(hub), ["Qwen/m1", "Qwen/m2"], token=None)
+    found = find(hub, "Qwen/m1", "Qwen/m2")
     assert found["Qwen/m1"] is not None
     assert found["Qwen/m1"].repo_id == "Qwen/renamed"
     assert found["Qwen/m2"] is None
     hub.show([model("Qwen/m1")])
-    found = find_models(at(hub), ["Qwen/m1"], token=None)
+    found = find(hub, "Qwen/m1")
     assert found["Qwen/m1"] == model("Qwen/m1")
 
 
