@@ -5,6 +5,7 @@ verdict, writing, lineage, standings, publication; a smaller one for a year, of 
 is ranked and published as a whole. Every night what is over is packed.
 
     python -m tests.bench whole_hub              200,000 models over a year, and 60,000: half an hour, 4 GB on the disk
+    python -m tests.bench steady                 60,000 models over a year, as many new as gone: ten minutes
     python -m tests.bench full_size              3,100,000 models over a year: three hours, 12 GB on the disk
     python -m tests.bench_scale 3100000 5        any other size, without the year; four days of the whole Hub take 1 GB
 """
@@ -54,6 +55,8 @@ SIZES, SIZES_DAYS = (25_000, 50_000, 100_000), 5
 """Other sizes, over fewer days, for the chart."""
 SETTLED = 10
 """The day from which on a day is to cost the same."""
+SPAN = 20
+"""Days that are held against as many earlier ones where they cost little."""
 BEFORE = 4
 """Days that a new warehouse has seen before it is held against an old one."""
 EDITED = 0.01
@@ -166,10 +169,19 @@ def _head(db: Database, day: date, count: int) -> Snapshot:
     return head(store.next_snapshot_id(db, now), models=count, day=day, taken_at=now, source="census")
 
 
+def yardstick() -> None:
+    """Always the same questions, small ones and a large one: what they take is how fast the machine is just then."""
+    with Database.in_memory() as db:
+        for number in range(60):
+            db.rows(f"SELECT i % 7 AS k, count(*), sum(i + {number}) FROM range(2000) AS t(i) GROUP BY k ORDER BY k")
+        db.rows("SELECT i % 1000 AS k, sum(hash(i) % 1000) FROM range(6000000) AS t(i) GROUP BY k ORDER BY k")
+
+
 def keep(folder: str) -> dict[str, Any]:
     """Keep every day of FOLDER as a census, as they are generated, and leave the last ones there.
 
-    What each of them took, and each of the nights; the peak of each in MB; how many counts that were.
+    What each of them took, and each of the nights; the peak of each in MB; how many counts that were; beside each day,
+    what the yardstick took.
     """
     days, nights = list[dict[str, Any]](), list[dict[str, float]]()
     target = Path(folder) / "adoption.duckdb"
@@ -179,6 +191,9 @@ def keep(folder: str) -> dict[str, Any]:
             watch = ranked(db, day, models, count)
             watch("publication", lambda: publish(db, target))
             took = {"seconds": watch.seconds, "processor": watch.processor, "peak": peak_megabytes()}
+            measure = Watch()
+            measure("yardstick", yardstick)
+            took |= {"yardstick": measure.processor["yardstick"]}
             days.append(took | {"models": count, "known": db.value("SELECT count(*) FROM models")})
             sys.stderr.write(f"{day} {days[-1]}\n")
             nights.append(_night(db, day, target))
@@ -370,8 +385,13 @@ kept are written again. What the published file was before the last time is rene
 _ABOUT_YEAR = """
 
 {models:,} models over a year, {rows:,} counts, are there for what a count takes and for what is asked of the past.
-Beside them: polars adding up the families of every day from a Parquet file a day, like the nearest public tracker.
-As many are there for what days alone add to a day: kept day by day, with as many models new each day as are gone."""
+Beside them: polars adding up the families of every day from a Parquet file a day, like the nearest public tracker."""
+
+_ABOUT_STEADY = """\
+A generated Hub of {models:,} models over {days} days like the one before, kept day by day in the same way, but with as
+many models new each day as are gone: what a day costs more after a year is what days add, and not models. It is
+processor time, for as much of it as always the same questions took that were asked beside each day, as the machine is a
+fifth faster or slower from minute to minute; the median of {span} days each time."""
 
 
 def whole_hub() -> Report:
@@ -379,9 +399,8 @@ def whole_hub() -> Report:
     about, figures, costs = _kept(MODELS, DAYS)
     more, past = _year(YEAR_MODELS)
     others = {size: statistics.median(_costs_of(size)[1:]) for size in SIZES}
-    steady = _steady(YEAR_MODELS, DAYS)
     drawn = chart(dict(enumerate(costs, start=1)), others | {MODELS: statistics.median(costs[-SETTLED:])})
-    return Report("The whole Hub", about + more, figures + past + steady, {CHART: drawn})
+    return Report("The whole Hub", about + more, figures + past, {CHART: drawn})
 
 
 def full_size() -> Report:
@@ -479,25 +498,32 @@ def _behind(kept: Sequence[dict[str, Any]], afresh: Sequence[dict[str, Any]]) ->
         yield Figure(f"... {step}, in processor time", against(lambda day, of=step: day["processor"][of]), "x")
 
 
-def _grown(costs: Sequence[float], since: int = SETTLED) -> float:
+def _grown(costs: Sequence[float], since: int = SETTLED, span: int = SETTLED) -> float:
     """The median of the last days, as a multiple of that of as many from a day on: the first that are settled."""
-    return statistics.median(costs[-SETTLED:]) / statistics.median(costs[since - 1 : since - 1 + SETTLED])
+    return statistics.median(costs[-span:]) / statistics.median(costs[since - 1 : since - 1 + span])
 
 
-def _steady(models: int, days: int) -> list[Figure]:
+def steady() -> Report:
     """What days alone add to a day: of a Hub that stays as large as it is."""
+    models, days = YEAR_MODELS, YEAR
     with tempfile.TemporaryDirectory() as folder, _beside("generate", folder, models, days, AHEAD, "steady") as making:
         kept = elsewhere("keep", folder)["days"]
         assert making.wait() == 0, "not all days were generated"
-    costs, busy = ([sum(day[kind].values()) for day in kept] for kind in ("seconds", "processor"))
-    what = f"of a Hub that stays as large, {models:,} models: a day, the last {SETTLED} against days {SETTLED} to"
-    return [
-        Figure(f"{what} {2 * SETTLED - 1}", [_grown(costs)], "x"),
-        Figure("... in processor time", [_grown(busy)], "x"),
-        Figure("... against days 60 to 69, in processor time", [_grown(busy, since=60)], "x"),
-        Figure("... as many models as then", [kept[-1]["models"] / kept[SETTLED - 1]["models"]], "x"),
-        Figure("... as many models known", [kept[-1]["known"] / kept[SETTLED - 1]["known"]], "x"),
+    busy = [sum(day["processor"].values()) for day in kept]
+    against = [cost / day["yardstick"] for cost, day in zip(busy, kept, strict=True)]
+    what = f"the last {SPAN} days against days"
+    figures = [
+        Figure("a day", [1000 * sum(day["seconds"].values()) for day in kept[-SETTLED:]], "ms"),
+        Figure("... processor time", [1000 * cost for cost in busy[-SETTLED:]], "ms"),
+        *(
+            Figure(f"{what} {since} to {since + SPAN - 1}", [_grown(against, since, SPAN)], "x")
+            for since in (SETTLED, 30, 60, 180)
+        ),
+        Figure(f"{what} {SETTLED} to {SETTLED + SPAN - 1}, as measured", [_grown(busy, SETTLED, SPAN)], "x"),
+        Figure("as many models as on day 10", [kept[-1]["models"] / kept[SETTLED - 1]["models"]], "x"),
+        Figure("as many models known", [kept[-1]["known"] / kept[SETTLED - 1]["known"]], "x"),
     ]
+    return Report("What days alone add to a day", _ABOUT_STEADY.format(models=models, days=days, span=SPAN), figures)
 
 
 def _costs_of(models: int) -> list[float]:
@@ -557,7 +583,7 @@ def main() -> None:
     sys.stdout.write("\n".join([about, "", *(row(figure) for figure in figures), ""]))
 
 
-BENCHMARKS: dict[str, Callable[[], Report]] = {"whole_hub": whole_hub, "full_size": full_size}
+BENCHMARKS: dict[str, Callable[[], Report]] = {"whole_hub": whole_hub, "steady": steady, "full_size": full_size}
 
 if __name__ == "__main__":
     main()
