@@ -61,12 +61,14 @@ def look(
     verdict: Verdict = "complete",
     hour: int = 10,
     short: Collection[str] = (),
+    taken_at: datetime | None = None,
 ) -> int:
     """Keep a look at all of the registry's publishers, attribute, rank; its snapshot_id.
 
-    Listings of those `short` broke off: what they do not show may be there.
+    Listings of those `short` broke off: what they do not show may be there. `taken_at` is not that day's where a source
+    shows another day than today.
     """
-    taken_at = moment(number, hour)
+    taken_at = taken_at or moment(number, hour)
     with db.transaction():
         snapshot_id = store.next_snapshot_id(db, taken_at)
         head = Snapshot(snapshot_id, "hub", taken_at, day(number), verdict, "", len(models))

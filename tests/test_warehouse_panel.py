@@ -109,6 +109,17 @@ def test_a_lead_that_a_model_created_in_between_took_is_a_launch(db: Database) -
     assert verdicts(db) == [LAUNCH]
 
 
+@pytest.mark.parametrize(("created", "verdict"), [(-1, LIST_GROWTH), (0, LAUNCH), (1, LAUNCH)])
+def test_between_days_that_a_source_shows_later_a_model_is_created_by_these_days(
+    db: Database, created: int, verdict: str
+) -> None:
+    look(db, 0, [model("alpha/a", 10), model("beta/b", 5)], OWN, taken_at=moment(30, 10))
+    later = [model("alpha/a", 10), model("beta/b", 5), model("beta/new", 20, created=created)]
+    look(db, 1, later, OWN, taken_at=moment(30, 11))
+
+    assert verdicts(db) == [verdict]
+
+
 def test_a_model_of_unknown_age_is_no_launch(db: Database) -> None:
     look(db, 0, [model("alpha/a", 10), model("beta/b", 5)], OWN)
     look(db, 1, [model("alpha/a", 10), model("beta/b", 5), model("beta/found", 20, created_at=None)], OWN)

@@ -181,14 +181,16 @@ DROP TABLE side_members;
 SELECT hub_id FROM ({members})
 
 -- name: ends
--- What every model of the entities compared had at both ends, in parts; NULL where it had no known count.
+-- What every model of the entities compared had at both ends, in parts; NULL where it had no known count. A look that shows
+-- another day than its own is taken for one of the beginning of that day, as imported days are.
 SELECT s.before_id, s.after_id, s.entity, m.hub_id,
     max(c.value * m.share) FILTER (WHERE c.snapshot_id = s.before_id) AS before,
     max(c.value * m.share) FILTER (WHERE c.snapshot_id = s.after_id) AS after,
     CASE
         WHEN before IS NOT NULL AND after IS NOT NULL THEN 'both'
         WHEN after IS NULL THEN 'vanished'
-        WHEN any_value(k.created_at) >= any_value(h.taken_at) THEN 'created'
+        WHEN any_value(k.created_at) >= any_value(CASE WHEN h.taken_at::DATE = h.day THEN h.taken_at ELSE h.day END)
+            THEN 'created'
         ELSE 'listed'
     END AS part
 FROM sides AS s
@@ -197,7 +199,8 @@ JOIN ({counts}) AS c ON c.hub_id = m.hub_id AND c.snapshot_id IN (s.before_id, s
 JOIN snapshots AS h ON h.snapshot_id = s.before_id
 LEFT JOIN (
     SELECT hub_id, created_at FROM models
-    WHERE created_at >= (SELECT min(taken_at) FROM snapshots WHERE snapshot_id IN (SELECT before_id FROM sides))) AS k
+    WHERE created_at >= (
+        SELECT min(least(taken_at, day)) FROM snapshots WHERE snapshot_id IN (SELECT before_id FROM sides))) AS k
     ON k.hub_id = m.hub_id
 GROUP BY s.before_id, s.after_id, s.entity, m.hub_id
 
