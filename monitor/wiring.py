@@ -28,6 +28,7 @@ from warehouse.ranking import conditions
 from warehouse.ranking.boards import Board
 from warehouse.records import Alert, Delivery, Listing
 from warehouse.state.ledger import Ledger
+from warehouse.state.outbox import Outbox
 
 if TYPE_CHECKING:  # a process does one job, and what the others need takes longer to import than most of them take
     import polars as pl
@@ -105,6 +106,8 @@ class App:
 
     def deliver(self, *, patient: bool = True, stop: threading.Event | None = None) -> deliver.Summary:
         """Send what is due, and publish what came of it. A channel that cannot be built keeps no other from sending."""
+        # One process at a time has the warehouse: whoever was sending in another is dead, and its lease with it.
+        Outbox(self.db).end_leases()
         channels, broken = build_all(self.settings.channels)
         wording = deliver.Wording(self.message, self.summary, partial(self.message, picture=False))
         summary = deliver.run(self.db, channels, wording, now=self.now, sleep=time.sleep, patient=patient, stop=stop)

@@ -14,7 +14,6 @@ import pytest
 from killed import settings_of
 from spine import configure, hub, listed, moment
 
-from jobs.deliver import LEASE
 from monitor.demo.hub import LocalHub
 from monitor.wiring import App, open_app
 from warehouse.db import Database
@@ -135,7 +134,7 @@ def test_a_killed_deliver_delivers_all_the_same(tmp_path: Path, local: LocalHub)
         # Sent is said only of what has left, and nothing leaves before it is written down that it will.
         assert len(mails) == 1 or status != "sent"
         assert not mails or status != "pending"
-        again(folder, "deliver", late=LEASE + timedelta(minutes=1))
+        again(folder, "deliver", late=timedelta(minutes=1))
         with Database.open(folder / "warehouse.duckdb") as db:
             ((after, tries),) = db.rows("SELECT status, attempts FROM deliveries")
         assert after == "sent"

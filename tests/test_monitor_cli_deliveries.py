@@ -16,6 +16,7 @@ from fake_web import FakeWeb, running
 from spine import configure, hub, listed
 from test_monitor_cli import Done, Run, run
 
+from jobs.deliver import LEASE
 from monitor import config
 from monitor.wiring import open_app
 from warehouse.records import Silence
@@ -125,6 +126,14 @@ def test_retry_sends_a_dead_letter_once_its_cause_is_mended(desk: Desk) -> None:
     assert desk("deliver").code == 0
     assert desk.to_the_hook()["status"] == "sent"
     assert "0 deliveries queued again" in desk("deliveries", "retry").err
+
+
+def test_what_somebody_was_sending_who_was_killed_is_sent_at_once(desk: Desk) -> None:
+    with open_app(config.load(desk.file)) as app:
+        outbox, now = Outbox(app.db), datetime.now(UTC)
+        assert len(outbox.lease(outbox.open(), now=now, until=now + LEASE)) == 2
+    assert desk("deliver").code == 0
+    assert (desk.to_the_hook()["status"], desk.to_the_hook()["attempts"]) == ("sent", 2)
 
 
 def test_retry_of_a_name_that_nothing_has_offers_the_nearest(desk: Desk) -> None:

@@ -65,6 +65,10 @@ SET status = 'sending', attempts = attempts + 1, last_attempt_at = $now, lease_u
 WHERE alert_id = $alert_id AND channel = $channel AND status = $status AND attempts = $attempts
 RETURNING attempts;
 
+-- name: end_leases
+-- Nobody is sending any more: what was being sent is open again, and nobody knows whether it was taken.
+UPDATE deliveries SET lease_until = NULL WHERE lease_until IS NOT NULL;
+
 -- name: settle_delivery
 -- Write what became of an attempt.
 UPDATE deliveries

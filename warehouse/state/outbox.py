@@ -60,6 +60,10 @@ class Outbox:
                 taken.append(mine)
         return taken
 
+    def end_leases(self) -> None:
+        """Give back what others took: for who knows that they are dead."""
+        self.db.execute(sql("end_leases"))
+
     def settle(
         self,
         deliveries: Sequence[Delivery],
