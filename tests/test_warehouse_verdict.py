@@ -234,6 +234,25 @@ def test_going_back_to_the_complete_state_after_a_broken_run_is_a_repeat() -> No
     assert source.look(4, counted(1)).verdict == "suspect"
 
 
+@pytest.mark.parametrize("more", EVERY_COUNTER)
+@pytest.mark.parametrize("read", [20, 60])
+def test_a_look_that_follows_one_that_broke_off_on_the_same_day_is_no_repeat_of_it(
+    read: int, more: dict[str, bool]
+) -> None:
+    source = Source()
+    honest(source, 2, **more)
+    today = counted(2, **more)
+    assert source.look(2, whole(today[:read], {"lab-0": 99})).verdict == "partial"
+    assert source.look(2.1, today).verdict == "complete"
+
+
+def test_what_broke_off_makes_no_other_day_of_the_same_counts_new() -> None:
+    source = Source()
+    honest(source, 2)
+    assert source.look(2, whole(counted(2), {"lab-0": 99})).verdict == "partial"
+    assert source.look(3, counted(2)).verdict == "suspect"
+
+
 @pytest.mark.parametrize(("fresh", "verdict"), [(0, "suspect"), (6, "suspect"), (7, "complete")])
 def test_a_look_may_show_a_few_new_values_and_still_be_a_repeat(fresh: int, verdict: str) -> None:
     """5 % of 60 models, and two standard errors."""

@@ -28,8 +28,8 @@ class Past:
 
     reference: tuple[int, date, datetime] | None
     """The last complete look: its snapshot, day, and when it began. None when there is none yet."""
-    since: Sequence[int]
-    """Snapshots after it."""
+    since: Mapping[int, bool]
+    """Snapshots after it, and whether each is a look that broke off on the same day."""
     looks: Sequence[Look]
     """Earlier days, newest first."""
     listed: Mapping[str, Sequence[Listed]]
@@ -43,9 +43,9 @@ def past(db: Database, source: str, *, taken_at: datetime, day: date, by_name: b
     listed = _listed(db, source, day) if by_name else {}
     for reference, shown, began in db.rows(sql("reference_look"), keys):
         keys |= {"reference": reference, "reference_at": began, "day": day, "most": _LOOKS}
-        since = [snapshot_id for (snapshot_id,) in db.rows(sql("looks_since"), keys)]
+        since: dict[int, bool] = dict(db.rows(sql("looks_since"), keys))
         return Past((reference, shown, began), since, looks, listed)
-    return Past(None, (), looks, listed)
+    return Past(None, {}, looks, listed)
 
 
 def before(
@@ -87,9 +87,22 @@ def before(
     return Before(day, comparison, known.looks, known.listed, gone)
 
 
-def _counters(db: Database, reference: int, since: Sequence[int]) -> dict[str, Any]:
-    """The counters of the view `incoming` beside those of the reference; `since` are the looks in between."""
-    keys = {"reference": reference, "large": LARGE, "dip": DIP} | ({"since": list(since)} if since else {})
+def _counters(db: Database, reference: int, since: Mapping[int, bool]) -> dict[str, Any]:
+    """The counters of the view `incoming` beside those of the reference; `since` are the looks in between.
+
+    What looks that broke off on the same day have shown is still new where most of it is: the day is asked for again.
+    Where little is new, it was they who had found it, in a list that nobody read again.
+    """
+    whole = [snapshot_id for snapshot_id, part in since.items() if not part]
+    counters = _compared(db, reference, whole)
+    if len(whole) < len(since) and 2 * counters["fresh"] < counters["large"]:
+        return _compared(db, reference, list(since))
+    return counters
+
+
+def _compared(db: Database, reference: int, since: Sequence[int]) -> dict[str, Any]:
+    """These counters, where what the looks `since` have shown is not new."""
+    keys = {"reference": reference, "large": LARGE, "dip": DIP} | ({"since": since} if since else {})
     shown = sql("count_shown") if since else "0"  # to ask it of no look takes as long as of one
     return db.records(sql("compare_counters", shown=shown), keys)[0]
 

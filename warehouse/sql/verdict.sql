@@ -5,11 +5,11 @@ WHERE source = $source AND verdict = 'complete' AND taken_at <= $taken_at
 ORDER BY taken_at DESC, snapshot_id DESC LIMIT 1;
 
 -- name: looks_since
--- The looks after the reference: a value that one of them showed is not new. But what a part of a
--- day's table showed is, when the table comes whole or another of that day does; a look of our own has no table.
-SELECT snapshot_id FROM snapshots
+-- The looks after the reference, and whether each broke off on the day of the new one: a value that one of them showed is not
+-- new. But what a part of a day's table showed is, when the table comes whole or another of that day does.
+SELECT snapshot_id, verdict = 'partial' AND day = $day AS part FROM snapshots
 WHERE source = $source AND models > 0 AND taken_at <= $taken_at AND (taken_at, snapshot_id) > ($reference_at, $reference)
-    AND NOT (verdict = 'partial' AND day = $day AND source <> 'hub')
+    AND NOT (part AND source <> 'hub')
 ORDER BY taken_at DESC, snapshot_id DESC LIMIT $most;
 
 -- name: earlier_days
