@@ -174,7 +174,9 @@ class Hub:
 
         async def read(reading: Reading, after: float) -> None:
             await self._read(reading, after)
-            if known is not None and reading.lists_nothing:
+            if reading.has_another_name:
+                await self._read_as_called(reading, asked)
+            elif known is not None and reading.lists_nothing:
                 await self._follow(reading, known(reading.publisher), asked)
             reading.finished = True
             if progress is not None:
@@ -261,6 +263,14 @@ class Hub:
             if reading.falls_short(self._settings.count_tolerance):
                 reading.problem = f"listed {reading.listed} of {reading.num_models}"
 
+    async def _read_as_called(self, reading: Reading, asked: AbstractSet[str]) -> None:
+        """Of a publisher that has another name: read what is listed under that, unless it is `asked` by itself."""
+        if reading.called.lower() in asked:
+            reading.num_models = None
+        else:
+            reading.restart(reading.called)
+            await self._read(reading)
+
     async def _follow(self, reading: Reading, names: Sequence[str], asked: AbstractSet[str]) -> None:
         """Of a publisher that lists nothing: read what is listed where its models are now, if that is one place, and
         none that is `asked` by itself. Of those that are known to be at such a place nothing is asked.
@@ -300,6 +310,7 @@ class Hub:
             reading.problem = reading.problem or f"the Hub's own count of its models could not be read: {error}"
         else:
             reading.num_models = overview.num_models if overview else None
+            reading.called = overview.name if overview else reading.name
 
     async def _list(self, reading: Reading) -> None:
         try:

@@ -87,6 +87,8 @@ class Reading:
         self.publisher = publisher
         self.name = publisher
         """By which name it is asked for: the one that it has now."""
+        self.called = publisher
+        """What the Hub calls whom it counts under that name."""
         self.num_models: int | None = None
         self.problem: str | None = None
         self.gave_up = False
@@ -132,9 +134,14 @@ class Reading:
         """Whether its listing ended cleanly and is empty, whatever the Hub's own count says."""
         return not self.listed and self.problem in (None, f"listed 0 of {self.num_models}")
 
+    @property
+    def has_another_name(self) -> bool:
+        """Whether it lists nothing since the Hub calls it otherwise by now: its count is of what that name lists."""
+        return self.lists_nothing and self.called.lower() != self.name.lower()
+
     def falls_short(self, tolerance: float) -> bool:
         """Whether a listing that ended cleanly differs from the Hub's own count by more than this share of it."""
-        if self.problem or self.num_models is None:
+        if self.problem or self.num_models is None or self.has_another_name:
             return False
         return abs(self.listed - self.num_models) > tolerance * self.num_models
 

@@ -350,6 +350,27 @@ def test_where_models_are_is_not_asked_when_they_were_last_seen_at_one_that_is_a
     assert (len(seen.listings[0].models), seen.listings[0].problem, seen.requests) == (0, None, 4)
 
 
+@pytest.mark.parametrize(
+    ("publishers", "listed", "requests"),
+    [(["zai-org", "THUDM"], [1, 0], 5), (["THUDM"], [1], 5)],
+    ids=["its new name is asked, too", "its new name is not known"],
+)
+def test_a_former_name_lists_nothing_though_the_hub_counts_what_its_new_name_has(
+    web: respx.MockRouter, clock: Clock, publishers: list[str], listed: list[int], requests: int
+) -> None:
+    serve(web, answer([]), publisher="THUDM")
+    serve(web, answer([row(id="zai-org/GLM", author="zai-org")]), publisher="zai-org")
+    redirect = httpx.Response(307, headers={"location": "/api/organizations/zai-org/overview"})
+    web.get(f"{HUB}/api/organizations/THUDM/overview").mock(return_value=redirect)
+    web.get(f"{HUB}/api/organizations/zai-org/overview").mock(return_value=answer({"name": "zai-org", "numModels": 1}))
+
+    seen = look(clock, *publishers)
+
+    assert [len(listing.models) for listing in seen.listings] == listed
+    assert [listing.problem for listing in seen.listings] == [None] * len(listed)
+    assert seen.requests == requests
+
+
 def test_a_publisher_asked_for_twice_is_read_once(web: respx.MockRouter, clock: Clock) -> None:
     route = serve(web, answer([row()]), count=1)
     assert len(look(clock, "Qwen", "Qwen").listings) == 1
