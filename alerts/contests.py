@@ -116,7 +116,7 @@ def crossing(rule: Rule, entity: str, since: date, number: float) -> Crossing:
 
 def pair_key(one: str, other: str) -> str:
     """The slot of a pair, whoever is named first."""
-    return "\n".join(sorted((one, other)))
+    return f"{one}\n{other}" if one < other else f"{other}\n{one}"
 
 
 def first_places(standing: Standing, places: int) -> list[str]:
