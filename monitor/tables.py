@@ -8,9 +8,8 @@ columns --as they are--> fit? else one after the other: heads broken at words, n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from textwrap import wrap
 from typing import Any
@@ -19,12 +18,10 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from alerts.text import chance, humanise, percent, plain
+from alerts.text import plain
+from monitor.cells import LONGEST, header, verbatim, worded
 
 Row = Mapping[str, Any]
-
-_CELL = 300
-"""Longest text in a table's cell, in code points."""
 
 _GAP = 2
 """Between columns."""
@@ -106,8 +103,8 @@ def columns(rows: Sequence[Row], names: Sequence[str], *, exact: bool = False) -
 
 
 def _column(name: str, values: Sequence[object], *, exact: bool) -> Column:
-    cells = tuple(_exact(value) if exact else _cell(name, value) for value in values)
-    made = Column(name, plain(name, _CELL) if exact else _header(name, values), cells, tuple(values), 0)
+    cells = tuple(verbatim(value) if exact else worded(name, value) for value in values)
+    made = Column(name, plain(name, LONGEST) if exact else header(name, values), cells, tuple(values), 0)
     return replace(made, least=min(made.most, _NARROW) if name in _PROSE else made.most)
 
 
@@ -285,71 +282,3 @@ def _broken(cell: Text, width: int) -> Text:
             lines.append("")
         lines[-1] += piece
     return Text("\n".join(lines), style=cell.style)
-
-
-# Cells
-
-
-def _header(name: str, values: Iterable[object]) -> str:
-    """What stands above a column: moments are in UTC, wherever the terminal is."""
-    return name.replace("_", " ") + (" (UTC)" if any(isinstance(value, datetime) for value in values) else "")
-
-
-def _cell(name: str, value: object) -> Text:
-    """A cell as text without markup: what comes from the Hub is hostile."""
-    if value is None:
-        return Text("-", style="dim")
-    if isinstance(value, bool):
-        return Text("yes" if value else "no")
-    if isinstance(value, int | float | Decimal):
-        return Text(number(name, value))
-    return Text(plain(moment(value), _CELL))
-
-
-def _exact(value: object) -> Text:
-    """A cell as DuckDB shows it."""
-    return Text(plain(as_in_sql(value), _CELL), style="dim" if value is None else "")
-
-
-def as_in_sql(value: object) -> str:
-    """A value as DuckDB shows it, and what it holds as well: `[1, NULL]`, `{'day': 2026-05-01}`."""
-    match value:
-        case None:
-            return "NULL"
-        case bool():
-            return str(value).lower()
-        case datetime():
-            return value.isoformat(sep=" ")
-        case list() | tuple():
-            return f"[{', '.join(map(as_in_sql, value))}]"
-        case dict():
-            return f"{{{', '.join(f'{key!r}: {as_in_sql(item)}' for key, item in value.items())}}}"
-        case _:
-            return str(value)
-
-
-_WORDED: dict[str, Callable[[float], str]] = {
-    **dict.fromkeys(("share", "margin"), percent),
-    **dict.fromkeys(("within_30d", "within_90d", "within_180d", "said"), chance),
-    "came": "{:.0%}".format,
-    **dict.fromkeys(("skill", "line_skill"), "{:.2f}".format),
-}
-"""Columns whose numbers are no counts."""
-
-
-def number(name: str, value: float | Decimal) -> str:
-    """A number by the name of its column: shares, margins and chances in percent, large values humanised."""
-    if name in _WORDED:
-        return _WORDED[name](float(value))
-    if name.endswith("value"):
-        return humanise(float(value))
-    if name.endswith("_id"):
-        return str(value)
-    if float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:,.1f}" if abs(float(value)) >= 1000 else f"{value:g}"
-
-
-def moment(value: object) -> str:
-    """A moment to the minute, anything else as it prints."""
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else str(value)

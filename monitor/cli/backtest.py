@@ -29,9 +29,9 @@ def backtest(
     ] = None,
     form: FormatOption = Format.table,
 ) -> None:
-    """What the rules would have said over the stored history, or from a day on as if it were the first; never sends.
+    """What the rules would have said over the stored history; never sends.
 
-    With --rule the race is drawn below.
+    With --since that day is taken for the first of it. With --rule the race is drawn below.
     """
     from jobs.telling import naming  # noqa: PLC0415 polars
     from monitor.config import ConfigError  # noqa: PLC0415 see cli.common

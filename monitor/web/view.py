@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse
 from alerts.names import entity_name, spoken
 from alerts.text import chance, humanise, percent, plain, versus
 from alerts.wording import capital
-from monitor.tables import as_in_sql, number
+from monitor.cells import as_in_sql, number
 from monitor.web import statics, svg
 from monitor.web.site import Site
 from monitor.web.under import within
