@@ -123,15 +123,16 @@ def test_days_that_may_be_two_are_read_when_told_which(mark: str) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        ROWS.encode("utf-8-sig"),
-        ROWS.encode("utf-16"),
-        b"\xfe\xff" + ROWS.encode("utf-16-be"),
-        gzip.compress(ROWS.encode()),
-        gzip.compress(ROWS.encode("utf-16")),
-        ROWS.replace("\n", "\r\n\r\n;;\r\n").encode(),
-        ROWS.replace(";", " ; ").encode(),
-        b"sep=;\r\n" + ROWS.encode(),
-        ("sep=;\n" + ROWS).encode("utf-16"),
+        pytest.param(ROWS.encode("utf-8-sig"), id="utf-8 with a byte order mark"),
+        pytest.param(ROWS.encode("utf-16"), id="utf-16"),
+        pytest.param(b"\xfe\xff" + ROWS.encode("utf-16-be"), id="utf-16 the other way round"),
+        # Gzip keeps the second in which it packs: such bytes make no name, which every worker must call the same.
+        pytest.param(gzip.compress(ROWS.encode()), id="packed"),
+        pytest.param(gzip.compress(ROWS.encode("utf-16")), id="utf-16, packed"),
+        pytest.param(ROWS.replace("\n", "\r\n\r\n;;\r\n").encode(), id="empty rows, lines that end as on Windows"),
+        pytest.param(ROWS.replace(";", " ; ").encode(), id="spaces around the delimiter"),
+        pytest.param(b"sep=;\r\n" + ROWS.encode(), id="a line that names the delimiter"),
+        pytest.param(("sep=;\n" + ROWS).encode("utf-16"), id="utf-16, a line that names the delimiter"),
     ],
 )
 def test_files_are_read_however_spreadsheets_and_packers_left_them(tmp_path: Path, content: bytes) -> None:
@@ -169,9 +170,9 @@ def test_a_row_that_is_none_is_named_with_its_line_and_its_cell(tmp_path: Path, 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (ROWS.replace("a/x", "a/é").encode("latin-1"), "it is not in UTF-8: save it so"),
-        (gzip.compress(ROWS.encode())[:20], "no readable CSV"),
-        (b"\xff\xfea", "no readable CSV"),
+        pytest.param(ROWS.replace("a/x", "a/é").encode("latin-1"), "it is not in UTF-8: save it so", id="latin-1"),
+        pytest.param(gzip.compress(ROWS.encode())[:20], "no readable CSV", id="packed, cut short"),
+        pytest.param(b"\xff\xfea", "no readable CSV", id="utf-16, cut short"),
     ],
 )
 def test_bytes_that_are_no_text_are_one_line(tmp_path: Path, content: bytes, says: str) -> None:
