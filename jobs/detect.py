@@ -33,7 +33,7 @@ from jobs.rank import run as rank
 from jobs.telling import naming, tell
 from jobs.telling.book import Book
 from jobs.telling.reconcile import CONTESTS, SAME_STORY, Past, reconcile
-from warehouse.changes.panel import LIST_GROWTH
+from warehouse.changes.panel import LIST_GROWTH, UNCOUNTED
 from warehouse.changes.worth import UNKNOWN, Worth
 from warehouse.db import Database
 from warehouse.ranking.boards import Board
@@ -224,8 +224,8 @@ def _settle(book: Book, judged: _Judged) -> list[tell.Fresh]:
         alert = _alert(book, rule, event, unwritten, before)
         unwritten.remove(event.alert_id)
         if before is not None and told and alert.state == "held":
-            # Told, and known by now to be true of the list only.
-            fresh += [] if before.correction else [_take_back(book, rule, before, tell.ONLY_LISTED)]
+            # Told, and known by now to be true of the list, or of the counts that are there, only.
+            fresh += [] if before.correction else [_take_back(book, rule, before, tell.NOT_BORNE_OUT[alert.why])]
             continue
         if alert.state != "firing" and before is not None:
             book.unqueue(alert.alert_id)
@@ -283,15 +283,15 @@ def _alert(book: Book, rule: Rule, event: Event, unwritten: Sequence[str], befor
 def _worth(book: Book, rule: Rule, event: Event, before: KnownAlert | None) -> Worth:
     """What the models say of an event.
 
-    Where they say nothing, what was list growth stays so: of the same day, or of one whose counts were given up.
+    Where they say nothing, what was held stays so: of the same day, or of one whose counts were given up.
     """
     if rule.is_race:
         worth = book.worth.get(pair_of(event), UNKNOWN)
     else:
         worth = book.crossed.get(crossing_of(rule, event), UNKNOWN)
-    if worth is not UNKNOWN or before is None or before.why != LIST_GROWTH:
+    if worth is not UNKNOWN or before is None or before.why not in (LIST_GROWTH, UNCOUNTED):
         return worth
-    return (LIST_GROWTH, False) if before.day == event.since or event.since <= book.given_up else UNKNOWN
+    return (before.why, False) if before.day == event.since or event.since <= book.given_up else UNKNOWN
 
 
 def _number(kind: str, event: Event, rule: Rule) -> float | None:

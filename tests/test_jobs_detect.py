@@ -26,6 +26,7 @@ from jobs import backfill, detect
 from warehouse.db import Database
 from warehouse.ranking import places
 from warehouse.ranking.boards import Board
+from warehouse.records import HubModel
 from warehouse.registry import Registry
 from warehouse.state.ledger import Ledger
 
@@ -263,6 +264,41 @@ def test_a_flip_that_exists_only_because_the_list_grew_is_held() -> None:
         flip = db.records("FROM flips WHERE board = 'families'")[0]
         assert flip["panel_holds"] is False
         assert flip["verdict"].startswith("list growth")
+
+
+def test_a_flip_that_exists_only_because_a_count_is_missing_is_held_and_so_is_all_that_follows_from_it() -> None:
+    """The Hub lists Alpha's largest model without a count for two days; nobody downloaded anything else than before."""
+
+    def seen(large: int | None) -> list[HubModel]:
+        return [*listed(90, 150), model("alpha-lab/large", large)]
+
+    top = Rule(name="top", board="families", when="leaves_top", top=1, confirm=1, channels=("desk",))
+    enters = Rule(name="enters", board="families", when="enters_top", top=1, confirm=1, channels=("desk",))
+    with warehouse() as db, hub() as local:
+        for number, large in enumerate((500, None, None, 500, 500)):
+            look(db, local, number, seen(large))
+            assert judge(db, number, RULE, top, enters).fired == ()
+        assert {(rule, state) for rule, state, _ in alerts(db)} == {
+            ("who-leads", "held"), ("top", "held"), ("enters", "held"),
+        }  # fmt: skip
+        assert db.value("SELECT count(*) FROM deliveries") == 0
+        flips = db.rows("SELECT entity, verdict, panel_holds FROM flips WHERE board = 'families' ORDER BY day")
+        assert [(entity, verdict.partition(":")[0], holds) for entity, verdict, holds in flips] == [
+            ("Beta", "counts missing", False), ("Alpha", "stands", True),
+        ]  # fmt: skip
+
+
+def test_who_was_told_before_it_was_known_that_a_count_was_missing_reads_why() -> None:
+    inbox = Inbox()
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, [*listed(90, 50), model("alpha-lab/large", 500)])
+        look(db, local, 1, [*listed(90, 600), model("alpha-lab/large", 500)])
+        judge(db, 1)
+        tell(db, inbox, at=moment(1, 12))
+        look(db, local, 1, [*listed(90, 520), model("alpha-lab/large", None)], hour=15)
+        judge(db, 1, hour=16)
+        corrected = db.value("SELECT why FROM alerts WHERE kind = 'correction'")
+        assert corrected == "it was so only because models were listed without a count"
 
 
 def test_so_is_a_place_in_the_top_or_a_number_reached_only_because_the_list_grew() -> None:

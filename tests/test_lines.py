@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from examples import examples
@@ -16,8 +15,9 @@ from alerts.rules import Rule
 from jobs import backtest, detect, prune
 from jobs.telling import tell
 from warehouse.changes import lines
+from warehouse.changes.panel import LIST_GROWTH
 from warehouse.ranking.boards import Board
-from warehouse.records import Crossing, HubModel
+from warehouse.records import Crossing, Had, HubModel
 from warehouse.registry import Family, Registry
 from warehouse.state.ledger import Ledger
 
@@ -203,7 +203,7 @@ def test_what_was_told_and_turns_out_to_be_list_growth_is_corrected() -> None:
         assert db.rows("SELECT kind, state FROM alerts ORDER BY kind") == [
             ("correction", "firing"), ("enters_top", "reverted"),
         ]  # fmt: skip
-        assert db.value("SELECT why FROM alerts WHERE kind = 'correction'") == tell.ONLY_LISTED
+        assert db.value("SELECT why FROM alerts WHERE kind = 'correction'") == tell.NOT_BORNE_OUT[LIST_GROWTH]
 
 
 def test_who_crossed_the_same_line_is_told_once_whoever_stands_next_to_it_by_a_later_look() -> None:
@@ -279,29 +279,58 @@ def test_what_was_held_is_no_news_when_its_counts_were_given_up_and_its_rule_is_
 @pytest.mark.parametrize(
     ("values", "top", "inward", "worth"),
     [
-        ({"a": (9, 0), "b": (5, 0), "me": (6, 0)}, 2, True, ("stands", True)),
-        ({"a": (9, 0), "b": (5, 0), "me": (4, 2)}, 2, True, ("launch", True)),
-        ({"a": (9, 0), "b": (5, 0), "me": (4, 0)}, 2, True, ("list growth", False)),
-        ({"a": (9, 0), "b": (5, 0), "me": (4, 0)}, 2, False, ("stands", True)),
-        ({"a": (9, 0), "b": (3, 2), "me": (4, 0)}, 2, False, ("launch", True)),
-        ({"a": (9, 0), "b": (3, 0), "me": (4, 0)}, 2, False, ("list growth", False)),
-        ({"a": (9, 0), "b": (3, 0), "me": (0, 0)}, 3, False, ("stands", True)),
+        ({"a": Had(9), "b": Had(5), "me": Had(6)}, 2, True, ("stands", True)),
+        ({"a": Had(9), "b": Had(5), "me": Had(4, 2)}, 2, True, ("launch", True)),
+        ({"a": Had(9), "b": Had(5), "me": Had(4)}, 2, True, ("list growth", False)),
+        ({"a": Had(9), "b": Had(5), "me": Had(4)}, 2, False, ("stands", True)),
+        ({"a": Had(9), "b": Had(3, 2), "me": Had(4)}, 2, False, ("launch", True)),
+        ({"a": Had(9), "b": Had(3), "me": Had(4)}, 2, False, ("list growth", False)),
+        ({"a": Had(9), "b": Had(3), "me": Had()}, 3, False, ("stands", True)),
+        ({"a": Had(9), "b": Had(5), "me": Had(3, 0, 3)}, 2, False, ("counts missing", False)),
+        ({"a": Had(9), "b": Had(3, 0, 4), "me": Had(5)}, 2, True, ("counts missing", False)),
     ],
 )
 def test_a_line_is_crossed_by_what_both_ends_saw_and_what_is_new(
-    values: dict[str, Any], top: int, inward: bool, worth: tuple[str, bool]
+    values: dict[str, Had], top: int, inward: bool, worth: tuple[str, bool]
 ) -> None:
     verdict, holds = lines.verdict_on(Crossing("b", "me", day(0), inward, top=top), values)
     assert (verdict.partition(":")[0], holds) == worth
 
 
+# Back on this side, but for a count that was missing
+
+
+@pytest.mark.parametrize(
+    ("rule", "blank"),
+    [
+        (ENTERS, {"b": None}),
+        (LEAVES, {"a": None}),
+        (CLOSES_IN, {"a": None}),
+        (CLOSES_IN, {"b": None}),
+        (REACHES, {"a": None}),
+    ],
+)
+def test_who_was_across_all_along_is_no_news_when_a_count_is_back(rule: Rule, blank: dict[str, None]) -> None:
+    """Each publisher's first model stays as it is; the second one's count is missing on a day."""
+
+    def seen(**more: int | None) -> list[HubModel]:
+        second = {"a": 40, "b": 40, "c": 5} | more
+        return [*listed(b=80, c=92), *(model(f"{name}/second", count) for name, count in second.items())]
+
+    found = told(rule, seen(), seen(**blank), seen())
+    assert found
+    assert {(state, why) for _, state, why in found} == {("held", "counts missing")}
+
+
 # Against a reckoning of its own
 
-Told = dict[str, list[tuple[int, bool]]]
+Told = dict[str, list[tuple[int | None, bool]]]
 """Publisher -> the counts of its models, each with whether it was created on the day on which it was first listed."""
 
+_COUNT = st.sampled_from([*range(1, 10), None, None])
+
 days_of_models = st.lists(
-    st.fixed_dictionaries({name: st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=3) for name in "abcd"}),
+    st.fixed_dictionaries({name: st.lists(st.tuples(_COUNT, st.booleans()), max_size=3) for name in "abcd"}),
     min_size=2,
     max_size=5,
 )
@@ -339,9 +368,8 @@ def test_it_is_worth_what_a_reckoning_of_its_own_makes_of_it(
 def _reckoned(days: list[Told], created: dict[tuple[str, int], int], one: Crossing) -> bool | None:
     """Whether a crossing holds; None where it is not known."""
     until = (one.day - day(0)).days
-    ranked = {
-        n: {p: sum(c for c, _ in m) for p, m in days[n].items() if m} for n in range(until + 1) if any(days[n].values())
-    }
+    known = {n: {p: [c for c, _ in m if c is not None] for p, m in days[n].items()} for n in range(until + 1)}
+    ranked = {n: {p: sum(c) for p, c in counts.items() if c} for n, counts in known.items() if any(counts.values())}
     seen = [n for n in ranked if one.entity in ranked[n]]
     inside = {n: _is_inside(ranked[n], one) for n in seen}
     if not seen:
@@ -353,7 +381,13 @@ def _reckoned(days: list[Told], created: dict[tuple[str, int], int], one: Crossi
     if before is None or after is None:
         return None
     panel = {p: _panel(days, created, p, before, after) for p in "abcd"}
-    return (panel[one.entity] > 0 and _is_inside(panel, one)) == one.inward
+    filled = {p: _filled(days, p, before, after) for p in "abcd"}
+    was_across = any(_blank(days, p, before, after) for p in "abcd") and _is_across(filled, one)
+    return _is_across(panel, one) and not was_across
+
+
+def _is_across(values: dict[str, int], one: Crossing) -> bool:
+    return (values[one.entity] > 0 and _is_inside(values, one)) == one.inward
 
 
 def _is_inside(values: dict[str, int], one: Crossing) -> bool:
@@ -367,7 +401,23 @@ def _is_inside(values: dict[str, int], one: Crossing) -> bool:
 
 def _panel(days: list[Told], created: dict[tuple[str, int], int], name: str, before: int, after: int) -> int:
     """What a publisher's models had at the later end, of those seen at both or created since the earlier."""
-    both = len(days[before][name])
+    had = days[before][name]
     return sum(
-        count for place, (count, _) in enumerate(days[after][name]) if place < both or created[name, place] > before
+        (count or had[place][0] or 0) if place < len(had) else (count or 0) if created[name, place] > before else 0
+        for place, (count, _) in enumerate(days[after][name])
+    )
+
+
+def _filled(days: list[Told], name: str, before: int, after: int) -> int:
+    """What they had at the earlier end; as much as later where it showed no count."""
+    has = [count for count, _ in days[after][name]]
+    return sum(
+        count or (has[place] if place < len(has) else None) or 0 for place, (count, _) in enumerate(days[before][name])
+    )
+
+
+def _blank(days: list[Told], name: str, before: int, after: int) -> bool:
+    """Whether one of them was without a count at just one of the two."""
+    return any(
+        (a is None) != (b is None) for (a, _), (b, _) in zip(days[before][name], days[after][name], strict=False)
     )

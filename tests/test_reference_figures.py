@@ -184,8 +184,8 @@ def test_their_sums_are_those_of_the_table(recorded: Database) -> None:
         before, after = ends(recorded, flip)
         (known,) = panel.panels(recorded, PUBLISHERS, [OrderChange("overtake", entity, rival, before, after)])
         assert known is not None
-        assert known[entity][0] / 1e6 == pytest.approx(same[0], abs=ROUNDING)
-        assert known[rival][0] / 1e6 == pytest.approx(same[1], abs=ROUNDING)
+        assert known[entity].same / 1e6 == pytest.approx(same[0], abs=ROUNDING)
+        assert known[rival].same / 1e6 == pytest.approx(same[1], abs=ROUNDING)
 
 
 def ends(db: Database, flip: Mapping[str, object]) -> tuple[Day, Day]:

@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
-from small_hub import day, flips, look, model, moment, series
+from small_hub import REGISTRY, day, flips, look, model, moment, series
 from spine import warehouse
 
-from warehouse.changes import panel
-from warehouse.changes.panel import LAUNCH, LIST_GROWTH, NO_MODELS, STANDS, verdict_on
+from jobs import prune, rank
+from warehouse.changes import explain, panel
+from warehouse.changes.panel import LAUNCH, LIST_GROWTH, NO_MODELS, STANDS, UNCOUNTED, verdict_on
 from warehouse.db import Database
 from warehouse.ranking.boards import Board
-from warehouse.records import HubModel
+from warehouse.records import Had, HubModel
 
 OWN = Board(name="own", entity="family")
 WEEK = Board(name="week", entity="family", measure="downloads_7d")
@@ -24,6 +25,15 @@ def db() -> Iterator[Database]:
         yield database
 
 
+def judge_anew(db: Database, board: Board) -> None:
+    """Forget what was found on a board, and find it again from packed days."""
+    prune.run(db, now=moment(40))
+    with db.transaction():
+        db.execute("DELETE FROM boards")
+        db.execute("DELETE FROM flips")
+        rank.run(db, [board], REGISTRY)
+
+
 def verdicts(db: Database) -> list[str]:
     return [row[0] for row in db.rows("SELECT verdict FROM flips ORDER BY day")]
 
@@ -34,15 +44,19 @@ def verdicts(db: Database) -> list[str]:
 @pytest.mark.parametrize(
     ("entity", "rival", "holds", "verdict"),
     [
-        ((11, 0), (10, 0), True, STANDS),
-        ((9, 5), (10, 0), True, LAUNCH),
-        ((9, 5), (10, 5), False, LIST_GROWTH),
-        ((11, 0), (10, 2), False, LIST_GROWTH),
-        ((10, 0), (10, 0), False, LIST_GROWTH),
+        (Had(11), Had(10), True, STANDS),
+        (Had(9, 5), Had(10), True, LAUNCH),
+        (Had(9, 5), Had(10, 5), False, LIST_GROWTH),
+        (Had(11), Had(10, 2), False, LIST_GROWTH),
+        (Had(10), Had(10), False, LIST_GROWTH),
+        (Had(11), Had(5, 0, 7), False, UNCOUNTED),
+        (Had(4, 0, 3), Had(5, 0, 7), False, LIST_GROWTH),
+        (Had(9, 0, 3), Had(10, 0, 1), True, STANDS),
+        (Had(9, 4), Had(8, 0, 3), True, LAUNCH),
     ],
 )
 def test_a_lead_holds_when_it_is_one_on_models_seen_at_both_ends_plus_those_created_between(
-    entity: tuple[float, float], rival: tuple[float, float], holds: bool, verdict: str
+    entity: Had, rival: Had, holds: bool, verdict: str
 ) -> None:
     assert verdict_on("A", "B", {"A": entity, "B": rival}) == (holds, verdict)
 
@@ -118,6 +132,56 @@ def test_between_days_that_a_source_shows_later_a_model_is_created_by_these_days
     look(db, 1, later, OWN, taken_at=moment(30, 11))
 
     assert verdicts(db) == [verdict]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("board", [OWN, LINEAGE, WEEK], ids=lambda board: board.name)
+def test_a_lead_that_comes_of_a_count_that_is_missing_does_not_hold_nor_does_the_way_back(
+    db: Database, board: Board, packed: bool
+) -> None:
+    def seen(number: int, large: int | None) -> list[HubModel]:
+        return [model("alpha/a", 10 * number), model("alpha/large", large), model("beta/b", 40 * number)]
+
+    for number in range(8):
+        look(db, number, seen(number, 50 * number), board)
+    look(db, 8, seen(8, None), board)
+    look(db, 9, seen(9, 450), board)
+    if packed:
+        judge_anew(db, board)
+
+    assert flips(db, board.name) == [("Beta", "Alpha", day(8), False), ("Alpha", "Beta", day(9), True)]
+    assert verdicts(db) == [UNCOUNTED, STANDS]
+
+
+def test_who_passes_while_a_count_of_its_own_comes_back_has_passed(db: Database) -> None:
+    look(db, 0, [model("alpha/a", 10), model("beta/b", 5), model("beta/large", None)], OWN)
+    look(db, 1, [model("alpha/a", 10), model("beta/b", 6), model("beta/large", 5)], OWN)
+
+    assert flips(db, "own") == [("Beta", "Alpha", day(1), True)]
+    assert verdicts(db) == [STANDS]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_who_is_not_listed_any_more_is_not_merely_without_a_count(db: Database, packed: bool) -> None:
+    look(db, 0, [model("alpha/a", 6), model("alpha/gone", 5), model("beta/b", 7)], OWN)
+    look(db, 1, [model("alpha/a", 6), model("beta/b", 7)], OWN)
+    if packed:
+        judge_anew(db, OWN)
+
+    assert flips(db, "own") == [("Beta", "Alpha", day(1), True)]
+    assert verdicts(db) == [STANDS]
+
+
+def test_the_explanation_names_the_model_without_a_count(db: Database) -> None:
+    look(db, 0, [model("alpha/a", 6), model("alpha/large", 5), model("beta/b", 7)], OWN)
+    look(db, 1, [model("alpha/a", 6), model("alpha/large", None), model("beta/b", 8)], OWN)
+    found = explain.of_flip(db, db.value("SELECT flip_id FROM flips"))
+
+    assert [(part.name, part.models, part.gap_change) for part in found.parts] == [
+        ("seen at both ends", 2, 1.0),
+        ("without a count at one end", 1, 5.0),
+    ]
+    assert (found.movers[0].repo_id, found.movers[0].before, found.movers[0].after) == ("alpha/large", 5.0, None)
 
 
 def test_a_model_of_unknown_age_is_no_launch(db: Database) -> None:

@@ -252,6 +252,24 @@ class KnownAlert:
     """Somebody was told, or may have been, that it is wrong."""
 
 
+class Had(NamedTuple):
+    """What an entity had at the later end of two, by what its models were at both; in its board's unit."""
+
+    same: float = 0.0
+    """On models with a known count at both ends."""
+    created: float = 0.0
+    """On models created in between."""
+    blank: float = 0.0
+    """On models that both ends listed, one of them without a count: as much as they had at the other."""
+    before: float = 0.0
+    """At the earlier end, with what models had later of which it showed no count. Not kept with flips."""
+
+    @property
+    def by_the_models(self) -> float:
+        """By the models that it had, whatever the list shows: not by those that were only listed since."""
+        return self.same + self.created + self.blank
+
+
 @dataclass(frozen=True, slots=True)
 class Flip:
     """Two entities of a board changing order between two days; a lead change when it is about rank 1."""

@@ -17,7 +17,7 @@ from alerts.rules import RACES, Rule
 from alerts.wording import day_of
 from jobs.telling.afterwards import teller
 from warehouse.amounts import amount
-from warehouse.changes import lines, worth
+from warehouse.changes import lines, panel, worth
 from warehouse.db import Database
 from warehouse.ranking.boards import Board
 from warehouse.records import Alert
@@ -36,8 +36,11 @@ MASS_CHANGE = "held: too many alerts from one snapshot; `leadchange alerts relea
 NO_LONGER = "later data for these days no longer bears it out"
 """Why an alert is corrected of which nothing follows any more."""
 
-ONLY_LISTED = "it was so only because more repositories were listed"
-"""Why one is corrected that is list growth by what is known now."""
+NOT_BORNE_OUT = {
+    panel.LIST_GROWTH: "it was so only because more repositories were listed",
+    panel.UNCOUNTED: "it was so only because models were listed without a count",
+}
+"""Why one is corrected that the models do not bear out, by what is known now: verdict -> words."""
 
 _NAMED = 5
 """Boards that a message about too many alerts names."""

@@ -22,6 +22,7 @@ PARTS = {
     "both": "seen at both ends",
     "created": "newly created",
     "listed": "newly listed though old",
+    "blank": "without a count at one end",
     "vanished": "vanished",
     "published": "as published",
 }

@@ -19,7 +19,7 @@ from warehouse.db import Database
 from warehouse.queries import sql
 from warehouse.ranking.boards import Board
 from warehouse.ranking.made import declared
-from warehouse.records import Crossing, line_behind
+from warehouse.records import Crossing, Had, line_behind
 
 
 class _Crossed(NamedTuple):
@@ -69,7 +69,7 @@ def _judged(db: Database, board: Board, crossed: Sequence[_Crossed]) -> dict[Cro
         return {one.crossing: (_as_published(said, one), None) for one in crossed}
     known = panel.of_sides(db, board, (side for one in crossed for side in one.sides))
     return {
-        one.crossing: verdict_on(one.crossing, {side.entity: known.get(side, (0.0, 0.0)) for side in one.sides})
+        one.crossing: verdict_on(one.crossing, {side.entity: known.get(side, Had()) for side in one.sides})
         for one in crossed
     }
 
@@ -86,11 +86,11 @@ def verdict_on(crossing: Crossing, known: Panel) -> Worth:
         crossing: by whom, which.
         known: the panel of that entity, and of everybody who may be among the first places by it.
     """
-    both = {entity: same + created for entity, (same, created) in known.items()}
-    if not _is_across(crossing, both):
-        return panel.LIST_GROWTH, False
-    same = {entity: same for entity, (same, _) in known.items()}
-    return panel.STANDS if _is_across(crossing, same) else panel.LAUNCH, True
+    worth = panel.borne_out(known, lambda had: _is_across(crossing, had))
+    filled = any(had.blank for had in known.values())
+    if filled and _is_across(crossing, {entity: had.before for entity, had in known.items()}):
+        return panel.UNCOUNTED, False  # it was across already, but for a count that was missing then
+    return worth
 
 
 def _is_across(crossing: Crossing, values: Mapping[str, float]) -> bool:

@@ -1,13 +1,15 @@
 """Is a flip true of the models, or only of the list? Judged on models seen at both ends, and those created between.
 
 A list that merely grew makes flips: somebody found forty more repositories of one publisher, and it "passed" another.
+So does a count that is missing: a model is listed without one for a day, and whose it is falls behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
+from operator import add
 from typing import NamedTuple
 
 from warehouse.changes.exactness import Said, in_words
@@ -17,12 +19,13 @@ from warehouse.queries import sql
 from warehouse.ranking.boards import SPANS, Board
 from warehouse.ranking.made import days_of
 from warehouse.ranking.moves import NOBODY, Moved
-from warehouse.ranking.values import counted, members_sql
-from warehouse.records import Flip
+from warehouse.ranking.values import blank_sql, counted, members_sql
+from warehouse.records import Flip, Had
 
 STANDS = "stands: it holds on the models seen at both ends"
 LAUNCH = "launch: it holds with models created in between"
 LIST_GROWTH = "list growth: it exists only because more repositories were listed"
+UNCOUNTED = "counts missing: it exists only because models were listed without a count"
 LEFT = "left: every model of the one that led was deleted"
 NO_MODELS = "the models behind it are not known"
 
@@ -35,8 +38,8 @@ COUNTS_AT_ONCE = 4_000_000
 End = tuple[date, int]
 """A day, and the snapshot that speaks for it."""
 
-Panel = Mapping[str, tuple[float, float]]
-"""Entity -> (value on models seen at both ends, value on models created in between), both at the later end."""
+Panel = Mapping[str, Had]
+"""Entity -> what it had at the later end."""
 
 
 class Side(NamedTuple):
@@ -52,7 +55,8 @@ def compared(db: Database, board: Board, sides: Collection[Side]) -> Iterator[st
     """Within the block: the SELECT of what every model of these entities had at both ends, one row a model and side.
 
     Columns before_id, after_id, entity, hub_id; before, after (NULL: no known count); part: `both` ends saw it, it
-    `vanished`, was `created` since the snapshot before, or was only `listed` since.
+    `vanished`, was `created` since the snapshot before, was only `listed` since, or is `blank` at one end: listed
+    there without a count.
     """
     with _members_of(db, board, sides, NOBODY), _side_by_side(db, board, sides, NOBODY) as ends:
         yield ends
@@ -73,13 +77,17 @@ def _side_by_side(db: Database, board: Board, sides: Collection[Side], moved: Mo
     """Within the block: `compared` of sides whose models are known."""
     with _view_of(db, sides):
         if moved.counts is not None:
-            yield sql("ends", counts=moved.counts)
+            yield _ends(db, board, moved.counts)
             return
         ends = dict(end for side in sides for end in (side.before, side.after))
         before = days_of(db, board) if board.measure in SPANS else {}  # growth is counted from earlier days on
         among = sql("hub_ids", members=sql("side_members"))
         with counted(db, board, before | ends, sorted(ends), among=among) as counts:
-            yield sql("ends", counts=counts)
+            yield _ends(db, board, counts)
+
+
+def _ends(db: Database, board: Board, counts: str) -> str:
+    return sql("ends", counts=counts, blank=blank_sql(db, board, sql("side_snapshots"), sql("half_known")))
 
 
 def _view_of(db: Database, sides: Iterable[Side]) -> AbstractContextManager[None]:
@@ -99,24 +107,22 @@ def added(db: Database, board: Board, changes: Sequence[OrderChange], moved: Mov
 
 def both(one: Panel, other: Panel) -> Panel:
     """A panel of the models of both (pure)."""
-    return {entity: (one[entity][0] + same, one[entity][1] + created) for entity, (same, created) in other.items()}
+    return {entity: Had(*map(add, one[entity], brought)) for entity, brought in other.items()}
 
 
 def _panels(db: Database, board: Board, changes: Sequence[OrderChange], moved: Moved = NOBODY) -> list[Panel]:
     known = of_sides(db, board, (side for change in changes for side in sides_of(change)), moved)
-    return [{side.entity: known.get(side, (0.0, 0.0)) for side in sides_of(change)} for change in changes]
+    return [{side.entity: known.get(side, Had()) for side in sides_of(change)} for change in changes]
 
 
-def of_sides(
-    db: Database, board: Board, sides: Iterable[Side], moved: Moved = NOBODY
-) -> dict[Side, tuple[float, float]]:
-    """What each entity had at the later end: on models that both ends saw, on models created in between.
+def of_sides(db: Database, board: Board, sides: Iterable[Side], moved: Moved = NOBODY) -> dict[Side, Had]:
+    """What each entity had at the later end, by what its models were at both.
 
     Some are looked up at once; one that had nothing is not among them. Models are whose the board says, or those alone
     by which some have `moved`.
     """
     wanted = sorted(set(sides))
-    known: dict[tuple[int, int, str], tuple[float, float]] = {}
+    known: dict[tuple[int, int, str], Had] = {}
     if not wanted:
         return {}
     with _members_of(db, board, wanted, moved):
@@ -124,7 +130,7 @@ def of_sides(
         for some in at_once(wanted, dict(models)):
             with _side_by_side(db, board, some, moved) as ends:
                 rows = db.rows(sql("panel", ends=ends))
-            known |= {(before, after, entity): (same, created) for before, after, entity, same, created in rows}
+            known |= {(before, after, entity): Had(*parts) for before, after, entity, *parts in rows}
     return {side: known[key] for side in wanted if (key := (side.before[1], side.after[1], side.entity)) in known}
 
 
@@ -199,8 +205,18 @@ def verdict_on(entity: str, rival: str, known: Panel | None) -> tuple[bool | Non
     """
     if known is None:
         return None, NO_MODELS
-    same, created = known[entity]
-    rival_same, rival_created = known[rival]
-    if same + created <= rival_same + rival_created:
-        return False, LIST_GROWTH
-    return True, STANDS if same > rival_same else LAUNCH
+    verdict, holds = borne_out(known, lambda had: had[entity] > had[rival])
+    return holds, verdict
+
+
+def borne_out(known: Panel, holds: Callable[[Mapping[str, float]], bool]) -> tuple[str, bool]:
+    """In which words the models bear something out, and whether they do (pure).
+
+    Args:
+        known: the panel of all whom it is about.
+        holds: whether it is so, by what each of them had.
+    """
+    if not holds({entity: had.by_the_models for entity, had in known.items()}):
+        counted = holds({entity: had.same + had.created for entity, had in known.items()})
+        return (UNCOUNTED if counted else LIST_GROWTH), False
+    return (STANDS if holds({entity: had.same + had.blank for entity, had in known.items()}) else LAUNCH), True

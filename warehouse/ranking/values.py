@@ -62,6 +62,21 @@ def counted(
             yield sql("observed_counts", measure=board.measure, packed=packed, **(few if among else every))
 
 
+def blank_sql(db: Database, board: Board, snapshots: str, among: str) -> str:
+    """The SELECT of (snapshot_id, hub_id): models that a snapshot lists without the count behind a board.
+
+    Args:
+        db: the warehouse, or a published file.
+        board: whose measure; what is no counter of the Hub's is never without a count.
+        snapshots: SELECT of the snapshot_id to ask.
+        among: SELECT of the hub_id to ask of.
+    """
+    measure = "downloads_all_time" if board.measure in SPANS else board.measure
+    if board.series is not None or measure in DERIVATIVES:
+        return sql("never_blank")
+    return sql("blank", measure=measure, snapshots=snapshots, among=among)
+
+
 @contextmanager
 def days_to_rank(
     db: Database, chosen: Days, wanted: Sequence[date], stands: Collection[date] | None = None

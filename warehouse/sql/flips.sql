@@ -41,9 +41,9 @@ SELECT flip_id FROM flips WHERE board = $board AND day > $since;
 DELETE FROM flips WHERE board = $board AND list_contains($flips, flip_id);
 
 -- name: flip_panels
--- What the flips of a board were judged on: of the newcomer and of the rival, on models that both days showed, and on models
--- created in between.
-SELECT f.flip_id, f.entity, [p.same, p.created], f.rival, [p.rival_same, p.rival_created]
+-- What the flips of a board were judged on: of the newcomer and of the rival, on models that both days showed, on models
+-- created in between, and on models listed without a count.
+SELECT f.flip_id, f.entity, [p.same, p.created, p.blank], f.rival, [p.rival_same, p.rival_created, p.rival_blank]
 FROM flips AS f JOIN flip_panels AS p USING (flip_id)
 WHERE f.board = $board;
 
@@ -60,8 +60,8 @@ FROM incoming_flips;
 
 -- name: insert_flip_panels
 -- Write what flips were judged on.
-INSERT INTO flip_panels (flip_id, same, created, rival_same, rival_created)
-SELECT flip_id, same, created, rival_same, rival_created FROM incoming_flips WHERE same IS NOT NULL;
+INSERT INTO flip_panels (flip_id, same, created, blank, rival_same, rival_created, rival_blank)
+SELECT flip_id, same, created, blank, rival_same, rival_created, rival_blank FROM incoming_flips WHERE same IS NOT NULL;
 
 -- name: last_pair_flip
 -- The flip that began the current lead of one entity over another; none where that was not recorded.
@@ -111,8 +111,9 @@ HAVING count(*) FILTER (seen_on = passed_on) = 1 AND count(*) FILTER (seen_on < 
 -- Of each of `crossings` between which days of its board the line was crossed: the last one on which the entity was seen on
 -- the other side, or the one before it was first seen, and the first one on this side; with whom it is to be held against:
 -- who stood among the first places on either (whoever led, where the line is drawn behind), and on the later one among as
--- many again, at least ten, for who fell back may have made room for them. Where the last of the first places is shared
--- beyond them, nobody has come in by it. Where the counts of both days are still there.
+-- many again, at least ten, for who fell back may have made room for them; on the earlier one, too, who has no place on the
+-- later one, for want of a count perhaps. Where the last of the first places is shared beyond them, nobody has come in by it.
+-- Where the counts of both days are still there.
 WITH shared AS (
     SELECT board, top, day, max(rank) AS place
     FROM (SELECT DISTINCT board, top FROM crossings WHERE inward) JOIN standings USING (board)
@@ -147,9 +148,12 @@ first_places AS (
 rivals AS (
     SELECT e.id, list(DISTINCT p.entity) AS rivals
     FROM (
-        SELECT id, board, before AS day, top AS deep FROM ends
-        UNION ALL SELECT id, board, after, top + greatest(top, 10) FROM ends) AS e
-    JOIN first_places AS p ON p.board = e.board AND p.day = e.day AND p.rank <= e.deep
+        SELECT id, board, before AS day, top AS deep, after FROM ends
+        UNION ALL SELECT id, board, after, top + greatest(top, 10), after FROM ends) AS e
+    JOIN first_places AS p ON p.board = e.board AND p.day = e.day
+    LEFT JOIN (FROM standings WHERE (board, day) IN (SELECT (board, after) FROM ends)) AS s
+        ON s.board = e.board AND s.day = e.after AND s.entity = p.entity
+    WHERE p.rank <= e.deep OR s.entity IS NULL
     GROUP BY e.id)
 SELECT e.id, e.before, b.snapshot_id, e.after, a.snapshot_id, coalesce(r.rivals, []) AS rivals
 FROM ends AS e
@@ -183,31 +187,48 @@ SELECT hub_id FROM ({members})
 -- name: ends
 -- What every model of the entities compared had at both ends, in parts; NULL where it had no known count. A look that shows
 -- another day than its own is taken for one of the beginning of that day, as imported days are.
-SELECT s.before_id, s.after_id, s.entity, m.hub_id,
-    max(c.value * m.share) FILTER (WHERE c.snapshot_id = s.before_id) AS before,
-    max(c.value * m.share) FILTER (WHERE c.snapshot_id = s.after_id) AS after,
+WITH known_ends AS MATERIALIZED (
+    SELECT s.before_id, s.after_id, s.entity, m.hub_id,
+        max(c.value * m.share) FILTER (WHERE c.snapshot_id = s.before_id) AS before,
+        max(c.value * m.share) FILTER (WHERE c.snapshot_id = s.after_id) AS after
+    FROM sides AS s
+    JOIN side_members AS m USING (entity)
+    JOIN ({counts}) AS c ON c.hub_id = m.hub_id AND c.snapshot_id IN (s.before_id, s.after_id)
+    GROUP BY ALL),
+blank AS ({blank})
+SELECT e.*,
     CASE
-        WHEN before IS NOT NULL AND after IS NOT NULL THEN 'both'
-        WHEN after IS NULL THEN 'vanished'
-        WHEN any_value(k.created_at) >= any_value(CASE WHEN h.taken_at::DATE = h.day THEN h.taken_at ELSE h.day END)
-            THEN 'created'
+        WHEN e.before IS NOT NULL AND e.after IS NOT NULL THEN 'both'
+        WHEN b.hub_id IS NOT NULL THEN 'blank'
+        WHEN e.after IS NULL THEN 'vanished'
+        WHEN k.created_at >= CASE WHEN h.taken_at::DATE = h.day THEN h.taken_at ELSE h.day END THEN 'created'
         ELSE 'listed'
     END AS part
-FROM sides AS s
-JOIN side_members AS m USING (entity)
-JOIN ({counts}) AS c ON c.hub_id = m.hub_id AND c.snapshot_id IN (s.before_id, s.after_id)
-JOIN snapshots AS h ON h.snapshot_id = s.before_id
+FROM known_ends AS e
+JOIN snapshots AS h ON h.snapshot_id = e.before_id
+LEFT JOIN blank AS b
+    ON b.hub_id = e.hub_id AND b.snapshot_id = CASE WHEN e.after IS NULL THEN e.after_id ELSE e.before_id END
 LEFT JOIN (
     SELECT hub_id, created_at FROM models
     WHERE created_at >= (
         SELECT min(least(taken_at, day)) FROM snapshots WHERE snapshot_id IN (SELECT before_id FROM sides))) AS k
-    ON k.hub_id = m.hub_id
-GROUP BY s.before_id, s.after_id, s.entity, m.hub_id
+    ON k.hub_id = e.hub_id
+
+-- name: half_known
+-- The models of which only one of both ends told a count.
+SELECT hub_id FROM known_ends WHERE before IS NULL OR after IS NULL
+
+-- name: side_snapshots
+-- The snapshots that are compared.
+SELECT before_id FROM sides UNION SELECT after_id FROM sides
 
 -- name: panel
--- What every entity compared had at the later end: on models that both ends saw, and on models created in between.
+-- What every entity compared had at the later end: on models that both ends saw, on models created in between, and on models
+-- listed at both, but without a count at one; and at the earlier end, with what these had later.
 SELECT before_id, after_id, entity,
     coalesce(sum(after) FILTER (WHERE part = 'both'), 0) AS same,
-    coalesce(sum(after) FILTER (WHERE part = 'created'), 0) AS created
+    coalesce(sum(after) FILTER (WHERE part = 'created'), 0) AS created,
+    coalesce(sum(coalesce(after, before)) FILTER (WHERE part = 'blank'), 0) AS blank,
+    coalesce(sum(CASE WHEN part = 'blank' THEN coalesce(before, after) ELSE before END), 0) AS before
 FROM ({ends})
 GROUP BY ALL;

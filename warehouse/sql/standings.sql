@@ -217,6 +217,22 @@ FROM (
 JOIN run_days AS d USING (run, position)
 WHERE d.snapshot_id IN (SELECT snapshot_id FROM days_to_rank) AND r.value IS NOT NULL
 
+-- name: blank
+-- The models, of some, that some snapshots list without a count.
+WITH numbered AS MATERIALIZED (SELECT name, hub_id FROM model_names WHERE hub_id IN ({among}))
+SELECT o.snapshot_id, n.hub_id
+FROM recent_observations AS o JOIN numbered AS n USING (name)
+WHERE o.snapshot_id IN ({snapshots}) AND o.{measure} IS NULL
+UNION ALL
+SELECT d.snapshot_id, n.hub_id
+FROM observation_runs AS r JOIN run_days AS d USING (run) JOIN numbered AS n USING (name)
+WHERE d.snapshot_id IN ({snapshots}) AND r.{measure}[d.position] IS NULL
+    AND NOT coalesce(list_contains(r.unseen, d.position), false)
+
+-- name: never_blank
+-- None: what is looked up is no counter of the Hub's.
+SELECT snapshot_id, NULL::VARCHAR AS hub_id FROM snapshots WHERE false
+
 -- name: observed_values
 -- Value of every entity in the snapshots to rank, as the Hub counts.
 WITH numbered AS MATERIALIZED (SELECT n.name, w.entity, w.share FROM model_names AS n JOIN ({members}) AS w USING (hub_id))

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from warehouse.changes.flips import Day
 from warehouse.db import Database
 from warehouse.queries import fragment, sql
-from warehouse.records import Alert, Flip, KnownAlert, Standing
+from warehouse.records import Alert, Flip, Had, KnownAlert, Standing
 
 JUDGED_DEPTH = 1001
 """How far down a board the engine looks for entities that nobody named: a leader does not fall further in one day, and
@@ -32,7 +32,8 @@ _ROW: dict[str, type] = {
 _FLIP: dict[str, type] = {
     "flip_id": str, "board": str, "kind": str, "entity": str, "rival": str, "day": date, "value": float,
     "rival_value": float, "margin": float, "verdict": str, "panel_holds": bool, "snapshot_id": int,
-    "previous_day": date, "same": float, "created": float, "rival_same": float, "rival_created": float,
+    "previous_day": date, "same": float, "created": float, "blank": float,
+    "rival_same": float, "rival_created": float, "rival_blank": float,
 }  # fmt: skip
 """What is stored of a flip, and of its panel."""
 
@@ -88,13 +89,13 @@ class JudgedFlip(NamedTuple):
     """The snapshot that showed it."""
     previous_day: date
     """The board's day before."""
-    panel: Mapping[str, tuple[float, float]] | None
+    panel: Mapping[str, Had] | None
     """As `warehouse.changes.panel` has it."""
 
     def row(self) -> tuple[object, ...]:
         """As `_FLIP` has it."""
-        known = self.panel and (*self.panel[self.flip.entity], *self.panel[self.flip.rival])
-        return (*astuple(self.flip), self.snapshot_id, self.previous_day, *(known or [None] * 4))
+        known = self.panel and (*self.panel[self.flip.entity][:3], *self.panel[self.flip.rival][:3])
+        return (*astuple(self.flip), self.snapshot_id, self.previous_day, *(known or [None] * 6))
 
 
 class Ledger:
@@ -234,10 +235,10 @@ class Ledger:
         """The flips that stand, of days after one."""
         return [flip for (flip,) in self.db.rows(sql("known_flips"), {"board": board, "since": since})]
 
-    def panels(self, board: str) -> dict[str, Mapping[str, tuple[float, float]]]:
+    def panels(self, board: str) -> dict[str, Mapping[str, Had]]:
         """The flips of a board whose models are known -> their panel, as `warehouse.changes.panel` has it."""
         rows = self.db.rows(sql("flip_panels"), {"board": board})
-        return {flip: {entity: tuple(own), rival: tuple(others)} for flip, entity, own, rival, others in rows}
+        return {flip: {entity: Had(*own), rival: Had(*others)} for flip, entity, own, rival, others in rows}
 
     def delete_flips(self, board: str, flips: Sequence[str]) -> None:
         """Forget flips that no longer follow from the standings."""
