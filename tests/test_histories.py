@@ -6,7 +6,7 @@ First of published totals, then of models that are listed, deleted, and there ag
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -223,7 +223,9 @@ class Look:
     number: int
     hour: int
     shown: Mapping[str, int | None]
-    """Publisher -> the count of its only model. None: it is not counted; of whom is missing it is not listed."""
+    """Publisher -> the count of its model. None: it is not counted; of whom is missing it is not listed."""
+    second: Mapping[str, int | None] = field(default_factory=dict)
+    """The same of another model that it may have."""
     short: frozenset[str] = frozenset()
     """Whose listings broke off."""
     whole: bool = True
@@ -231,7 +233,9 @@ class Look:
     judged: bool = True
 
     def keep(self, db: Database) -> None:
-        models = [small_hub.model(f"{name}/model", count) for name, count in self.shown.items()]
+        listed = [(f"{name}/model", count) for name, count in self.shown.items()]
+        listed += [(f"{name}/second", count) for name, count in self.second.items()]
+        models = [small_hub.model(name, count) for name, count in listed]
         verdict: Verdict = "complete" if self.whole else "partial"
         small_hub.look(
             db, self.number, models, PUBLISHERS, registry=LABS, verdict=verdict, hour=self.hour, short=self.short
@@ -243,11 +247,13 @@ def looks(draw: st.DrawFn) -> list[Look]:
     """A few days of looks, now and then two; one of them may come late."""
     counts = st.sampled_from([None, 90, 98, 100, 101, 110])
     shown = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, counts))
+    second = st.fixed_dictionaries({}, optional=dict.fromkeys(NAMES, st.sampled_from([None, 10])))
     found = [
         Look(
             number,
             hour,
             draw(shown),
+            draw(second),
             draw(st.sampled_from([frozenset(), frozenset(), frozenset("A"), frozenset("BC")])),
             draw(st.integers(0, 9)) > 0,
             draw(st.booleans()),
