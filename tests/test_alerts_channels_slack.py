@@ -6,7 +6,9 @@ import json
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -189,6 +191,45 @@ def test_a_redirect_is_not_followed(fake: FakeSlack, channel: Slack) -> None:
     assert len(fake.received) == 1
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_what_is_no_address_is_an_answer_like_any_other(
+    fake: FakeSlack, channel: Slack, status: int
+) -> None:
+    fake.answer(status, "", Location="http://[nowhere")
+    failure = refused(channel)
+    assert str(failure) == f"Slack answered {status}: nothing"
+    assert not failure.uncertain
+
+
+@pytest.mark.parametrize("before", [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_byte_now_and_then_ends_when_the_time_is_over(
+    monkeypatch: pytest.MonkeyPatch, before: bytes, scheme: str
+) -> None:
+    def drip(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, suppress(OSError):
+            connection.sendall(before)
+            for byte in b"x-y: z\r\n" * 60:
+                connection.sendall(bytes([byte]))
+                time.sleep(0.05)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        monkeypatch.setenv("SLACK_WEBHOOK_URL", f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/services/{SECRET}")
+        started = time.monotonic()
+        failure = refused(Slack(SlackSettings(name="slow", url_env="SLACK_WEBHOOK_URL", timeout=0.3)))
+        assert time.monotonic() - started < 8
+        thread.join()
+    assert failure.uncertain == (scheme == "http")
+
+
+def test_an_answer_that_breaks_off_is_none(fake: FakeSlack, channel: Slack) -> None:
+    fake.answer(200, "ok", Content_Length="300")
+    assert refused(channel).uncertain
+
+
 def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(
     fake: FakeSlack, channel: Slack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +245,8 @@ def test_the_url_shows_nowhere(fake: FakeSlack, channel: Slack, caplog: pytest.L
         channel.send(sent())
         fake.answer(403, f"no such hook: {fake.url} or /services/{SECRET}\x1b[2J")
         failure = refused(channel)
+        fake.answer(404, "no hook XXXXSECRETXXXX of T00000000")
+        assert str(refused(channel)) == "Slack answered 404: no hook *** of ***"
         fake.hang = True
         refused(channel)
     for shown in (caplog.text, repr(channel), str(vars(channel)), repr(failure), str(failure.__dict__)):

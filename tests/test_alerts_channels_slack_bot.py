@@ -297,6 +297,18 @@ def test_no_answer_leaves_it_open_whether_the_message_arrived(slack: Workspace, 
     assert (failure.permanent, failure.uncertain) == (False, True)
 
 
+def test_an_answer_that_breaks_off_leaves_it_open(slack: Workspace, channel: SlackBot) -> None:
+    """The message may be there: to send it again without a look would tell it twice."""
+    slack.web.answer(200, '{"ok": true, "ts": "170', Content_Length="80")
+    assert refused(channel).uncertain
+
+
+def test_a_name_that_no_server_can_have_is_an_error_of_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
+    failure = refused(SlackBot(bot_settings(endpoint="https://slack..com/api/")))
+    assert (failure.permanent, failure.uncertain) == (False, False)
+
+
 def test_nobody_listening_is_certain_and_may_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", TOKEN)
     with socket.create_server(("127.0.0.1", 0)) as closed:

@@ -8,10 +8,9 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from alerts.channels.base import ChannelError, ChannelSettings, Receipt, is_loopback
-from alerts.channels.secrets import SecretError, SecretFile, Variable, read_secret
+from alerts.channels.secrets import SecretError, SecretFile, Variable, read_secret, redacted
 from alerts.channels.slackwire import CLOSED, PAUSE, SILENT, failures, payload, plain_payload, seconds
 from alerts.message import Message
-from alerts.text import plain
 
 HOSTS = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
 """The only hosts a webhook may live on, beside this machine itself."""
@@ -66,9 +65,8 @@ class Slack:
             return response.status_code, self._redacted(response.body), response.headers
 
     def _redacted(self, text: object) -> str:
-        """One short line without the URL or its path, whatever a proxy or server chose to echo."""
-        url = self._url.get_secret_value()
-        return plain(str(text).replace(url, "***").replace(urlsplit(url).path, "***"), 200)
+        """One short line without the URL or any part of it, whatever a proxy or server chose to echo."""
+        return redacted(text, [self._url])
 
 
 def _check_url(secret: SecretStr, what: str) -> None:

@@ -10,11 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection, IncompleteRead
 from typing import Any
 from urllib.parse import urlsplit
 
 from alerts.channels.base import ChannelError, is_loopback
+from alerts.channels.deadline import Deadline
 from alerts.message import Message
 from alerts.text import slack_mrkdwn
 
@@ -73,24 +74,92 @@ def plain_payload(message: Message) -> dict[str, Any]:
 def request(
     url: str, content: urllib.request.Request, *, timeout: float, limit: int
 ) -> tuple[int, str, dict[str, str]]:
-    """One request: status, as much of the body as `limit` allows, headers by lower-case names."""
+    """One request: status, as much of the body as `limit` allows, headers by lower-case names.
+
+    `timeout` is for all of it together.
+    """
     # A proxy of the environment is used, but not for this machine itself.
     proxies: dict[str, str] | None = {} if is_loopback(urlsplit(url).hostname or "") else None
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), _NoRedirect)
-    try:
-        answer = opener.open(content, timeout=timeout)
-    except urllib.error.HTTPError as error:
-        answer = error
-    with answer:
-        body = answer.read(limit).decode("utf-8", "replace")
-        return answer.status, body, {name.lower(): value for name, value in answer.headers.items()}
+    with Deadline(timeout) as deadline:
+        handlers = (urllib.request.ProxyHandler(proxies), _Plain(deadline), _Encrypted(deadline), _NoRedirect)
+        opener = urllib.request.build_opener(*handlers)
+        try:
+            answer = opener.open(content, timeout=timeout)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            body = _read(answer, limit).decode("utf-8", "replace")
+            if deadline.over:
+                # Headers that were cut look like headers that ended.
+                raise TimeoutError("timed out")
+            return answer.status, body, {name.lower(): value for name, value in answer.headers.items()}
+
+
+def _read(answer: Any, limit: int) -> bytes:  # noqa: ANN401 a response, or the error that is one
+    """The body; one that breaks off says nothing, and is no answer."""
+    said: bytes = answer.read(limit)
+    if len(said) < limit and answer.length:
+        raise IncompleteRead(said, answer.length)
+    return said
+
+
+class _Watched(HTTPConnection):
+    """A connection that is cut when its time is over: a byte now and then outlives every time limit of a socket."""
+
+    deadline: Deadline
+
+    def connect(self) -> None:
+        """Connect, and have the connection watched from before it is encrypted."""
+        super().connect()
+        self.deadline.watch(self.sock)
+
+
+class _WatchedTls(HTTPSConnection, _Watched):
+    """The same, encrypted: what HTTPSConnection encrypts is what `_Watched` connected."""
+
+
+class _Plain(urllib.request.HTTPHandler):
+    """Opens http:// over watched connections."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        """Do one request."""
+        return self.do_open(_watched_by(self._deadline, _Watched), req)
+
+
+class _Encrypted(urllib.request.HTTPSHandler):
+    """Opens https:// over watched connections."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        """Do one request."""
+        return self.do_open(_watched_by(self._deadline, _WatchedTls), req)
+
+
+def _watched_by(deadline: Deadline, kind: type[_Watched]) -> Callable[..., HTTPConnection]:
+    """What makes connections of a kind that end when the time is over."""
+
+    def made(host: str, **keys: Any) -> HTTPConnection:  # noqa: ANN401 those of http.client
+        connection = kind(host, **keys)
+        connection.deadline = deadline
+        return connection
+
+    return made
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """A redirect is an answer like any other: following it would carry the message to somewhere unchecked."""
 
-    def redirect_request(self, *_: object) -> None:
-        return None
+    def http_error_302(self, *_: object) -> None:
+        """Leave it; where it leads is not even read, for it may be no address."""
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302  # type: ignore[assignment]
 
 
 @contextmanager
@@ -101,6 +170,8 @@ def failures(redact: Callable[[object], str]) -> Iterator[None]:
     except urllib.error.URLError as error:
         # urllib wraps what happens up to the end of the request, and nothing after it.
         raise ChannelError(f"Slack cannot be reached: {redact(error.reason)}") from None
+    except UnicodeError:
+        raise ChannelError("Slack cannot be reached: no server can have the name in its endpoint") from None
     except (OSError, HTTPException) as error:
         reason = redact(error) or type(error).__name__
         raise ChannelError(f"Slack did not answer, the message may be there: {reason}", uncertain=True) from None
