@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
 import subprocess
 import threading
@@ -309,6 +310,20 @@ def test_a_rude_server_is_an_error_of_the_channel(lines: tuple[bytes, ...], perm
     assert (failure.permanent, failure.uncertain) == (permanent, False)
 
 
+def test_a_login_that_is_asked_for_in_no_known_way_is_an_error_of_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_PASSWORD", PASSWORD)
+    with raw_server(b"220 hello\r\n", b"250-me\r\n250 AUTH CRAM-MD5\r\n", b"334 guess\r\n") as port:
+        failure = refused(Mail(mail_settings(port=port, tls="none", username="monitor", password_env="SMTP_PASSWORD")))
+    assert (failure.permanent, failure.uncertain) == (False, False)
+
+
+@pytest.mark.parametrize("host", ["smtp..example.org", f"{'x' * 64}.example.org"])
+def test_a_name_that_no_server_can_have_is_an_error_of_the_channel(host: str) -> None:
+    failure = refused(Mail(mail_settings(host=host)))
+    assert (failure.permanent, failure.uncertain) == (False, False)
+    assert f"{host}:587 cannot be reached" in str(failure)
+
+
 def test_many_slow_recipients_are_told_in_several_attempts_and_each_once(serve: Serve, postmaster: Postmaster) -> None:
     everybody = [f"reader{n}@example.org" for n in range(8)]
     postmaster.slow = 0.15
@@ -355,6 +370,37 @@ def test_the_password_shows_nowhere(serve: Serve, caplog: pytest.LogCaptureFixtu
         with pytest.raises(ChannelError) as caught:
             broken.send(sent())
     assert PASSWORD not in "".join(traceback.format_exception(caught.value)) + str(vars(caught.value))
+
+
+@pytest.mark.parametrize("way", ["PLAIN", "LOGIN"])
+def test_the_password_shows_nowhere_as_it_was_sent(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """A server may say again what it was told, and anybody reads base64."""
+    monkeypatch.setenv("SMTP_PASSWORD", PASSWORD)
+    said: list[bytes] = []
+
+    def repeat(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection, connection.makefile("rwb") as lines:
+            for answer in (b"220 hello", f"250-me\r\n250 AUTH {way}".encode()):
+                lines.write(answer + b"\r\n")
+                lines.flush()
+                said.append(lines.readline())
+            if way == "LOGIN":
+                lines.write(b"334 UGFzc3dvcmQ6\r\n")
+                lines.flush()
+                said.append(lines.readline())
+            lines.write(b"535 what is " + said[-1])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=repeat, args=(listener,))
+        thread.start()
+        login = {"username": "monitor", "password_env": "SMTP_PASSWORD", "tls": "none"}
+        failure = refused(Mail(mail_settings(port=listener.getsockname()[1], **login)))
+        thread.join()
+    token = said[-1].split()[-1].decode()
+    assert PASSWORD in base64.b64decode(token).decode()
+    assert token not in str(failure)
+    assert "535 what is " in str(failure)
 
 
 # The mail itself.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import socket
 import ssl
@@ -83,6 +84,9 @@ class Server:
             smtp = self._connect(deadline)
         except OSError as error:
             raise self._failure(error) from None
+        except UnicodeError:
+            reason = f"{self.host}:{self.port} cannot be reached: no server can have this name"
+            raise ChannelError(reason) from None
         try:
             self._prepare(smtp)
             yield smtp
@@ -105,6 +109,9 @@ class Server:
                 smtp.login(self.username, self.password.get_secret_value())
         except OSError as error:
             raise self._failure(error) from None
+        except ValueError:
+            # Of who logs in a server asks in base64, or should.
+            raise ChannelError(f"{self.host} wants a login in a way that cannot be read") from None
 
     def _encrypt(self, smtp: smtplib.SMTP) -> None:
         if not smtp.has_extn("starttls"):
@@ -140,8 +147,15 @@ class Server:
         return ChannelError(f"{self.host}:{self.port} cannot be reached: {self._redacted(error)}")
 
     def _redacted(self, text: object) -> str:
-        """One short line without the password, should a server echo it."""
-        return redacted(text, [self.password]) or type(text).__name__
+        """One short line without the password, should a server echo it, or the line that it was sent in."""
+        return redacted(text, [self.password, *map(SecretStr, self._sent_as())]) or type(text).__name__
+
+    def _sent_as(self) -> list[str]:
+        """The password as it is sent: base64, which anybody reads; with the name (AUTH PLAIN) and alone (LOGIN)."""
+        if self.password is None:
+            return []
+        password = self.password.get_secret_value()
+        return [base64.b64encode(form.encode()).decode() for form in (f"\0{self.username}\0{password}", password)]
 
 
 class _Client(smtplib.SMTP):
