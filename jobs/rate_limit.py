@@ -91,6 +91,6 @@ def retry_after_seconds(value: str | None, answered_at: str | None, now: float) 
 def _http_date(value: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter of a zone that is further away than a calendar goes
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -164,7 +164,7 @@ def test_a_time_to_come_back_may_be_a_date(web: FakeWeb, channel: Webhook) -> No
     assert refused(channel).retry_after == 0.0
 
 
-@pytest.mark.parametrize("header", ["soon", "-5", "", "1e9", "²"])
+@pytest.mark.parametrize("header", ["soon", "-5", "", "1e9", "²", "Mon, 1 Jan 2029 00:00:00 +99999999999999999"])
 def test_a_time_that_is_none_is_none(web: FakeWeb, channel: Webhook, header: str) -> None:
     web.answer(503, Retry_After=header.encode().decode("latin-1"))
     assert refused(channel).retry_after is None

@@ -743,6 +743,7 @@ def test_nothing_is_held_before_anything_is_known() -> None:
         ("Wed, 25 Nov 2026 10:00:00 GMT", 30),
         ("Wed, 25 Nov 2026 09:00:00 GMT", 0),
         ("Wed, 25 Nov 2026 10:00:00 -0000", 30),
+        ("Wed, 25 Nov 2026 10:00:00 +99999999999999999", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(value: str | None, seconds: float | None) -> None:
