@@ -27,7 +27,7 @@ from typing import Literal
 
 from alerts.channels import Channel, ChannelError, Receipt, Reconciling
 from alerts.message import TELLERS, Message, compose, summary
-from jobs.telling import afterwards
+from jobs.telling import afterwards, parting
 from jobs.telling.turns import LONGEST_WAIT, Batch, due_at, holds_up, queues
 from warehouse.amounts import amount
 from warehouse.db import Database
@@ -243,6 +243,7 @@ def run(
     *,
     now: Callable[[], datetime],
     sleep: Callable[[float], None],
+    readers: Mapping[str, Collection[str]] | None = None,
     patient: bool = True,
     stop: threading.Event | None = None,
 ) -> Summary:
@@ -254,12 +255,15 @@ def run(
         wording: how alerts become messages.
         now: the time, asked again for each attempt.
         sleep: waits so many seconds, between two messages of a channel that wants a pause.
+        readers: rule -> the channels that it tells, for what a silence takes out of another's message; of a rule that
+            is not here, those of that message.
         patient: False tries what has failed before without waiting for its backoff (a person asked); a provider that
             asked to be left alone is left alone all the same.
         stop: set from another thread: what is being sent is finished, nothing new is taken.
     """
     outbox = Outbox(db)
     afterwards.queue(db, now=now())
+    parting.part(db, readers or {}, now=now())
     if FALLBACK in channels:
         outbox.queue_instead(FALLBACK, now())
     refusing = {health.channel: health for health in outbox.refusing()}

@@ -110,7 +110,16 @@ class App:
         Outbox(self.db).end_leases()
         channels, broken = build_all(self.settings.channels)
         wording = deliver.Wording(self.message, self.summary, partial(self.message, picture=False))
-        summary = deliver.run(self.db, channels, wording, now=self.now, sleep=time.sleep, patient=patient, stop=stop)
+        summary = deliver.run(
+            self.db,
+            channels,
+            wording,
+            now=self.now,
+            sleep=time.sleep,
+            readers={rule.name: rule.channels for rule in self.settings.rules},
+            patient=patient,
+            stop=stop,
+        )
         # Not only what was sent: what was muted anew, queued, or done before somebody killed us is news to readers too.
         if is_behind(self.db, self.settings.warehouse.publish):
             self.publish()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from races import BOARD, LEAD, Race
 from spine import REGISTRY, Inbox, day, hub, listed, model, moment, warehouse
 
+from alerts.channels import ChannelError
 from alerts.message import compose, summary
 from alerts.rules import Rule
 from jobs import collect, deliver, detect
@@ -45,6 +47,7 @@ class World:
         deliver.run(
             self.db, {channel.name: channel for channel in (self.desk, *more)}, wording,
             now=lambda: moment(number, hour), sleep=lambda _: None,
+            readers={rule.name: rule.channels for rule in self.rules},
         )  # fmt: skip
         return found
 
@@ -174,6 +177,81 @@ def test_a_correction_of_one_line_alone_goes_into_the_thread_of_the_message_that
         world.on(1, listed(90, 80, gamma=79), hour=14)
         kinds = [(message.data["kind"], message.data["entity"], message.reply_to) for message in world.desk.got]
         assert kinds == [("lead_change", "CN", None), ("correction", "Beta", "desk-1")]
+
+
+# What a silence parts
+
+
+def mute(world: World, *, hours: float = 1, afterwards: bool = True, **about: str) -> None:
+    """Mute something from before the second day's message on."""
+    keys = {"rule": "", "board": "", "entity": ""} | about
+    start = moment(1, 9)
+    name = f"{len(Outbox(world.db).silences())}"
+    silence = Silence(name, **keys, starts_at=start, ends_at=start + timedelta(hours=1 + hours), author="anna",
+                      reason="known", afterwards=afterwards)  # fmt: skip
+    Outbox(world.db).add_silence(silence)
+
+
+def test_to_mute_a_country_does_not_mute_the_family_inside_it(world: World) -> None:
+    world.rules = ALL[:2]
+    world.on(0, listed(90, 50))
+    mute(world, board="countrys", afterwards=False)
+    world.on(1, listed(90, 150))
+    assert world.desk.titles == ["Beta takes the lead from Alpha on familys"]
+    assert world.db.rows("SELECT entity, state FROM alerts ORDER BY entity") == [("Beta", "firing"), ("CN", "silenced")]
+
+
+def test_to_mute_a_family_keeps_it_out_of_its_countrys_message_and_is_made_up_for_afterwards(world: World) -> None:
+    world.rules = ALL[:2]
+    world.on(0, listed(90, 50))
+    mute(world, rule="familys")
+    world.on(1, listed(90, 150))
+    (message,) = world.desk.got
+    assert (message.data["entity"], message.data["also"]) == ("CN", [])
+    assert "Beta" not in message.text.partition("Data")[0].replace("beta-ai", "")
+    world.on(2, listed(90, 150))
+    assert [alert["entity"] for alert in world.desk.got[1].data["alerts"]] == ["Beta"]
+    world.on(3, listed(90, 150))
+    assert len(world.desk.got) == 2
+
+
+def test_what_a_silence_parts_goes_to_the_channels_of_its_own_rule_alone(world: World) -> None:
+    world.rules = (ALL[0].model_copy(update={"channels": ("desk", "mail")}), ALL[1])
+    mail = Inbox("mail")
+    world.on(0, listed(90, 50), mail)
+    mute(world, board="countrys", afterwards=False)
+    world.on(1, listed(90, 150), mail)
+    assert world.desk.titles == ["Beta takes the lead from Alpha on familys"]
+    assert mail.titles == []
+
+
+def test_who_was_told_both_before_the_silence_is_not_told_again_and_is_corrected(world: World) -> None:
+    """The mail could not be sent; meanwhile the country is muted."""
+    both = ("desk", "mail")
+    world.rules = tuple(rule.model_copy(update={"channels": both}) for rule in ALL[:2])
+    mail = Inbox("mail", answers=[ChannelError("busy")])
+    world.on(0, listed(90, 50), mail)
+    world.on(1, listed(90, 150), mail)
+    mute(world, board="countrys", hours=24, afterwards=False)
+    world.on(1, listed(90, 150), mail, hour=11)
+    assert world.desk.titles == ["China takes the lead from the United States on countrys"]
+    assert mail.titles == ["Beta takes the lead from Alpha on familys"]
+    world.rules = ALL[1:2]
+    world.on(1, listed(90, 60), mail, hour=12)
+    assert [message.data["entity"] for message in world.desk.got[1:] + mail.got[1:]] == ["Beta", "Beta"]
+
+
+def test_two_silences_about_what_belongs_together_end_each_for_its_own(world: World) -> None:
+    world.rules = ALL[:2]
+    world.on(0, listed(90, 50))
+    mute(world, board="countrys")
+    mute(world, board="familys", hours=30)
+    world.on(1, listed(90, 150))
+    assert world.desk.got == []
+    world.on(1, listed(90, 150), hour=12)
+    world.on(3, listed(90, 150))
+    told = [[alert["entity"] for alert in message.data["alerts"]] for message in world.desk.got]
+    assert told == [["CN"], ["Beta"]]
 
 
 # The breaker

@@ -167,6 +167,16 @@ FROM incoming_alerts WHERE alert_id NOT IN (SELECT alert_id FROM alerts);
 -- Let another alert's message tell this one too.
 UPDATE alerts SET folded_into = $into WHERE alert_id = $alert_id;
 
+-- name: folds_to_tell
+-- Alerts that another's message tells too, with that one, where the message is still to be sent to somebody.
+SELECT alert_id, folded_into FROM alerts
+WHERE folded_into IN (
+    SELECT alert_id FROM deliveries WHERE status IN ('pending', 'sending')
+    UNION ALL
+    SELECT m.alert_id FROM deliveries AS m JOIN deliveries AS t ON t.alert_id = m.told_in
+    WHERE t.status IN ('pending', 'sending'))
+ORDER BY folded_into, board, entity;
+
 -- name: unfold_orphans
 -- Alerts whose message is no longer to be told by another's, because that one is gone or held, are on their own again.
 UPDATE alerts SET folded_into = ''

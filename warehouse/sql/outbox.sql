@@ -4,6 +4,17 @@ INSERT INTO deliveries (alert_id, channel, status, attempts, queued_at)
 SELECT alert_id, channel, 'pending', 0, $queued_at
 FROM wanted ANTI JOIN deliveries USING (alert_id, channel);
 
+-- name: copy_deliveries
+-- Let an alert stand in the outbox as another does, on all channels (`everywhere`), or those of a list and those that were
+-- sent it.
+INSERT INTO deliveries (alert_id, channel, status, attempts, last_error, sent_at, not_before, last_attempt_at, lease_until,
+    receipt, settled, queued_at, told_in)
+SELECT $to, channel, status, attempts, last_error, sent_at, not_before, last_attempt_at, lease_until, receipt, settled, queued_at,
+    told_in
+FROM deliveries
+WHERE alert_id = $of AND ($everywhere OR status = 'sent' OR list_contains($channels, channel))
+    AND channel NOT IN (SELECT channel FROM deliveries WHERE alert_id = $to);
+
 -- name: told_messages
 -- Which channels took the message of an alert, or may have taken it, and which alerts those tell that were to be told by
 -- themselves: (alert_id, channel).

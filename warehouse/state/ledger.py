@@ -326,6 +326,10 @@ class Ledger:
         """Let another alert's message tell this one too."""
         self.db.execute(sql("fold_alert"), {"alert_id": alert_id, "into": into})
 
+    def folds_to_tell(self) -> list[tuple[str, str]]:
+        """(alert, the one whose message tells it too) where that message is still to be sent to somebody."""
+        return [(alert_id, into) for alert_id, into in self.db.rows(sql("folds_to_tell"))]
+
     def unfold_orphans(self) -> list[tuple[str, str]]:
         """(alert, rule) of alerts that another's message was to tell and will not; they are on their own now."""
         return [(alert_id, rule) for alert_id, rule in self.db.rows(sql("unfold_orphans"))]

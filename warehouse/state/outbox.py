@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -35,6 +35,11 @@ class Outbox:
         if rows:
             with self.db.rows_as("wanted", rows, {"alert_id": str, "channel": str}):
                 self.db.execute(sql("queue_deliveries"), {"queued_at": now})
+
+    def copy(self, of: str, to: str, channels: Collection[str] | None) -> None:
+        """Let an alert stand in the outbox as another does: on some channels and those that took it; None: on all."""
+        keys = {"of": of, "to": to, "everywhere": channels is None, "channels": list(channels or ())}
+        self.db.execute(sql("copy_deliveries"), keys)
 
     def queue_instead(self, channel: str, now: datetime) -> None:
         """Queue for a channel what waits for channels that refuse everything; once, however often asked."""
