@@ -735,6 +735,18 @@ def test_pages_are_packed_for_who_can_unpack_them(site: httpx.Client) -> None:
     assert packed.text == plain.text
 
 
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("gzip", True), ("br, GZIP;q=0.5", True), ("x-gzip", True), ("gzip; q=1.0", True), ("gzip;q=0.001", True),
+        ("gzip;q=0", False), ("identity, gzip; q=0.000", False), ("gzippy", False), ("*;q=0", False),
+    ],
+)  # fmt: skip
+def test_who_says_that_they_cannot_unpack_is_given_it_plain(site: httpx.Client, accepted: str, packed: bool) -> None:
+    answer = site.get("/", headers={"accept-encoding": accepted})
+    assert ("content-encoding" in answer.headers) is packed
+
+
 # SQL
 
 

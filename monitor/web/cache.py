@@ -106,6 +106,15 @@ def _is_known(etag: bytes, known: bytes) -> bool:
     return known.strip() == b"*" or etag.removeprefix(b"W/") in known
 
 
+def _takes_gzip(accepted: bytes) -> bool:
+    """Whether `Accept-Encoding` names gzip, and does not name it to say that it is not wanted (`gzip;q=0`)."""
+    for one in accepted.lower().split(b","):
+        name, _, weight = one.replace(b" ", b"").partition(b";")
+        if name in (b"gzip", b"x-gzip"):
+            return not weight or weight.removeprefix(b"q=").strip(b"0.") != b""
+    return False
+
+
 async def _answer(entry: _Entry, wanted: dict[bytes, bytes], send: App) -> None:
     headers = [(name, value) for name, value in entry.headers if name != b"content-length"]
     status, body = entry.status, entry.body
@@ -113,7 +122,7 @@ async def _answer(entry: _Entry, wanted: dict[bytes, bytes], send: App) -> None:
         headers += [(b"etag", entry.etag), (b"vary", b"accept-encoding"), (b"cache-control", b"no-cache")]
         if _is_known(entry.etag, wanted.get(b"if-none-match", b"")):
             status, body = 304, b""
-    if body and entry.packed and b"gzip" in wanted.get(b"accept-encoding", b""):
+    if body and entry.packed and _takes_gzip(wanted.get(b"accept-encoding", b"")):
         body = entry.packed
         headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", str(len(body)).encode()))
