@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,12 @@ class Answer:
     """Job -> its last run; only OPEN says."""
     unable: frozenset[str] | None = None
     """Channels that messages wait for and that cannot be used; None when it delivered nothing and does not know."""
+
+
+def stop_signals() -> list[signal.Signals]:
+    """What asks a process to end in order; a terminal that is closed, too, unless `nohup` has us stay."""
+    stays = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT] if stays else [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 
 
 class Apart:

@@ -21,7 +21,7 @@ from jobs.deliver import is_anything_due
 from jobs.schedule import Job, LastRun, due_slot, ticking
 from jobs.telling.turns import LONGEST_BACKOFF
 from monitor import systemd
-from monitor.apart import OPEN, Answer, Apart, Task
+from monitor.apart import OPEN, Answer, Apart, Task, stop_signals
 from monitor.clock import utc_now
 from monitor.config import Settings
 from monitor.health import Health, judge
@@ -187,7 +187,7 @@ class Daemon:
 
 
 def run(settings: Settings, *, serve: bool = True, now: Callable[[], datetime] = utc_now) -> None:
-    """Run until SIGTERM or SIGINT.
+    """Run until one of `stop_signals` comes.
 
     Raises:
         WarehouseError: another process holds the warehouse, or it is damaged.
@@ -238,12 +238,12 @@ def _clock_offset(now: datetime) -> float:
 
 @contextmanager
 def _signals_set(stop: threading.Event) -> Iterator[None]:
-    """Let SIGTERM and SIGINT set `stop` within the block."""
+    """Let what asks a process to end set `stop` within the block."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, handle) for number in stop_signals()}
     try:
         yield
     finally:

@@ -23,7 +23,7 @@ from jobs.digest import Digest
 from jobs.hub_base import WalkCancelled
 from jobs.schedule import LastRun, due_slot
 from monitor import logs
-from monitor.apart import OPEN, Answer, Task
+from monitor.apart import OPEN, Answer, Task, stop_signals
 from monitor.wiring import App, build_all, open_app
 from warehouse.errors import LeadchangeError, WarehouseError
 from warehouse.records import Snapshot
@@ -178,11 +178,11 @@ def perform(task: Task, stop: threading.Event, now: Callable[[], datetime]) -> A
 
 
 def main(connection: Connection) -> None:
-    """Take a task, do it, answer; end early on SIGTERM, on SIGINT, and when whoever asked is gone."""
+    """Take a task, do it, answer; end early on `stop_signals`, and when whoever asked is gone."""
     task: Task = connection.recv()
     logs.configure()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         signal.signal(number, lambda *_: stop.set())
     threading.Thread(target=_set_when_gone, args=(connection, stop), daemon=True).start()
     began = time.monotonic()

@@ -19,7 +19,7 @@ import pytest
 from spine import configure, listed
 from test_jobs_deliver import alert
 
-from monitor.apart import OPEN
+from monitor.apart import OPEN, stop_signals
 from monitor.cli import app as cli
 from monitor.clock import utc_now
 from monitor.config import load
@@ -135,10 +135,16 @@ def test_it_collects_what_became_due_while_nobody_was_running_and_not_twice(
         line = process.stderr.readline() if process.stderr else ""
         assert "watching" in line
         time.sleep(0.5)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
         assert process.wait(5) == 0
     assert hub.requests == asked
     assert snapshots(config) == [("complete", 2)]
+
+
+def test_a_terminal_that_is_closed_ends_it_unless_nohup_has_it_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert signal.SIGHUP in stop_signals()
+    monkeypatch.setattr(signal, "getsignal", lambda _: signal.SIG_IGN)
+    assert stop_signals() == [signal.SIGTERM, signal.SIGINT]
 
 
 def test_between_its_jobs_it_is_small_and_others_have_the_warehouse_but_no_second_daemon(config: Path) -> None:
