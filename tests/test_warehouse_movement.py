@@ -186,6 +186,12 @@ def test_a_model_created_while_nobody_looked_counts_from_its_creation_pro_rata()
     assert growth([(day(10), 800)], 7, created=day(2), covered_from=day(1)) == 800 - 100
 
 
+def test_a_model_created_after_the_look_of_its_day_counts_on_while_the_start_is_in_the_gap_after_it() -> None:
+    points = [(day(n), 100 * n - 200) for n in (5, 6, 7, 8, 9, 10, 11, 12)]
+    seen = [growth(points[: number + 1], 7, created=day(2), covered_from=day(2)) for number in range(8)]
+    assert seen == [300, 400, 500, 600, 700, 700, 700, 700]
+
+
 def test_an_old_model_that_was_listed_late_is_not_known_until_its_span_is_covered() -> None:
     assert growth([(day(9), 400), (day(10), 500)], 7, created=day(-300), covered_from=day(3)) is None
 

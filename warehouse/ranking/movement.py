@@ -82,8 +82,8 @@ def growth(
             LOOK_BACK spans before it are not looked at.
         span: days.
         created: day of creation: the counter stood at 0.
-        covered_from: the last day up to the start of the span on which models were looked at; one created later may not
-            have been seen yet and counts from its creation on.
+        covered_from: the last day up to the start of the span on which models were looked at; one created on it (after
+            the look, that is) or later may not have been seen yet and counts from its creation on.
     """
     end = points[-1][0]
     knots = guarded([point for point in points if (end - point[0]).days <= LOOK_BACK * span])
@@ -94,7 +94,7 @@ def growth(
         level = _between(knots[left], knots[right], start, longest=2 * span)
     elif created is not None and created >= start:
         level = 0
-    elif created is not None and covered_from is not None and created > covered_from:
+    elif created is not None and covered_from is not None and created >= covered_from:
         level = _between((created, 0), knots[right], start, longest=2 * span)
     else:
         level = None

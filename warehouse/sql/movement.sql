@@ -53,7 +53,7 @@ around AS (
 ),
 bridged AS (
     SELECT e.*, m.hub_id, m.created_at::DATE AS created, a.right_day, a.right_count,
-        coalesce(a.left_day, CASE WHEN m.created_at::DATE > e.covered_from THEN m.created_at::DATE END) AS left_day,
+        coalesce(a.left_day, CASE WHEN m.created_at::DATE >= e.covered_from THEN m.created_at::DATE END) AS left_day,
         coalesce(a.left_count, 0) AS left_count, a.left_day IS NULL AS is_first
     FROM exact AS e JOIN models AS m ON m.rowid = e.model LEFT JOIN around AS a ON a.model = e.model AND a.day = e.day
 )
