@@ -580,6 +580,20 @@ def test_history_is_adopted_when_a_look_shows_its_id(db: Database) -> None:
     assert "joined" not in again.snapshot.verdict_reason
 
 
+def test_history_with_ids_leaves_a_model_the_name_of_its_newest_day(db: Database, tmp_path: Path) -> None:
+    names = ["alpha-lab/old"] * 3 + ["alpha-lab/new"] * 2
+    with hub_stats(*((number, [{"id": name}]) for number, name in enumerate(names))) as local:
+        fill(db, local)
+    rows = [(START + timedelta(days=number), name, "65a", 1000) for number, name in enumerate(names[:4])]
+    table = pl.DataFrame(rows, schema=["day", "repo_id", "hub_id", "downloads"], orient="row")
+    table.write_parquet(tmp_path / "mine.parquet")
+    with own(tmp_path / "mine.parquet") as parts:
+        keep(db, parts)
+    assert db.rows("SELECT hub_id, repo_id, former_names, first_seen, last_seen FROM models") == [
+        ("65a", "alpha-lab/new", ["alpha-lab/old"], START, START + timedelta(days=4))
+    ]
+
+
 def test_a_model_known_twice_under_one_name_is_counted_once_in_later_looks(db: Database) -> None:
     known = model("alpha-lab/a", hub_id="65a", created_at=BORN)
     see(db, 0, known)

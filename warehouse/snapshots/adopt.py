@@ -14,6 +14,17 @@ from warehouse.db import Database
 from warehouse.queries import literal, sql
 from warehouse.snapshots.store import MODEL_SCHEMA, Models
 
+_STEPS = (
+    "adopt_names",
+    "adopt_versions",
+    "adopt_descriptions",
+    "adopt_days",
+    "drop_adopted_shares",
+    "drop_adopted",
+    "adopt_models",
+)
+"""Queries that join what is known by name only to a model; who was seen last is asked before the days become one."""
+
 
 def identify(db: Database, models: str, day: date, target: Path) -> tuple[int, int]:
     """Say whose the rows of an imported day are. Run inside a transaction.
@@ -53,8 +64,7 @@ def adopt(db: Database, models: Models) -> int:
         db.execute(sql("find_adoptions"))
     adopted = int(db.value(sql("count_adoptions")))
     if adopted:
-        steps = ("adopt_names", "adopt_versions", "adopt_days", "drop_adopted_shares", "drop_adopted", "adopt_models")
-        for step in steps:
+        for step in _STEPS:
             db.execute(sql(step))
     db.execute(sql("drop_adoptions"))
     return adopted

@@ -127,6 +127,21 @@ UPDATE model_names SET hub_id = a.hub_id FROM adopted AS a WHERE model_names.hub
 -- Give their descriptions to the models they are of.
 UPDATE model_versions SET hub_id = a.hub_id FROM adopted AS a WHERE model_versions.hub_id = a.former;
 
+-- name: adopt_descriptions
+-- Where the model is known already and was seen later by name only, it is called as it was then, and described so as far
+-- as that says anything.
+UPDATE models SET
+    repo_id = n.repo_id, publisher = n.publisher, created_at = coalesce(models.created_at, n.created_at),
+    parameters = coalesce(n.parameters, models.parameters), pipeline_tag = coalesce(n.pipeline_tag, models.pipeline_tag),
+    library = coalesce(n.library, models.library), license = coalesce(n.license, models.license),
+    gated = coalesce(n.gated, models.gated), disabled = coalesce(n.disabled, models.disabled),
+    parents = coalesce(n.parents, models.parents), gone_on = n.gone_on, digest = NULL, number = n.number,
+    former_names = nullif(list_sort(list_distinct(list_filter(
+        [models.repo_id] || coalesce(models.former_names, []) || coalesce(n.former_names, []),
+        lambda name: name <> n.repo_id))), [])
+FROM adopted AS a JOIN models AS n ON n.hub_id = a.former
+WHERE models.hub_id = a.hub_id AND n.last_seen > models.last_seen;
+
 -- name: adopt_days
 -- Where the model is known already, it was seen on the days of both, and is to be attributed again.
 UPDATE models SET first_seen = least(models.first_seen, n.first_seen), last_seen = greatest(models.last_seen, n.last_seen),
