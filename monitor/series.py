@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def read_series(
         has = ", ".join(name for name in table.columns if name != csv_text.LINE)
         raise ConfigError([f"{file}: no column {', '.join(missing)}; it has {has}"])
     day, entity, value, *exactness = names
-    spelling = _spelling(file, table, day, value, told)
+    spelling = _spelling(file, table, names, told)
     if spelling.unusual:
         say(f"{file}: {spelling}")
     chosen = table.select(
@@ -76,10 +76,12 @@ def _read(file: Path) -> pl.DataFrame:
         raise ConfigError([f"{file}: no readable CSV: {csv_text.reason(error)}"]) from None
 
 
-def _spelling(file: Path, table: pl.DataFrame, day: str, value: str, told: Told) -> Spelling:
-    """How the file writes days and totals; months say nothing of that."""
+def _spelling(file: Path, table: pl.DataFrame, names: Sequence[str], told: Told) -> Spelling:
+    """How the file writes days and totals, in columns of these names; months say nothing of that."""
+    day, _, value, *_ = names
     days = table.filter(~pl.col(day).str.strip_chars().str.contains(_MONTH))[day]
     try:
+        csv_text.once(names, table.columns)
         return Spelling(csv_text.decimal_mark(table.lazy(), [value], told.decimal), csv_text.day_form(days, told.order))
     except UnreadableError as error:
         raise ConfigError([f"{file}: {error}"]) from None
@@ -109,7 +111,7 @@ def _checked(file: Path, read: pl.DataFrame, latest: date, form: DayForm) -> pl.
     if outside.height:
         day, line = outside["day"][0], outside[csv_text.LINE][0]
         raise ConfigError([f"{file}, line {line}: it is of {day}; days from {EARLIEST} to {latest} are taken"])
-    twice = values.filter(values.select("day", "entity").is_duplicated())
+    twice = values.filter(values.select("day", pl.col("entity").str.to_lowercase()).is_duplicated())
     if twice.height:
         raise ConfigError([f"{file}: {twice['entity'][0]} has two values on {twice['day'][0]}"])
     if not values.height:

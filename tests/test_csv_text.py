@@ -189,9 +189,32 @@ def test_rows_of_no_model_are_named_before_they_are_set_aside(tmp_path: Path) ->
     assert said == [f"{tmp_path / 'mine.csv'}, line 4: repo_id 'Total' is no publisher/name; set aside: 2 rows"]
 
 
-def test_the_address_of_a_model_is_its_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://huggingface.co/a/x",
+        "http://www.HuggingFace.co/a/x/",
+        "https://hf.co/a/x?library=vllm",
+        "https://hf.co/a/x#use",
+    ],
+)
+def test_the_address_of_a_model_is_its_name(tmp_path: Path, address: str) -> None:
     by_name = stored(tmp_path / "mine.csv", ROWS)
-    assert stored(tmp_path / "mine.csv", ROWS.replace("a/x", "https://huggingface.co/a/x")) == by_name
+    assert stored(tmp_path / "mine.csv", ROWS.replace("a/x", address)) == by_name
+
+
+def test_the_address_of_something_else_is_no_name(tmp_path: Path) -> None:
+    elsewhere = "https://huggingface.co/datasets/a/x"
+    _, said = stored(tmp_path / "mine.csv", f"{ROWS}2025-03-31;{elsewhere};1\n")
+    assert said == [f"{tmp_path / 'mine.csv'}, line 4: repo_id {elsewhere!r} is no publisher/name; set aside: 1 row"]
+
+
+def test_a_column_that_is_there_twice_is_not_chosen_from(tmp_path: Path) -> None:
+    (tmp_path / "totals.csv").write_text("day,entity,value,value\n2025-01,A,1,2\n")
+    with pytest.raises(ConfigError, match="it has the column value more than once"):
+        read_series(tmp_path / "totals.csv")
+    with pytest.raises(HistoryError, match="it has the column downloads more than once"):
+        stored(tmp_path / "mine.csv", "day,repo_id,downloads,downloads\n2025-03-31,a/x,1,2\n")
 
 
 def test_a_line_is_counted_from_where_the_file_begins(tmp_path: Path) -> None:
@@ -205,6 +228,13 @@ def test_spaces_around_a_name_make_nobody_else_of_it(tmp_path: Path) -> None:
     assert set(read_series(file)["entity"]) == {"A"}
     file.write_text("day,entity,value\n2025-03-31, ,1\n")
     with pytest.raises(ConfigError, match="line 2: a day"):
+        read_series(file)
+
+
+def test_a_series_has_one_total_of_somebody_on_a_day_however_spelt(tmp_path: Path) -> None:
+    file = tmp_path / "totals.csv"
+    file.write_text("day,entity,value\n2025-01,Alpha-Lab,1\n2025-01,alpha-lab,2\n")
+    with pytest.raises(ConfigError, match="Alpha-Lab has two values on 2025-01-31"):
         read_series(file)
 
 

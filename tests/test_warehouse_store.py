@@ -310,6 +310,19 @@ def test_only_days_that_changed_are_written_again_and_the_old_import_is_kept(cor
         assert db.value("SELECT value FROM series_values WHERE entity = 'B' ORDER BY snapshot_id LIMIT 1") == 2
 
 
+def test_a_series_spells_everybody_in_one_way() -> None:
+    with warehouse() as db:
+        mixed = series(d1={"alpha-lab": 1, "BETA": 2}, d2={"Alpha-Lab": 3, "Beta": 2})
+        assert store.write_series(db, "totals", mixed, revision="a.csv") == 2
+        assert store.write_series(db, "totals", mixed, revision="a.csv") == 0
+        assert (
+            store.write_series(db, "totals", series(d2={"ALPHA-LAB": 4}, d3={"beta": 5, "New": 1}), revision="b") == 2
+        )
+        assert [row[1:] for row in db.rows(STANDING)] == [
+            ("Alpha-Lab", 1), ("Beta", 2), ("Alpha-Lab", 4), ("Beta", 5), ("New", 1),
+        ]  # fmt: skip
+
+
 def test_days_that_an_import_does_not_name_are_left_alone() -> None:
     with warehouse() as db:
         store.write_series(db, "totals", series(d1={"A": 1}, d2={"A": 2}), revision="a.csv")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from itertools import combinations
@@ -84,6 +84,13 @@ def rows(file: Path, content: BufferedReader) -> tuple[pl.LazyFrame, list[str]]:
     table = table.rename(dict(zip(written, has, strict=True)))
     something = pl.any_horizontal(pl.col(name).str.strip_chars().fill_null("") != "" for name in has)
     return table.with_row_index(LINE, offset=3 if said else 2).filter(something), has
+
+
+def once(names: Iterable[str], has: Sequence[str]) -> None:
+    """Raise UnreadableError if one of these columns is there twice: polars calls the second `NAME_duplicated_0`."""
+    for name in names:
+        if f"{name}_duplicated_0" in has:
+            raise UnreadableError(f"it has the column {name} more than once")
 
 
 # Numbers

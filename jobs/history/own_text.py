@@ -26,6 +26,9 @@ from warehouse.errors import LeadchangeError
 _WIDE = 2
 """Columns that are called like days from which on a table has one for each day."""
 
+_ADDRESS = r"^(?i:https?://(?:www\.)?(?:huggingface\.co|hf\.co))/(?<name>[^/\s?#]+/[^/\s?#]+)/?(?:[?#].*)?$"
+"""A model's page, as browsers and spreadsheets copy it."""
+
 
 class HistoryError(LeadchangeError):
     """A file is not what it should be; nothing was written."""
@@ -109,6 +112,7 @@ def of_csv(file: Path, own: BufferedReader, layout: Layout) -> Text:
         rows, has = csv_text.rows(file, own)
         names = _named(file, has, layout, "read_csv")
         require({name: options for name, options in layout.items() if name != "day"}, has, names)
+        csv_text.once(names.values(), has)
         rows = rows.select(LINE, pl.col(*dict.fromkeys(names.values())).str.strip_chars())
     return Text(file, "CSV", rows, _counters(names), names.get("day"), names["repo_id"])
 
@@ -180,7 +184,7 @@ def _is_otherwise(rows: pl.LazyFrame, day: str) -> bool:
 
 def _model(name: str) -> pl.Expr:
     """publisher/name, which may be written as the address of the model's page."""
-    return pl.col(name).str.replace(r"^https://(?:huggingface\.co|hf\.co)/", "")
+    return pl.col(name).str.replace(_ADDRESS, "$name")
 
 
 def _count(name: str, spelling: Spelling) -> pl.Expr:

@@ -266,14 +266,15 @@ def write_registry(db: Database, registry: Registry) -> bool:
 def write_series(db: Database, name: str, values: pl.DataFrame, *, revision: str) -> int:
     """Import a series of totals: columns day (Date), entity, value, and exactness if the source says how sure it is.
 
-    Days that already stand so are left alone. In exactness null is exact.
+    Days that already stand so are left alone. In exactness null is exact. Who is written in several cases is one, for
+    as two he would pass himself.
 
     Returns:
         How many days were written.
     """
-    values = values.select("day", "entity", "value", _exactness(values))
     source = f"series:{name}"
     standing = db.frame(sql("series_latest"), {"source": source, "series": name})
+    values = _one_spelling(values.select("day", "entity", "value", _exactness(values)), standing)
     days = _changed_days(values, standing)
     if not days:
         return 0
@@ -286,6 +287,15 @@ def write_series(db: Database, name: str, values: pl.DataFrame, *, revision: str
         db.execute(sql("insert_series_snapshots"), head)
         db.execute(sql("insert_series_values"), {"series": name})
     return len(days)
+
+
+def _one_spelling(values: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+    """Totals with everybody spelt in one way: as the newest day that stands has it, or the newest that comes."""
+    spelt = [each.sort("day", descending=True).select(pl.col("entity").cast(pl.String)) for each in (standing, values)]
+    key = pl.col("entity").str.to_lowercase().alias("key")
+    names = pl.concat(spelt).with_columns(key).unique("key", keep="first", maintain_order=True)
+    one = values.select(pl.exclude("entity"), key).join(names, on="key", how="left", maintain_order="left")
+    return one.select(values.columns)
 
 
 def _unsure() -> pl.Expr:
