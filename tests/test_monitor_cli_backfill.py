@@ -206,6 +206,8 @@ def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path: Path, capsys: pytest
         (["parquet", "{good}", "--name", "census"], "--name census: that is what"),
         (["parquet", "{good}", "--name", "series:x"], "--name series:x: that is what"),
         (["parquet", "{good}", "--name", "hub-stats"], "--name hub-stats: that is what"),
+        (["parquet", "{good}", "--name", " "], "--name ' ': write it in one line"),
+        (["parquet", "{good}", "--name", "a\nb"], "--name 'a\\nb': write it in one line"),
         (["weekly", "--name", "model-pulse"], "--name model-pulse: that is what"),
         (["parquet", "{good}", "--since", "2025-02-02", "--until", "2025-02-01"], "--since 2025-02-02 is after"),
         (["weekly", "--since", "2025-02-02", "--until", "2025-02-01"], "--since 2025-02-02 is after"),
@@ -248,6 +250,23 @@ def test_files_of_ones_own_by_their_columns(tmp_path: Path, capsys: pytest.Captu
             "SELECT repo_id, downloads_30d, downloads_all_time, hub_id, likes FROM observations ORDER BY hub_id"
         )
     assert found.rows() == frame.sort("key").rows()
+
+
+def test_what_is_here_is_said_in_the_singular_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config, file = configure(tmp_path, "http://127.0.0.1:9"), str(own_history(tmp_path / "mine.parquet"))
+    said = []
+    first, none = ["--until", str(START)], ["--since", "2026-01-01"]
+    for more in (none, first, [], [], first, none):
+        assert leadchange(config, "backfill", "parquet", file, *more) == 0
+        said.append(capsys.readouterr().err.splitlines()[0])
+    assert said == [
+        "parquet: nothing to read",
+        "parquet: 1 day from 2025-02-24 to 2025-02-24; 0 are here already",
+        "parquet: 2 days from 2025-02-25 to 2025-02-26; 1 is here already",
+        "parquet: 3 days already here, nothing more to read",
+        "parquet: 1 day already here, nothing more to read",
+        "parquet: nothing to read",
+    ]
 
 
 def start(config: Path, *arguments: str, limit: int = resource.RLIM_INFINITY) -> subprocess.Popen[str]:

@@ -76,8 +76,8 @@ class Plan:
 
     @property
     def held(self) -> int:
-        """How many days are here, whatever the verdict on them."""
-        return len({day for day, _ in self.tried})
+        """How many of the days asked for are here, whatever the verdict on them."""
+        return len({day for day, _ in self.tried if self.since <= day <= self.until})
 
     @property
     def seconds(self) -> float:

@@ -177,6 +177,8 @@ def _usable(name: str, kind: str) -> str:
     from jobs.history.sources import SOURCES  # noqa: PLC0415 polars
     from monitor.config import ConfigError  # noqa: PLC0415
 
+    if name and (name != name.strip() or not name.isprintable()):
+        raise ConfigError([f"--name {name!r}: write it in one line, without spaces around it"])
     if name in ("hub", "census") or name.startswith("series:"):
         raise ConfigError([f"--name {name}: that is what our own looks at the Hub and imported totals are called"])
     if name != kind and name in SOURCES:

@@ -20,10 +20,11 @@ def announcement(plan: Plan) -> list[str]:
     """What a run is going to read, and how long that takes."""
     days = plan.days
     if not days:
-        return [f"{plan.name}: {amount(plan.held, 'day')} already here, nothing more to read"]
+        here = f"{amount(plan.held, 'day')} already here, nothing more" if plan.held else "nothing"
+        return [f"{plan.name}: {here} to read"]
     most = "at most " if any(part.many for part in plan.parts) else ""
     wanted = f"{most}{amount(len(days), 'day')} from {days[0]} to {days[-1]}"
-    lines = [f"{plan.name}: {wanted}; {plan.held} are here already"]
+    lines = [f"{plan.name}: {wanted}; {plan.held} {'is' if plan.held == 1 else 'are'} here already"]
     if plan.bytes is None:
         return [*lines, "  how much that is cannot be told: its first and last file cannot be read"]
     size = f"{_size(plan.bytes)} in about {amount(plan.requests, 'request')}, " if plan.bytes else ""
