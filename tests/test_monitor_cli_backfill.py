@@ -19,7 +19,9 @@ import pytest
 from past import START, datasets, days, listed, moment
 from spine import configure
 
+from jobs.backfill import Report
 from monitor.cli.app import run
+from monitor.cli.backfill_words import findings, flips_to_show
 from monitor.demo import dataset_files
 from monitor.demo.dataset_files import MODEL_PULSE
 from monitor.demo.datasets import LocalDatasets
@@ -76,6 +78,17 @@ def test_history_on_the_first_day(tmp_path: Path, capsys: pytest.CaptureFixture[
         told = capsys.readouterr()
         assert told.err == "hub-stats: 5 days already here, nothing more to read\n"
         assert "hub-stats: 0 days written\n" in told.out
+
+
+def test_lead_changes_are_shown_before_the_overtakes_of_many_models() -> None:
+    flips = [{"day": START, "kind": "overtake", "entity": str(number)} for number in range(30)]
+    flips.append({"day": START, "kind": "lead_change", "entity": "Qwen"})
+    report = Report("hub-stats", flips=flips)
+    assert [flip["entity"] for flip in flips_to_show(report)] == ["Qwen", *map(str, range(19))]
+    assert findings(report)[-1] == "  flips      31 on these days, 1 lead change among them; 20, these first:"
+    report.flips = flips[11:]
+    assert flips_to_show(report) == flips[11:]
+    assert findings(report)[-1] == "  flips      20 on these days, 1 lead change among them"
 
 
 def test_programs_get_one_row(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -225,7 +225,7 @@ def _run(application: App, plan: Plan, *, yes: bool, form: Format) -> None:
             typer.echo(terminal(line))
         if report.flips:
             kinds = {board.name: board.entity for board in chosen.boards}
-            shown = [with_names(flip, kinds.get(flip["board"])) for flip in report.flips[: words.MOST_FLIPS]]
+            shown = [with_names(flip, kinds.get(flip["board"])) for flip in words.flips_to_show(report)]
             print_rows(shown, words.FLIP_COLUMNS, form)
     else:
         row = words.as_row(report)

@@ -51,11 +51,17 @@ def findings(report: Report) -> list[str]:
             f" {_size(report.needed)} are the columns used; {_duration(report.seconds)}"
         )
     leads = sum(flip["kind"] == "lead_change" for flip in report.flips)
-    shown_flips = f", the first {MOST_FLIPS}:" if len(report.flips) > MOST_FLIPS else ""
+    shown_flips = f"; {MOST_FLIPS}, these first:" if len(report.flips) > MOST_FLIPS else ""
     lines.append(
         f"  flips      {len(report.flips):,} on these days, {amount(leads, 'lead change')} among them{shown_flips}"
     )
     return lines
+
+
+def flips_to_show(report: Report) -> list[dict[str, Any]]:
+    """The flips that there is room for, lead changes first: a board of models has thousands of others."""
+    first = sorted(report.flips, key=lambda flip: flip["kind"] != "lead_change")
+    return first[:MOST_FLIPS] if len(first) > MOST_FLIPS else report.flips
 
 
 def as_row(report: Report) -> dict[str, Any]:
