@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import polars as pl
@@ -243,6 +244,7 @@ DAYS = """
 import json, sys
 from datetime import datetime, UTC
 from pathlib import Path
+from types import SimpleNamespace
 from warehouse.db import Database
 late = datetime(2026, 5, 1, 23, 30, tzinfo=UTC)
 with Database.open(Path(sys.argv[1])) as db:
@@ -513,3 +515,18 @@ def test_ctrl_c_within_a_query_is_ctrl_c(ask: Callable[[Database, str], object])
         with pytest.raises(KeyboardInterrupt):
             ask(db, "SELECT sum(sqrt(x)) FROM range(400_000_000) AS t(x)")
         assert db.value("SELECT 42") == 42
+
+
+def test_little_room_on_the_disk_is_said_before_a_transaction_and_what_stands_is_not_denied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database.open(tmp_path / "w.duckdb") as db:
+        with db.transaction():
+            db.execute("CREATE TABLE day_one AS SELECT 1 AS n")
+        monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1))
+        with (
+            pytest.raises(WarehouseError, match=r"MB are free on the disk of .*; what was stored before is kept"),
+            db.transaction(),
+        ):
+            db.execute("CREATE TABLE day_two AS SELECT 2 AS n")
+        assert db.value("SELECT n FROM day_one") == 1

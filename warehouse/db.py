@@ -244,9 +244,9 @@ class Database:
         log = self.path.with_name(self.path.name + ".wal")
         needed = RESERVE + 3 * (log.stat().st_size if log.exists() else 0)
         if shutil.disk_usage(self.path.parent).free < needed:
-            raise WarehouseError(
-                f"less than {needed // 2**20} MB are free on the disk of {self.path}: nothing was written"
-            )
+            # Of a run of several transactions those before this one stand.
+            kept = "what was stored before is kept: free some space and run again"
+            raise WarehouseError(f"less than {needed // 2**20} MB are free on the disk of {self.path}; {kept}")
 
     def _roll_back(self) -> None:
         """Roll back; a connection that a fatal error has closed has nothing left to undo."""
