@@ -171,6 +171,7 @@ def test_a_row_that_is_none_is_named_with_its_line_and_its_cell(tmp_path: Path, 
     ("content", "says"),
     [
         pytest.param(ROWS.replace("a/x", "a/é").encode("latin-1"), "it is not in UTF-8: save it so", id="latin-1"),
+        pytest.param(f"{ROWS}2025-03-30;a/y;1;234\n".encode(), "a row has more cells than the first line", id="ragged"),
         pytest.param(gzip.compress(ROWS.encode())[:20], "no readable CSV", id="packed, cut short"),
         pytest.param(b"\xff\xfea", "no readable CSV", id="utf-16, cut short"),
     ],

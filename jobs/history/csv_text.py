@@ -54,10 +54,17 @@ def separator(head: bytes) -> str:
     return max(",;\t|", key=_QUOTED.sub("", header).count)
 
 
+_REASONS = {
+    "utf-8": "it is not in UTF-8: save it so",
+    "more fields than": "a row has more cells than the first line; put what has the delimiter in it in quotes",
+}
+"""What polars says of a file -> what is to be mended."""
+
+
 def reason(error: Exception) -> str:
     """Why polars cannot read a file, in one line."""
     first = str(error).splitlines()[0]
-    return "it is not in UTF-8: save it so" if "utf-8" in first.lower() else first
+    return next((ours for theirs, ours in _REASONS.items() if theirs in first.lower()), first)
 
 
 LINE = "line of the file"
