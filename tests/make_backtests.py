@@ -174,7 +174,7 @@ rest on two recordings, and on little data: read the last section before quoting
 
 *A false alarm* here is an alert whose rival was ahead again within 30 days (or 90). *Delay* is from the first day of
 the lead, however small, to the alert. *Held* is what was not sent because the models do not bear it out: a flip that
-exists only because more repositories were listed, or one that takes such a flip back.
+exists only because more repositories were listed or counts are missing, or one that takes such a flip back.
 """
 
 

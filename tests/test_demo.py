@@ -221,6 +221,10 @@ def test_every_change_of_order_with_llama_is_found_and_no_other(demo: Demo) -> N
     assert verdicts == [("list growth", 5), ("stands", 4)]
     page = " ".join((ROOT / "docs" / "definitions.md").read_text("utf-8").split())
     assert "change places nine times: four stand, five are list growth" in page
+    by_hand = "verdict LIKE 'counts missing:%' AND panel_holds = false"
+    missing = demo.ask(f"SELECT count(*) FILTER (WHERE {by_hand}), count(panel_holds) FROM demo.flips")
+    assert "9 of the 393 flips of all boards are counts missing" in page
+    assert missing == [(9, 393)]
     told = {(entity, day) for day, entity, _ in expected}
     assert {
         ("google", date(2026, 5, 6)),

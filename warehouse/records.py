@@ -262,7 +262,7 @@ class Had(NamedTuple):
     blank: float = 0.0
     """On models that both ends listed, one of them without a count: as much as they had at the other."""
     before: float = 0.0
-    """At the earlier end, with what models had later of which it showed no count. Not kept with flips."""
+    """At the earlier end, with what models had later of which it showed no count."""
 
     @property
     def by_the_models(self) -> float:

@@ -86,11 +86,7 @@ def verdict_on(crossing: Crossing, known: Panel) -> Worth:
         crossing: by whom, which.
         known: the panel of that entity, and of everybody who may be among the first places by it.
     """
-    worth = panel.borne_out(known, lambda had: _is_across(crossing, had))
-    filled = any(had.blank for had in known.values())
-    if filled and _is_across(crossing, {entity: had.before for entity, had in known.items()}):
-        return panel.UNCOUNTED, False  # it was across already, but for a count that was missing then
-    return worth
+    return panel.borne_out(known, lambda had: _is_across(crossing, had))
 
 
 def _is_across(crossing: Crossing, values: Mapping[str, float]) -> bool:

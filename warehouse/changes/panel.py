@@ -216,6 +216,8 @@ def borne_out(known: Panel, holds: Callable[[Mapping[str, float]], bool]) -> tup
         known: the panel of all whom it is about.
         holds: whether it is so, by what each of them had.
     """
+    if any(had.blank for had in known.values()) and holds({entity: had.before for entity, had in known.items()}):
+        return UNCOUNTED, False  # it was so before, but for a count that was missing then
     if not holds({entity: had.by_the_models for entity, had in known.items()}):
         counted = holds({entity: had.same + had.created for entity, had in known.items()})
         return (UNCOUNTED if counted else LIST_GROWTH), False

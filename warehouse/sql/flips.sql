@@ -42,8 +42,9 @@ DELETE FROM flips WHERE board = $board AND list_contains($flips, flip_id);
 
 -- name: flip_panels
 -- What the flips of a board were judged on: of the newcomer and of the rival, on models that both days showed, on models
--- created in between, and on models listed without a count.
-SELECT f.flip_id, f.entity, [p.same, p.created, p.blank], f.rival, [p.rival_same, p.rival_created, p.rival_blank]
+-- created in between, on models listed without a count, and before.
+SELECT f.flip_id, f.entity, [p.same, p.created, p.blank, p.before],
+    f.rival, [p.rival_same, p.rival_created, p.rival_blank, p.rival_before]
 FROM flips AS f JOIN flip_panels AS p USING (flip_id)
 WHERE f.board = $board;
 
@@ -60,8 +61,9 @@ FROM incoming_flips;
 
 -- name: insert_flip_panels
 -- Write what flips were judged on.
-INSERT INTO flip_panels (flip_id, same, created, blank, rival_same, rival_created, rival_blank)
-SELECT flip_id, same, created, blank, rival_same, rival_created, rival_blank FROM incoming_flips WHERE same IS NOT NULL;
+INSERT INTO flip_panels (flip_id, same, created, blank, before, rival_same, rival_created, rival_blank, rival_before)
+SELECT flip_id, same, created, blank, before, rival_same, rival_created, rival_blank, rival_before
+FROM incoming_flips WHERE same IS NOT NULL;
 
 -- name: last_pair_flip
 -- The flip that began the current lead of one entity over another; none where that was not recorded.

@@ -32,8 +32,8 @@ _ROW: dict[str, type] = {
 _FLIP: dict[str, type] = {
     "flip_id": str, "board": str, "kind": str, "entity": str, "rival": str, "day": date, "value": float,
     "rival_value": float, "margin": float, "verdict": str, "panel_holds": bool, "snapshot_id": int,
-    "previous_day": date, "same": float, "created": float, "blank": float,
-    "rival_same": float, "rival_created": float, "rival_blank": float,
+    "previous_day": date, "same": float, "created": float, "blank": float, "before": float,
+    "rival_same": float, "rival_created": float, "rival_blank": float, "rival_before": float,
 }  # fmt: skip
 """What is stored of a flip, and of its panel."""
 
@@ -94,8 +94,8 @@ class JudgedFlip(NamedTuple):
 
     def row(self) -> tuple[object, ...]:
         """As `_FLIP` has it."""
-        known = self.panel and (*self.panel[self.flip.entity][:3], *self.panel[self.flip.rival][:3])
-        return (*astuple(self.flip), self.snapshot_id, self.previous_day, *(known or [None] * 6))
+        known = self.panel and (*self.panel[self.flip.entity], *self.panel[self.flip.rival])
+        return (*astuple(self.flip), self.snapshot_id, self.previous_day, *(known or [None] * 8))
 
 
 class Ledger:
