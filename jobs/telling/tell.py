@@ -127,7 +127,7 @@ def _gather(ledger: Ledger, outbox: Outbox, items: Sequence[Fresh], now: datetim
 
 
 def release(db: Database, rules: Mapping[str, Rule], now: datetime) -> int:
-    """Tell what the breaker held back, but what is true of the list only; how many alerts."""
+    """Tell what the breaker held back, but what the models do not bear out; how many alerts."""
     ledger, outbox, count = Ledger(db), Outbox(db), 0
     with db.transaction():
         held = [(ledger.alert(alert_id), rule) for alert_id, rule in ledger.held(MASS_CHANGE)]

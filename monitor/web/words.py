@@ -77,7 +77,7 @@ def worth(flip: Row) -> str:
         return "The models behind these figures are not known; the flip is as published."
     if flip["panel_holds"]:
         return "It is true of the models, not only of the list: " + _after_colon(flip["verdict"]) + "."
-    return "It is true of the list only: " + _after_colon(flip["verdict"]) + ". No alert is sent for such a flip."
+    return "The models do not bear it out: " + _after_colon(flip["verdict"]) + ". No alert is sent for such a flip."
 
 
 def citation(flip: Row, version: str, address: str) -> str:
