@@ -153,7 +153,7 @@ rivals AS (
         SELECT id, board, before AS day, top AS deep, after FROM ends
         UNION ALL SELECT id, board, after, top + greatest(top, 10), after FROM ends) AS e
     JOIN first_places AS p ON p.board = e.board AND p.day = e.day
-    LEFT JOIN (FROM standings WHERE (board, day) IN (SELECT (board, after) FROM ends)) AS s
+    LEFT JOIN (FROM standings WHERE board IN (SELECT board FROM crossings) AND day IN (SELECT after FROM ends)) AS s
         ON s.board = e.board AND s.day = e.after AND s.entity = p.entity
     WHERE p.rank <= e.deep OR s.entity IS NULL
     GROUP BY e.id)
