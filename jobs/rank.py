@@ -12,7 +12,7 @@ from warehouse.attribution import changed, identity
 from warehouse.changes import departures, exactness, panel
 from warehouse.changes.flips import Day, OlderDaysError, OrderChange, leaders, order_changes
 from warehouse.db import Database
-from warehouse.ranking import standings
+from warehouse.ranking import conditions, standings
 from warehouse.ranking.boards import Board
 from warehouse.ranking.made import Made
 from warehouse.ranking.moves import NOBODY, Moved
@@ -39,6 +39,9 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
     """Rank what is not ranked, by the registry and the names as they are now; forget boards that are gone.
 
     Run inside a transaction; `seen` says that it has seen models, so that whose they are is to be said anew.
+
+    Raises:
+        QueryRefusedError: a board's condition cannot be reckoned of a model.
     """
     if seen or store.write_registry(db, registry) or store.attributed_otherwise(db, registry):
         store.attribute(db, registry)
@@ -48,14 +51,15 @@ def run(db: Database, boards: Sequence[Board], registry: Registry, *, seen: bool
     standings.retire(db, [board.name for board in boards], made)
     renamed = standings.rename_models(db) if made.renamed else set()
     for board in boards:
-        new = standings.refresh(db, board, board.fingerprint(known), made)
-        moved = made.moved.get(board.name, NOBODY)
-        # What is kept by name is found again on all days, and so is who passed somebody that has other models now.
-        again = moved.entities or board.name in renamed
-        start = min(made.ranked[board.name], default=new) if again else new
-        if start is not None:
-            starts[board.name] = start
-            flips += _find_flips(db, board, start, made.ranked[board.name], _As(new, moved))
+        with conditions.reckoning(db, board):
+            new = standings.refresh(db, board, board.fingerprint(known), made)
+            moved = made.moved.get(board.name, NOBODY)
+            # What is kept by name is found again on all days, and so is who passed somebody that has other models now.
+            again = moved.entities or board.name in renamed
+            start = min(made.ranked[board.name], default=new) if again else new
+            if start is not None:
+                starts[board.name] = start
+                flips += _find_flips(db, board, start, made.ranked[board.name], _As(new, moved))
     standings.sort(db, [board.name for board in boards])
     if made.changed:
         changed.forget(db)

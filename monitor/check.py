@@ -19,7 +19,7 @@ from monitor import check_names, check_tops
 from monitor.config import Settings
 from monitor.demo import hub_is_gone
 from monitor.health import Look, ahead
-from monitor.wiring import build, wrong_conditions
+from monitor.wiring import build, unreckonable_conditions, wrong_conditions
 from warehouse.amounts import amount
 from warehouse.attribution import identity
 from warehouse.db import Database
@@ -109,6 +109,7 @@ def _stored(settings: Settings, now: datetime) -> tuple[_Stored, str]:
         with Database.open_published(settings.warehouse.publish) as db:
             looks = [Look(*look) for look in Reading(db).own_looks()]
             wrong = [*ahead(looks, now), *_refusing_channels(db, settings)]
+            wrong += unreckonable_conditions(db, settings.boards)
             proposals = identity.proposals(db, settings.registry)
             return _Stored(_pasts(db, settings), _seen(db, settings), proposals, wrong), ""
     except WarehouseError as error:

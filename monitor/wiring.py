@@ -262,11 +262,22 @@ def _refuse_to_begin_anew(files: WarehouseSettings) -> None:
 
 def wrong_conditions(db: Database, boards: Iterable[Board]) -> list[str]:
     """A line on each board whose `where` is no condition over models, or hangs on more than what was collected."""
+    return _refused(db, boards, conditions.refuse)
+
+
+def unreckonable_conditions(db: Database, boards: Iterable[Board]) -> list[str]:
+    """A line on each board whose `where`, which is a condition, cannot be told of every model that was seen."""
+    well = [board for board in boards if not wrong_conditions(db, [board])]
+    return _refused(db, well, conditions.refuse_of_models)
+
+
+def _refused(db: Database, boards: Iterable[Board], check: Callable[[Database, str], None]) -> list[str]:
+    """A line on each board whose `where` does not pass a check."""
     found = []
     for board in boards:
         if board.where:
             try:
-                conditions.refuse(db, board.where)
+                check(db, board.where)
             except LeadchangeError as error:
                 found.append(f"board {board.name}: where: {error}")
     return found

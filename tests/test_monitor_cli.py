@@ -839,6 +839,27 @@ def test_a_condition_that_is_none_or_left_to_chance_is_one_line_before_the_hub_i
     assert not local.requests
 
 
+@pytest.mark.parametrize(
+    ("measure", "where", "said"),
+    [
+        ("downloads_30d", "repo_id::INT > 3", "Could not convert string"),
+        ("downloads_7d", "regexp_matches(repo_id, '[')", "missing ]"),
+    ],
+)
+def test_a_condition_that_cannot_be_told_of_a_model_is_one_line_and_check_says_so(
+    run: Run, file: Path, measure: str, where: str, said: str
+) -> None:
+    """What is wrong with it is only seen once there are models."""
+    assert run("collect", "--config", file).code == 0
+    entry = f'\n[[board]]\nname = "chat"\nentity = "family"\nmeasure = "{measure}"\nwhere = "{where}"\n'
+    file.write_text(file.read_text() + entry)
+    one_line(run("detect", "--config", file), 2, "board chat: where: ", said)
+    checked = run("check", "--config", file)
+    assert (checked.code, len(checked.err.splitlines())) == (2, 1)
+    assert checked.err.startswith("board chat: where: ")
+    assert said in checked.err
+
+
 def test_check_says_what_everything_is_and_reaches_the_hub(run: Run, file: Path) -> None:
     done = run("check", "--config", file)
     assert (done.code, done.err) == (0, "")

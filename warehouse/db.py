@@ -328,6 +328,26 @@ class Database:
         if kind != "BOOLEAN":
             raise QueryRefusedError(f"it must be true or false of a model, and is of type {kind}")
 
+    def refuse_reckoning(self, condition: str, relation: str) -> None:
+        """Check that `condition` can be told of every row that `relation` has now, a text of it read as a number, say.
+
+        Raises:
+            QueryRefusedError: of one it cannot.
+        """
+        self.ask(f"SELECT count(*) FROM {relation} WHERE ({condition}\n)")  # noqa: S608 somebody's own SQL
+
+    @contextmanager
+    def reckoning(self, whose: str) -> Iterator[None]:
+        """Within the block somebody's own condition is part of what is asked: what it cannot reckon is theirs to mend.
+
+        Raises:
+            QueryRefusedError: a value does not go with it; begins with `whose` it is.
+        """
+        try:
+            yield
+        except (duckdb.DataError, duckdb.InvalidInputException) as error:
+            raise QueryRefusedError(f"{whose}: {_first_line(error)}") from None
+
     def interrupt(self) -> None:
         """Break off what another thread runs on this connection."""
         self._connection.interrupt()

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from warehouse.db import Database
 from warehouse.errors import QueryRefusedError
 from warehouse.queries import sql
+from warehouse.ranking.boards import Board
 
 FACTS = ("models", "observations", "snapshots", "families")
 """What a condition may look up: what was collected, not what was made of it."""
@@ -44,6 +46,20 @@ def refuse(db: Database, condition: str) -> None:
         _refuse_reading(node)
     if moving := _moving(db, nodes, set()):
         raise QueryRefusedError(f"{moving} is another whenever it is asked: a board follows from what was collected")
+
+
+def refuse_of_models(db: Database, condition: str) -> None:
+    """Check that a condition can be told of every model that there is: some texts are no numbers.
+
+    Raises:
+        QueryRefusedError: of one it cannot, or it is none.
+    """
+    db.refuse_reckoning(condition, "models")
+
+
+def reckoning(db: Database, board: Board) -> AbstractContextManager[None]:
+    """Within the block, what the board's condition cannot reckon of a model is refused as a mistake in it."""
+    return db.reckoning(f"board {board.name}: where") if board.where else nullcontext()
 
 
 def _parsed(db: Database, query: str) -> Node:

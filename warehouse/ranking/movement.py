@@ -144,18 +144,16 @@ def measured(
     starts = {day: start for day, start in covered(sorted(chosen), span).items() if day in asked}
     ends = sorted(starts)
     near = [(day, chosen[day], starts.get(day)) for day in chosen if _within(day, ends, timedelta(days=reach))]
-    try:
-        with db.rows_as("span_days", near, {"day": date, "snapshot_id": int, "covered_from": date}):
-            db.execute(sql("counter_points", among=f"hub_id IN ({among})" if among else "true"))
-            db.execute(sql("counter_falls"))
-            db.execute(sql("counter_ends"), {"span": span, "reach": reach})
-            db.execute(sql("plain_growth"), {"span": span, "reach": reach})
-        with db.rows_as("fallen_growth", _fallen(db, span), {"snapshot_id": int, "hub_id": str, "value": float}):
-            db.execute(sql("add_fallen_growth"))
-        db.execute(sql("forget_counters"))
-        yield "SELECT snapshot_id, hub_id, value FROM moved"
-    finally:
-        db.execute(sql("forget_growth"))
+    with db.rows_as("span_days", near, {"day": date, "snapshot_id": int, "covered_from": date}):
+        db.execute(sql("counter_points", among=f"hub_id IN ({among})" if among else "true"))
+        db.execute(sql("counter_falls"))
+        db.execute(sql("counter_ends"), {"span": span, "reach": reach})
+        db.execute(sql("plain_growth"), {"span": span, "reach": reach})
+    with db.rows_as("fallen_growth", _fallen(db, span), {"snapshot_id": int, "hub_id": str, "value": float}):
+        db.execute(sql("add_fallen_growth"))
+    db.execute(sql("forget_counters"))
+    yield "SELECT snapshot_id, hub_id, value FROM moved"
+    db.execute(sql("forget_growth"))  # not after an error, which is what is told: the next measuring begins anew
 
 
 def _within(day: date, wanted: Sequence[date], reach: timedelta) -> bool:
