@@ -267,7 +267,7 @@ def read(path: Path | None = None, environment: Mapping[str, str] | None = None)
 
 def _tables(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(path.read_text("utf-8-sig"))  # some editors put a mark in front
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path.name}: no valid TOML: {error}"]) from None
     except OSError as error:
@@ -329,11 +329,29 @@ class _Reader:
     def parse(self, model: type[Model], table: object, where: str) -> Model | None:
         """A table as a model, or None and its mistakes noted."""
         try:
-            return _anchored(model.model_validate(table), self.folder)
+            return _anchored(_validated(model, table), self.folder)
         except ValidationError as error:
             for mistake in _mistakes(error):
                 self.complain(where, _describe(mistake, model))
             return None
+
+
+def _validated(model: type[Model], table: object) -> Model:
+    """A table as a model; pydantic would take `confirm = true` for 1, by which nobody means a number.
+
+    Raises:
+        ValidationError: it is none.
+    """
+    read = model.model_validate(table)
+    written = table.items() if isinstance(table, dict) else ()
+    wrong = [
+        key for key, value in written if isinstance(value, bool) and type(getattr(read, key, value)) in (int, float)
+    ]
+    if wrong:
+        raise ValidationError.from_exception_data(
+            model.__name__, [{"type": "float_type", "loc": (key,), "input": None} for key in wrong]
+        )
+    return read
 
 
 def _mistakes(error: ValidationError) -> list[Mapping[str, Any]]:
@@ -346,7 +364,7 @@ def _mistakes(error: ValidationError) -> list[Mapping[str, Any]]:
 def _wrong_keys(model: type[BaseModel], table: Mapping[str, Any]) -> set[str]:
     """The keys of a section that cannot be read."""
     try:
-        model.model_validate(table)
+        _validated(model, table)
     except ValidationError as error:
         return {str(mistake["loc"][0]) for mistake in error.errors()}
     return set()
@@ -376,16 +394,20 @@ def _assemble(
     reader: _Reader, tables: Mapping[str, Any], source: Path | None, environment: Mapping[str, str]
 ) -> Settings:
     """Every section read, then held against the others."""
-    for key in tables.keys() - SECTIONS.keys() - LISTS.keys():
-        reader.complain("", f"[{key}]: unknown section{nearest(key, [*SECTIONS, *LISTS])}")
+    for key in tables:
+        if key not in SECTIONS and key not in LISTS:
+            reader.complain("", f"[{key}]: unknown section{nearest(key, [*SECTIONS, *LISTS])}")
     hub = reader.section(_with_endpoint(reader, tables, environment), "hub", HubSettings)
     warehouse = reader.section(tables, "warehouse", WarehouseSettings)
     schedule = reader.section(tables, "schedule", ScheduleSettings)
     web = reader.section(tables, "web", WebSettings)
     registry = _registry(reader, tables)
-    boards = _unique(reader, "board", reader.table_list(tables, "board", Board))
-    rules = _unique(reader, "rule", reader.table_list(tables, "rule", Rule))
-    channels = _unique(reader, "channel", reader.table_list(tables, "channel", ChannelSettings))
+    boards = reader.table_list(tables, "board", Board)
+    rules = reader.table_list(tables, "rule", Rule)
+    channels = reader.table_list(tables, "channel", ChannelSettings)
+    digests = reader.table_list(tables, "digest", Digest)
+    for kind in ("board", "rule", "channel", "digest"):
+        _unique(reader, tables, kind)
     settings = Settings(
         source=source,
         hub=hub,
@@ -396,7 +418,7 @@ def _assemble(
         boards=_with_defaults(BOARDS, boards),
         rules=tuple(rules) if "rule" in tables else RULES,
         channels=_with_defaults((ConsoleSettings(name="console"),), channels),
-        digests=tuple(_unique(reader, "digest", reader.table_list(tables, "digest", Digest))),
+        digests=tuple(digests),
     )
     _hold_rules_against(reader, settings, tables)
     _hold_schedule(reader, settings)
@@ -443,11 +465,12 @@ def _registry(reader: _Reader, tables: Mapping[str, Any]) -> Registry:
     return registry
 
 
-def _unique(reader: _Reader, kind: str, entries: list[Named]) -> list[Named]:
-    for name, times in Counter(entry.name for entry in entries).items():
+def _unique(reader: _Reader, tables: Mapping[str, Any], kind: str) -> None:
+    """Names must be written once, also by entries that are wrong in other ways."""
+    named = Counter(name for entry in _entries(tables, kind) if isinstance(name := entry.get("name"), str))
+    for name, times in named.items():
         if times > 1:
             reader.complain(f"[[{kind}]] {name!r}", f"written {times} times")
-    return entries
 
 
 def _with_defaults(defaults: Sequence[Named], own: Sequence[Named]) -> tuple[Named, ...]:

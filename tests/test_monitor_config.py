@@ -182,6 +182,9 @@ MAIL = "[[channel]]\nname = 'm'\ntype = 'email'\nhost = 'localhost'\nto = ['a@ex
         ("[schedule]\ncollect = '0 0 30 2 *'\n", "[schedule] collect: '0 0 30 2 *' names a day that never comes"),
         ("[[digest]]\nname = 'd'\ncron = '0 0 31 4 *'\n", "[[digest]] 'd' cron: '0 0 31 4 *' names a day that never"),
         ("[web]\nport = 'eighty'\n", "[web]: port: input should be a valid integer"),
+        ("[web]\nport = true\n", "[web]: port: input should be a valid number"),
+        (RULE + "confirm = true\n", "[[rule]] 'r': confirm: input should be a valid number"),
+        (RULE + "margin = false\n", "[[rule]] 'r': margin: input should be a valid number"),
     ],
 )
 def test_a_mistake_is_one_line_that_says_where_and_what_was_meant(tmp_path: Path, text: str, line: str) -> None:
@@ -210,6 +213,30 @@ def test_every_family_that_is_chosen_and_unknown_is_said_and_none_that_is_writte
         "leadchange.toml: [registry] only: no family is called 'Qwem'; did you mean 'Qwen'?",
         "leadchange.toml: [registry] only: no family is called 'Gema'; did you mean 'Gemma'?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [("board", "entity = 'family'"), ("rule", "board = 'families'"), ("channel", "type = 'console'"), ("digest", "")],
+)
+def test_a_name_that_is_written_twice_is_said_also_where_one_of_the_two_is_wrong(
+    tmp_path: Path, kind: str, keys: str
+) -> None:
+    entry = f"[[{kind}]]\nname = 'x'\n{keys}\n"
+    assert [line.removeprefix("leadchange.toml: ") for line in mistakes(tmp_path, f"{entry}odd = 1\n{entry}")] == [
+        next(line for line in mistakes(tmp_path, f"{entry}odd = 1\n")).removeprefix("leadchange.toml: "),
+        f"[[{kind}]] 'x': written 2 times",
+    ]
+
+
+def test_unknown_sections_are_said_in_the_order_in_which_they_are_written(tmp_path: Path) -> None:
+    names = ["zed", "hubb", "alpha", "ruler", "mid", "webs"]
+    said = mistakes(tmp_path, "".join(f"[{name}]\n" for name in names))
+    assert [line.split("[")[1].split("]")[0] for line in said] == names
+
+
+def test_a_byte_order_mark_as_some_editors_write_it_is_no_mistake(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "\ufeff[hub]\nquota_share = 0.25\n"), {}).hub.quota_share == 0.25
 
 
 def test_an_entry_that_is_wrong_in_three_ways_is_three_lines(tmp_path: Path) -> None:
