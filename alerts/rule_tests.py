@@ -29,7 +29,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from alerts import engine
 from alerts.rules import Rule
-from warehouse.errors import LeadchangeError
+from warehouse.errors import LeadchangeError, nearest
 from warehouse.records import Standing, Verdict
 from warehouse.spelling import in_words
 
@@ -74,7 +74,7 @@ class RuleTest(BaseModel):
     name: str
     board: str
     start: date = Field(default=date(2026, 1, 1), le=date(9000, 1, 1))
-    series: dict[str, Word]
+    series: dict[Word, Word]
     expect: tuple[Expected, ...] = ()
 
 
@@ -87,6 +87,16 @@ class RuleTestFile(BaseModel):
     """A leadchange.toml, beside this file, whose rules are tested."""
     rules: tuple[Rule, ...] = ()
     tests: tuple[RuleTest, ...]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which NO is Norway: nothing in these files is yes or no."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 _KEYS = frozenset(
@@ -122,7 +132,7 @@ def parse(text: str, name: str) -> RuleTestFile:
         RuleTestError: it is no YAML, or not of this form; says where.
     """
     try:
-        tables = yaml.safe_load(text)
+        tables = yaml.load(text, _Loader)  # noqa: S506 it is a safe one
         if not isinstance(tables, dict):
             raise RuleTestError(f"{name}: no rule tests: it has `rules` or `config`, and `tests`")
         file = RuleTestFile.model_validate(tables)
@@ -137,8 +147,11 @@ def run(test: RuleTest, rules: Sequence[Rule]) -> Outcome:
     """Play one story through the engine (pure).
 
     Raises:
-        RuleTestError: a series cannot be read.
+        RuleTestError: a series cannot be read, or no rule watches the board, so that nothing could ever come.
     """
+    watched = {rule.board for rule in rules}
+    if test.board not in watched:
+        raise RuleTestError(f"no rule watches a board called {test.board!r}{nearest(test.board, watched)}")
     state: engine.State = {}
     came: list[str] = []
     for standing in standings(test):

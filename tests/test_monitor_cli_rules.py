@@ -47,11 +47,21 @@ def test_the_example_of_the_documentation_passes(run: Run) -> None:
     assert (code, out.count("ok ")) == (0, 2), out
 
 
+def test_a_name_is_a_name_also_where_yaml_takes_it_for_no_or_for_a_number(run: Run) -> None:
+    """NO is Norway on a board of countries."""
+    text = HEAD + " - {name: told, board: b, series: {1: 2 2, NO: 1 3}, expect: [{at: 1, rule: r, to: NO, from: 1}]}\n"
+    assert run(text) == (0, "ok   mine.yaml: told\n", "1 passed, 0 failed\n")
+
+
 WRONG: dict[str, tuple[str | bytes, str]] = {
     "bytes": (b"\xff\xfe", "no text: "),
     "nothing": ("", "mine.yaml: no rule tests: it has `rules` or `config`, and `tests`"),
     "no YAML": ("tests: [", "mine.yaml: no valid YAML: "),
     "twice": (PASSES.replace("rules: [", "rules: [{name: r, board: b}, "), "mine.yaml: rule 'r' is written twice"),
+    "nobody's board": (
+        PASSES.replace("board: b, series", "board: c, series"),
+        "mine.yaml: told: no rule watches a board called 'c'; known: b",
+    ),
     "garbage": (PASSES.replace("2 2", "2 x"), "mine.yaml: told: series A: cannot read 'x'; write "),
     "no event": (PASSES.replace("to: B", "to: B, event: flip"), "mine.yaml: tests.0.expect.0.event: input should be "),
     "misspelt": (
