@@ -507,6 +507,12 @@ def test_a_silence_about_nobody_is_refused_with_the_nearest_name(run: Run, told:
     one_line(run(*words, "Chine"), 2, "did you mean 'China'?")
 
 
+def test_a_silence_about_a_rule_on_a_board_that_it_does_not_watch_is_refused(run: Run, told: Path) -> None:
+    """No alert is ever of both: nothing would be muted, and nobody would notice."""
+    words = ["silence", "add", "--author", "desk", "--reason", "a test", "--config", told, "--rule", "who-leads"]
+    one_line(run(*words, "--board", "countries"), 2, "rule who-leads watches board families, not countries")
+
+
 def test_a_silence_without_a_reason_or_an_author_is_refused(run: Run, told: Path) -> None:
     for reason, author in (("", "me"), ("moving house", " ")):
         whom = ("--entity", "Alpha", "--reason", reason, "--author", author)

@@ -79,7 +79,11 @@ def silence_add(
     hours: Annotated[float, typer.Option(min=0.01, help="How long it lasts.")] = 24.0,
     until: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="When it ends (UTC), instead of --hours."),
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"],
+            metavar="YYYY-MM-DD[THH:MM]",
+            help="When it ends (UTC), instead of --hours.",
+        ),
     ] = None,
     afterwards: Annotated[
         bool, typer.Option(help="Tell what changed meanwhile as one summary when it ends; or say nothing of it at all.")
@@ -120,11 +124,14 @@ def _after(now: datetime, hours: float) -> datetime:
 
 
 def _known(chosen: Settings, rule: str, board: str) -> None:
-    """Refuse a silence about something that does not exist."""
-    if rule:
-        chosen.rule(rule)
+    """Refuse a silence about something that does not exist, or about a rule on a board that it does not watch."""
+    from monitor.config import ConfigError  # noqa: PLC0415 see cli.common
+
     if board:
         chosen.board(board)
+    watched = chosen.rule(rule).board if rule else board
+    if board and watched != board:
+        raise ConfigError([f"rule {rule} watches board {watched}, not {board}: this would mute nothing"])
 
 
 @silence.command("list")
