@@ -157,7 +157,7 @@ def _approaches(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterato
 def _milestones(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterator[Contest]:
     """Each watched entity against each number; a key is `number, newline, entity`."""
     watched = rule.between or tuple(first_places(standing, rule.places))
-    keys = [f"{_exact(number)}\n{entity}" for number in rule.at for entity in watched]
+    keys = [f"{exact(number)}\n{entity}" for number in rule.at for entity in watched]
     for key in dict.fromkeys([*known, *keys]):
         number, _, entity = key.partition("\n")
         values = {number: float(number)}
@@ -166,7 +166,7 @@ def _milestones(rule: Rule, standing: Standing, known: Iterable[str]) -> Iterato
         yield Contest(key, values, against=number, told=entity, ahead_at_a_tie=entity)
 
 
-def _exact(number: float) -> str:
+def exact(number: float) -> str:
     """A number as short as can be without becoming another."""
     short = f"{number:g}"
     return short if float(short) == number else repr(number).removesuffix(".0")

@@ -28,6 +28,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from alerts import engine
+from alerts.contests import exact
 from alerts.rules import Rule
 from warehouse.errors import LeadchangeError, nearest
 from warehouse.records import Standing, Verdict
@@ -159,7 +160,11 @@ def run(test: RuleTest, rules: Sequence[Rule]) -> Outcome:
         came += [
             _line(e.day, e.rule, e.kind, e.entity, e.rival) for e in events if e.kind not in ("PENDING", "DROPPED")
         ]
-    wanted = [_line(_day(test, e), e.rule, e.event, e.to, e.from_) for e in test.expect]
+    numbers = {rule.name for rule in rules if rule.when == "milestone"}
+    wanted = [
+        _line(_day(test, e), e.rule, e.event, e.to, _number(e.from_) if e.rule in numbers else e.from_)
+        for e in test.expect
+    ]
     missing = tuple(line for line in wanted if not any(_matches(line, other) for other in came))
     unexpected = tuple(line for line in came if not any(_matches(other, line) for other in wanted))
     return Outcome(test.name, missing, unexpected)
@@ -167,6 +172,14 @@ def run(test: RuleTest, rules: Sequence[Rule]) -> Outcome:
 
 def _day(test: RuleTest, expected: Expected) -> date:
     return expected.day or test.start + timedelta(days=expected.at or 0)
+
+
+def _number(written: str) -> str:
+    """A milestone's number as the engine calls it, however it is written: 1000000, 1e6."""
+    try:
+        return exact(float(written))
+    except ValueError:
+        return written
 
 
 def _line(day: date, rule: str, event: str, to: str, from_: str) -> str:

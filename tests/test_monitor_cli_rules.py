@@ -89,3 +89,10 @@ def test_milestones_that_differ_by_little_are_two_and_each_is_as_it_is_written(r
     days = "tests:\n - {name: both, board: b, series: {A: 12345677 12345678 12345679}, expect: %s}\n"
     expected = "[{at: 1, rule: m, to: A, from: 12345678}, {at: 2, rule: m, to: A, from: 12345679}]"
     assert run(rules + days % expected)[:2] == (0, "ok   mine.yaml: both\n")
+
+
+@pytest.mark.parametrize("written", ["1000000", "1e6", "1.0e+6", "1_000_000", "'1e6'"])
+def test_the_number_of_a_milestone_may_be_written_in_every_way(run: Run, written: str) -> None:
+    rules = "rules: [{name: m, board: b, when: milestone, at: [1000000], margin: 0, confirm: 1}]\n"
+    day = f"{{name: one, board: b, series: {{A: 1 1e6}}, expect: [{{at: 1, rule: m, to: A, from: {written}}}]}}"
+    assert run(f"{rules}tests: [{day}]\n") == (0, "ok   mine.yaml: one\n", "1 passed, 0 failed\n")
