@@ -253,6 +253,16 @@ def test_a_rule_about_the_source_is_not_said_to_have_said_nothing(run: Run, told
     one_line(done, 2, "rule trouble watches the source, whose past is not kept")
 
 
+def test_a_picture_that_is_asked_for_and_not_drawn_is_said_so(run: Run, told: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "race.png"
+    asked = ("backtest", "--chart", picture, "--config", told)
+    one_line(run(*asked, "--sweep"), 2, "--chart: it does not go with --sweep")
+    done = run(*asked, "--since", "2026-05-02", "--format", "csv")
+    assert (done.code, len(done.out.splitlines())) == (0, 1)
+    assert done.err == f"{picture} is not written: nothing would have been told that could be drawn\n"
+    assert not picture.exists()
+
+
 def test_a_board_is_defined_as_it_was_ranked_whatever_is_configured_by_now(
     run: Run, told: Path, tmp_path: Path
 ) -> None:

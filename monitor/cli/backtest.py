@@ -39,6 +39,8 @@ def backtest(
 
     chosen = settings()
     rules = [chosen.rule(rule)] if rule else [one for one in chosen.rules if one.when != "source_trouble"]
+    if sweep and chart is not None:
+        raise typer.BadParameter("it does not go with --sweep, which tells of no race", param_hint="--chart")
     if rule and rules[0].when == "source_trouble":
         raise ConfigError([f"rule {rule} watches the source, whose past is not kept: there is nothing to test it on"])
     with reading(chosen) as published:
@@ -53,6 +55,8 @@ def backtest(
         if told and (chart or (rule and form is Format.table)):
             last = max(told, key=lambda pair: pair[1].confirmed_day)[0]
             _draw(ledger, last, kinds.get(last.board, ""), [alert for _, alert in told], as_day(since), chart)
+        elif chart is not None:
+            say(f"{chart} is not written: nothing would have been told that could be drawn")
 
 
 def _backtest(ledger: Ledger, rule: Rule, since: date | None) -> list[backtesting.Told]:
