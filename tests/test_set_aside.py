@@ -139,6 +139,13 @@ def test_what_cannot_be_set_aside_is_one_line(
     assert says.format(id=which(wrong), wrong=wrong) in capsys.readouterr().err
 
 
+def test_a_reason_that_says_nothing_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stands with the snapshot for good."""
+    assert command(world, wrong_id(world), "--reason", " ") == 2
+    assert "--reason that says something" in capsys.readouterr().err
+    assert ask(world, "FROM snapshots WHERE verdict_reason LIKE 'set aside:%'") == []
+
+
 def test_of_many_snapshots_the_last_are_named() -> None:
     with warehouse() as db:
         for number in range(25):

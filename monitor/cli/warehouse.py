@@ -68,8 +68,11 @@ def set_aside(
     What it saw is kept, under the verdict `suspect`. Boards are ranked again without it, and what was told
     because of it is corrected with the next delivery.
     """
+    from monitor.config import ConfigError  # noqa: PLC0415 see cli.common
     from monitor.wiring import open_app  # noqa: PLC0415 the whole application
 
+    if not why.strip():
+        raise ConfigError(["a snapshot is set aside with a --reason that says something, or with none written"])
     with open_app(settings()) as application:
         day = application.set_aside(snapshot_id, why)
     say(f"snapshot {snapshot_id} of {day} is set aside")
