@@ -353,6 +353,6 @@ def _watch_source(ledger: Ledger, rule: Rule, last_complete: date | None, now: d
         ledger.end_trouble(rule.name)
     if event is None:
         return []
-    alert = tell.trouble(rule, event, ledger.last_trouble())
+    alert = tell.trouble(rule, event, ledger.last_trouble(last_complete or date.min))
     ledger.write_alert(alert, slot=event.slot, now=now)
     return [tell.Fresh(alert, rule)]

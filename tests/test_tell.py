@@ -424,6 +424,21 @@ def test_a_source_that_is_silent_is_told_once_and_the_trouble_ends_with_the_next
         assert race.alerts("state") == [("reverted",), ("firing",)]
 
 
+def test_silence_is_not_explained_by_a_look_that_went_wrong_before_the_last_complete_one() -> None:
+    """Nobody looked since: the reason of an old look would be a false one."""
+    for number, said in ((0, "No complete snapshot for 3 days. No"), (2, "for 6 days: suspect: repeat. No")):
+        with Race(TROUBLE) as race:
+            for looked in range(3):
+                race.on(looked, A=100)
+            race.db.execute(
+                "UPDATE snapshots SET verdict = 'suspect', verdict_reason = 'repeat' WHERE day = $day",
+                {"day": day(number)},
+            )
+            race.judge(number + 5)
+            race.tell(number + 5)
+            assert said in race.desk.got[-1].text, number
+
+
 def test_a_source_that_never_was_complete_is_trouble_from_the_first_look_on() -> None:
     with Race(TROUBLE) as race:
         for number in range(6):

@@ -246,6 +246,6 @@ SELECT snapshot_id, verdict || ': ' || verdict_reason FROM snapshots WHERE list_
 SELECT max(day) FROM snapshots WHERE snapshot_id IN (SELECT snapshot_id FROM thinned);
 
 -- name: last_trouble
--- Why the last look that is not complete is not.
+-- Why the last look after a day that is not complete is not.
 SELECT verdict || ': ' || verdict_reason FROM snapshots
-WHERE verdict <> 'complete' ORDER BY taken_at DESC, snapshot_id DESC LIMIT 1;
+WHERE verdict <> 'complete' AND day > $after ORDER BY taken_at DESC, snapshot_id DESC LIMIT 1;

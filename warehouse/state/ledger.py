@@ -363,9 +363,9 @@ class Ledger:
         """The last day of which counts were given up; before all days where none were."""
         return self.db.value(sql("given_up")) or date.min
 
-    def last_trouble(self) -> str:
-        """Why the last look that is not complete is not; empty when all are."""
-        return str(self.db.value(sql("last_trouble")) or "")
+    def last_trouble(self, after: date) -> str:
+        """Why the last look after a day that is not complete is not; empty when there was none: nobody looked."""
+        return str(self.db.value(sql("last_trouble"), {"after": after}) or "")
 
     def alert(self, alert_id: str) -> Alert:
         """An alert as it is told: with its board's definition and the days before it."""
