@@ -53,6 +53,18 @@ def test_a_name_is_a_name_also_where_yaml_takes_it_for_no_or_for_a_number(run: R
     assert run(text) == (0, "ok   mine.yaml: told\n", "1 passed, 0 failed\n")
 
 
+def test_a_file_that_is_wrong_does_not_keep_the_others_from_being_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.yaml").write_text("tests: 5")
+    (tmp_path / "mine.yaml").write_text(PASSES)
+    files = [str(tmp_path / name) for name in ("bad.yaml", "mine.yaml", "none.yaml")]
+    assert cli.run(["test-rules", *files]) == 2
+    out, err = capsys.readouterr()
+    assert out == "ok   mine.yaml: told\n"
+    assert [line.split(":")[0] for line in err.splitlines()] == ["1 passed, 0 failed", "bad.yaml", files[2]]
+
+
 WRONG: dict[str, tuple[str | bytes, str]] = {
     "bytes": (b"\xff\xfe", "no text: "),
     "nothing": ("", "mine.yaml: no rule tests: it has `rules` or `config`, and `tests`"),

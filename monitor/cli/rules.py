@@ -15,6 +15,7 @@ from monitor.cli.common import FormatOption, reading, say, settings
 from monitor.clock import utc_now
 from monitor.output import Format, print_rows
 from warehouse.amounts import amount
+from warehouse.errors import LeadchangeError
 
 if TYPE_CHECKING:
     from alerts import rule_tests
@@ -30,14 +31,23 @@ def test_rules(
 ) -> None:
     """Unit tests for rules, in the manner of `promtool test rules`."""
     failed = total = 0
+    unread = []
     for path in files:
-        for outcome in _outcomes(path):
+        try:
+            outcomes = _outcomes(path)
+        except LeadchangeError as error:  # the other files have something to say, too
+            unread.append(str(error))
+            continue
+        for outcome in outcomes:
             total += 1
             failed += not outcome.passed
             typer.echo(f"{'ok  ' if outcome.passed else 'FAIL'} {path.name}: {outcome.name}")
             for line in outcome.diff():
                 typer.echo(f"       {line}")
-    say(f"{total - failed} passed, {failed} failed")
+    if total or not unread:
+        say(f"{total - failed} passed, {failed} failed")
+    if unread:
+        raise LeadchangeError("\n".join(unread))
     if failed:
         raise typer.Exit(1)
 
