@@ -24,7 +24,7 @@ from alerts.rules import Rule
 from jobs.digest import Digest
 from jobs.hub_base import HubSettings
 from jobs.schedule import problem_with
-from warehouse.errors import LeadchangeError, NotKnownError, nearest
+from warehouse.errors import LeadchangeError, NotKnownError, nearest, shown
 from warehouse.ranking.boards import Board
 from warehouse.registry import Family, Registry, bundled, merge
 from warehouse.spelling import in_words, spelled
@@ -396,7 +396,7 @@ def _assemble(
     """Every section read, then held against the others."""
     for key in tables:
         if key not in SECTIONS and key not in LISTS:
-            reader.complain("", f"[{key}]: unknown section{nearest(key, [*SECTIONS, *LISTS])}")
+            reader.complain("", f"[{shown(key)}]: unknown section{nearest(key, [*SECTIONS, *LISTS])}")
     hub = reader.section(_with_endpoint(reader, tables, environment), "hub", HubSettings)
     warehouse = reader.section(tables, "warehouse", WarehouseSettings)
     schedule = reader.section(tables, "schedule", ScheduleSettings)

@@ -182,6 +182,8 @@ MAIL = "[[channel]]\nname = 'm'\ntype = 'email'\nhost = 'localhost'\nto = ['a@ex
         ("[schedule]\ncollect = '0 0 30 2 *'\n", "[schedule] collect: '0 0 30 2 *' names a day that never comes"),
         ("[[digest]]\nname = 'd'\ncron = '0 0 31 4 *'\n", "[[digest]] 'd' cron: '0 0 31 4 *' names a day that never"),
         ("[web]\nport = 'eighty'\n", "[web]: port: input should be a valid integer"),
+        ('[hub]\n"a\\nb" = 1\n', r"[hub]: 'a\nb': unknown key; known: "),
+        ('["a\\nb"]\n', r"['a\nb']: unknown section; known: "),
         ("[web]\nport = true\n", "[web]: port: input should be a valid number"),
         (RULE + "confirm = true\n", "[[rule]] 'r': confirm: input should be a valid number"),
         (RULE + "margin = false\n", "[[rule]] 'r': margin: input should be a valid number"),

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from warehouse.errors import nearest
+from warehouse.errors import nearest, shown
 
 _WORDS = {
     "tuple_type": 'write a list: ["...", "..."]',
@@ -25,7 +25,7 @@ _WORDS = {
 
 def in_words(mistake: Mapping[str, Any], keys: Iterable[str]) -> str:
     """One of pydantic's errors as a line, without the value, which may be a secret; `keys` are those that may stand."""
-    key = ".".join(map(str, mistake["loc"]))
+    key = ".".join(shown(str(part)) for part in mistake["loc"])
     if mistake["type"] == "extra_forbidden":
         return f"{key}: unknown key{nearest(str(mistake['loc'][-1]), keys)}"
     message = _WORDS.get(mistake["type"]) or str(mistake["msg"]).removeprefix("Value error, ")
