@@ -22,6 +22,7 @@ import polars as pl
 from jobs import hub, keeping
 from jobs import rank as ranking
 from warehouse.db import Database
+from warehouse.errors import QueryRefusedError
 from warehouse.queries import sql
 from warehouse.ranking.boards import Board
 from warehouse.records import Listing, Snapshot, Walk
@@ -74,6 +75,9 @@ def run(
         day: the day that the source shows, where that is not today's.
         progress: called with each publisher's listing as it comes.
         stop: set from another thread to end at once, without a snapshot.
+
+    Raises:
+        QueryRefusedError: a board's condition cannot be reckoned of a model; the look is kept, and nothing ranked.
     """
     began = clock()
     frames: dict[str, pl.DataFrame] = {}
@@ -99,13 +103,25 @@ def run(
 
         took = clock() - began
         look = keeping.Look(SOURCE, now.astimezone(UTC), day, settings.endpoint, walk.requests, took)
-        with _few_at_once(db, known() + models.height), db.transaction():
+
+        def keep() -> Snapshot:
             judged = beside(judge)
             adopted = adopt.adopt(db, models)
             if adopted:  # what is known by name was only now joined to what the look shows, which is not committed
                 judged = partial(judge, db)
-            snapshot = keeping.write(db, look, models, models.height, judged, adopt.in_words(adopted), walk.listings)
-            return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
+            return keeping.write(db, look, models, models.height, judged, adopt.in_words(adopted), walk.listings)
+
+        with _few_at_once(db, known() + models.height):
+            try:
+                with db.transaction():
+                    snapshot = keep()
+                    return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
+            except QueryRefusedError:
+                # A new model is too much for a board's condition: that can be mended later, the look not be repeated.
+                with db.transaction():
+                    keep()
+                    store.attribute(db, registry)
+                raise
 
 
 def _models_to_follow(beside: Ask, publisher: str) -> list[str]:

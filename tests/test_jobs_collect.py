@@ -15,6 +15,8 @@ from jobs import collect
 from jobs.hub import HubError, HubSettings, WalkCancelled
 from monitor.demo.faults import CutShort, Silence, at, maintenance
 from warehouse.db import Database
+from warehouse.errors import QueryRefusedError
+from warehouse.ranking.boards import Board
 from warehouse.records import Listing, Snapshot
 from warehouse.snapshots import history
 
@@ -38,6 +40,24 @@ def test_a_look_leaves_a_snapshot_its_counts_and_the_standings() -> None:
             (1, "Gamma", 10), (2, "Alpha", 9), (3, "Beta", 5),
         ]  # fmt: skip
         assert summary.ranked.boards == {board.name: day(0) for board in BOARDS}
+
+
+def test_a_look_is_kept_when_a_new_model_is_too_much_for_a_boards_condition() -> None:
+    """And is ranked, with all that is known of it, once somebody has mended the condition."""
+    strict = Board(name="sizes", entity="family", where="parse_path(repo_id)[2]::INT > 0")
+    numbers = [model("alpha-lab/7", 9), model("beta-ai/70", 5)]
+    new = model("beta-ai/new", 20, created_at=moment(0, 18))
+    with warehouse() as db, hub() as local:
+        look(db, local, 0, numbers, boards=(*BOARDS, strict))
+        with pytest.raises(QueryRefusedError, match=r"board sizes: where: .*Could not convert string 'new'"):
+            look(db, local, 1, [*numbers, new], boards=(*BOARDS, strict))
+        assert db.rows("SELECT day, verdict, models FROM snapshots ORDER BY day") == [
+            (day(0), "complete", 2), (day(1), "complete", 3),
+        ]  # fmt: skip
+        assert db.value("SELECT family FROM models WHERE repo_id = 'beta-ai/new'") == "Beta"
+        assert db.value("SELECT max(day) FROM standings") == day(0)
+        assert judge(db, 1).fired == ("Beta takes the lead from Alpha on families",)
+        assert leader(db) == "Beta"
 
 
 def test_a_second_look_on_a_day_is_kept_and_speaks_for_it() -> None:
