@@ -283,7 +283,8 @@ class Hub:
         except UnreadableError as error:
             reading.problem = f"lists nothing, and where its models are could not be read: {error}"
             return
-        places = {model.publisher for model in found if model is not None}
+        # Of a publisher that was followed before, single models may be deleted: the others are where they were.
+        places = {model.publisher for model in found if model is not None} or {name.partition("/")[0] for name in names}
         if len(places) == 1 and asked.isdisjoint(place.lower() for place in places):
             reading.restart(places.pop())
             await self._read(reading)

@@ -6,6 +6,7 @@ description: what cannot be understood there becomes None, and the row stays.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, TypeGuard
 
@@ -149,7 +150,13 @@ class Reading:
         """All of it, in the order listed."""
         self.read()
         models, rejected = tuple(self._models.values()), tuple(self._rejected.values())
-        return Listing(self.publisher, models, self.num_models, rejected, self.problem)
+        return Listing(self.publisher, models, self.num_models, rejected, self.problem, self._other_name(models))
+
+    def _other_name(self, models: Iterable[HubModel]) -> str:
+        """Under which other name it was read; the Hub may list by a former name what is under the present one."""
+        listed = {model.publisher for model in models}
+        name = listed.pop() if len(listed) == 1 else self.name
+        return "" if name.lower() == self.publisher.lower() else name
 
 
 def _from_tags(tags: object) -> tuple[str | None, tuple[Parent, ...]]:

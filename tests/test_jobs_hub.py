@@ -350,6 +350,21 @@ def test_where_models_are_is_not_asked_when_they_were_last_seen_at_one_that_is_a
     assert (len(seen.listings[0].models), seen.listings[0].problem, seen.requests) == (0, None, 4)
 
 
+def test_of_a_publisher_that_was_followed_before_the_others_are_listed_when_those_asked_for_are_gone(
+    web: respx.MockRouter,
+) -> None:
+    serve(web, answer([]), publisher="THUDM")
+    web.get(f"{HUB}/api/models/zai-org/GLM0").mock(return_value=httpx.Response(404))
+    serve(web, answer([row(id="zai-org/GLM1", author="zai-org")]), publisher="zai-org", count=None)
+
+    async def run() -> Walk:
+        async with Hub(settings()) as hub:
+            return await hub.walk(["THUDM"], known=lambda _: ["zai-org/GLM0"])
+
+    listing = only(asyncio.run(run()))
+    assert ([model.repo_id for model in listing.models], listing.called) == (["zai-org/GLM1"], "zai-org")
+
+
 @pytest.mark.parametrize(
     ("publishers", "listed", "requests"),
     [(["zai-org", "THUDM"], [1, 0], 5), (["THUDM"], [1], 5)],

@@ -323,6 +323,46 @@ def test_a15_where_a_renamed_publisher_went_is_asked_again_when_the_hub_does_not
     assert town.desk.titles == []
 
 
+def of_alpha(publisher: str, *counts: int) -> list[HubModel]:
+    """The same models of Alpha's under any name."""
+    return [model(f"{publisher}/{n}", count, hub_id=f"alpha-{n}") for n, count in enumerate(counts)]
+
+
+def rename_alpha(town: Town, number: int) -> None:
+    """Call Alpha's publisher otherwise, which the registry does not know, after a day on which it was listed."""
+    town.on(number, [*of_alpha("alpha-lab", 50, 40), *BEFORE[1:]])
+    town.hub.moved["alpha-lab"] = "alpha-new"
+    town.on(number + 1, [*of_alpha("alpha-new", 50, 40), *BEFORE[1:]])
+
+
+def test_a15_what_a_renamed_publisher_deletes_later_is_gone(new_town: Town) -> None:
+    rename_alpha(new_town, 0)
+    for number in (2, 3):
+        assert new_town.on(number, [*of_alpha("alpha-new", 60), *BEFORE[1:]]).verdict == "complete"
+    assert new_town.db.rows("SELECT hub_id, gone_on FROM models WHERE gone_on IS NOT NULL") == [("alpha-1", day(2))]
+
+
+def test_a15_a_renamed_publisher_that_vanishes_is_not_believed_gone(new_town: Town) -> None:
+    rename_alpha(new_town, 0)
+    new_town.hub.faults = [at("alpha", answer(404))]
+    snapshot = new_town.on(2, BEFORE[1:])
+    assert (snapshot.verdict, snapshot.verdict_reason) == ("partial", "alpha-lab: lists nothing, had 2 models before")
+    assert new_town.db.value("SELECT count(gone_on) FROM models") == 0
+
+
+def test_a15_a_renamed_publisher_whose_list_breaks_off_is_not_believed(new_town: Town) -> None:
+    """A user account has no count of the Hub's own: only what was there before tells that models are missing."""
+    beta, counts = [model(f"beta-ai/{n}", 60) for n in range(20)], [100] * 20
+    new_town.hub.faults = [at("/overview", answer(404))]
+    new_town.on(0, [*of_alpha("alpha-lab", *counts), *beta])
+    new_town.hub.moved["alpha-lab"] = "alpha-new"
+    assert new_town.on(1, [*of_alpha("alpha-new", *counts), *beta]).verdict == "complete"
+    snapshot = new_town.on(2, [*of_alpha("alpha-new", *counts[:8]), *beta])
+    assert snapshot.verdict == "partial"
+    assert "12 of 40 models (30.0%) of 2026-05-02 are gone" in snapshot.verdict_reason
+    assert new_town.desk.titles == []
+
+
 @pytest.mark.parametrize("gated", ["auto", "manual"])
 def test_a15_a_model_behind_a_gate_counts_as_before(town: Town, gated: str) -> None:
     town.on(1, [BEFORE[0]._replace(gated=gated), *BEFORE[1:]])

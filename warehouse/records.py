@@ -62,6 +62,10 @@ class Listing:
     rejected: tuple[Rejected, ...] = ()
     problem: str | None = None
     """Why this listing is not all there is; None when it ended cleanly and agrees with `num_models`."""
+    called: str = ""
+    """The name under which it was read, where the publisher has another by now: what it does not list is not there,
+    either. Empty where it has no other.
+    """
 
 
 @dataclass(frozen=True, slots=True)

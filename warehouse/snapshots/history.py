@@ -114,10 +114,16 @@ def _apart(looked: timedelta, shown: timedelta) -> float:
 
 def _rows_gone(db: Database, reference: int, listings: Sequence[Listing] | None) -> list[dict[str, Any]]:
     """One record a publisher that was asked; one for everybody when nobody was asked by name."""
-    asked = [_EVERYBODY] if listings is None else [listing.publisher for listing in listings]
-    of = f"'{_EVERYBODY}'" if listings is None else "split_part(repo_id, '/', 1)"
-    with db.rows_as("asked", [(publisher,) for publisher in asked], {"publisher": str}):
+    asked = {_EVERYBODY: _EVERYBODY} if listings is None else _asked(listings)
+    of = f"'{_EVERYBODY}'" if listings is None else "lower(split_part(repo_id, '/', 1))"
+    with db.rows_as("asked", list(asked.items()), {"name": str, "publisher": str}):
         return db.records(sql("rows_gone", publisher=of), {"reference": reference})
+
+
+def _asked(listings: Sequence[Listing]) -> dict[str, str]:
+    """Every name that a listing speaks for, in lower case as the Hub compares them -> whose listing it is."""
+    called = {listing.called.lower(): listing.publisher for listing in listings if listing.called}
+    return called | {listing.publisher.lower(): listing.publisher for listing in listings}
 
 
 def _coverage(rows: Sequence[dict[str, Any]], explained: Collection[str]) -> dict[str, int]:

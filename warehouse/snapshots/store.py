@@ -133,13 +133,17 @@ def _describe(db: Database, snapshot_id: int, day: date, steps: Sequence[str]) -
 
 
 def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
+    """A row for each publisher asked for, and for each name that one has by now and that nobody asks for by itself."""
+    asked = {listing.publisher.lower() for listing in listings}
+    named = {one.called: one for one in listings if one.called and one.called.lower() not in asked}
+    rows = [(one.publisher, one) for one in listings] + list(named.items())
     return pl.DataFrame(
         {
-            "publisher": [listing.publisher for listing in listings],
-            "listed": [len(listing.models) for listing in listings],
-            "num_models": [listing.num_models for listing in listings],
-            "rejected": [len(listing.rejected) for listing in listings],
-            "problem": [listing.problem for listing in listings],
+            "publisher": [name for name, _ in rows],
+            "listed": [len(one.models) for _, one in rows],
+            "num_models": [one.num_models for _, one in rows],
+            "rejected": [len(one.rejected) for _, one in rows],
+            "problem": [one.problem for _, one in rows],
         },
         schema_overrides={"num_models": pl.Int64, "problem": pl.String, "publisher": pl.String},
     )

@@ -30,13 +30,19 @@ FROM listings JOIN days USING (snapshot_id)
 ORDER BY publisher, day DESC;
 
 -- name: rows_gone
--- Models of the reference and what is gone of them, by publisher, of the publishers that were asked again.
+-- Models of the reference and what is gone of them, by publisher, of the publishers that were asked again; of one that has
+-- another name by now, which nobody asks for by itself, those under that name, too.
+WITH names AS (
+    FROM asked
+    UNION ALL
+    SELECT lower(f.present), min(a.publisher) FROM former_publishers AS f JOIN asked AS a ON a.name = lower(f.former)
+    WHERE lower(f.present) NOT IN (SELECT name FROM asked) GROUP BY ALL)
 SELECT a.publisher, count(*) AS before, count(*) FILTER (WHERE i.hub_id IS NULL) AS lost,
     sum(o.size)::BIGINT AS downloads_before, coalesce(sum(o.size) FILTER (WHERE i.hub_id IS NULL), 0)::BIGINT AS downloads_lost
 FROM (
-    SELECT hub_id, {publisher} AS publisher, coalesce(downloads_30d, downloads_all_time / 12, 0) AS size
+    SELECT hub_id, {publisher} AS name, coalesce(downloads_30d, downloads_all_time / 12, 0) AS size
     FROM observations WHERE snapshot_id = $reference) AS o
-JOIN asked AS a USING (publisher)
+JOIN names AS a USING (name)
 LEFT JOIN (SELECT hub_id FROM incoming) AS i USING (hub_id)
 GROUP BY a.publisher;
 
