@@ -160,6 +160,23 @@ def test_what_a_renamed_publisher_publishes_later_is_its_familys_too(db: Databas
     assert standing(db, "families", 1) == {"Alpha": 27, "Beta": 5}
 
 
+@pytest.mark.parametrize("last", ["alpha-last", "alpha-lab"])
+def test_what_was_deleted_between_two_renames_stays_its_familys(db: Database, last: str) -> None:
+    gone, kept = (spine.model("alpha-lab/a", 10), spine.model("alpha-lab/b", 10))
+    beta = spine.model("beta-ai/c", 5)
+    with spine.hub() as local:
+        spine.look(db, local, 0, [gone, kept, beta])
+        local.moved["alpha-lab"] = "alpha-next"
+        spine.look(db, local, 1, renamed([gone, kept, beta], "alpha-lab", "alpha-next"))
+        spine.look(db, local, 2, renamed([kept, beta], "alpha-lab", "alpha-next"))
+        local.moved = {"alpha-lab": last} if last != "alpha-lab" else {}
+        spine.look(db, local, 3, renamed([kept, beta], "alpha-lab", last))
+
+    values = db.rows("SELECT value FROM standings WHERE entity = 'Alpha' ORDER BY day")
+    assert [value for (value,) in values] == [20, 20, 10, 10]
+    assert db.value("SELECT repo_id FROM models WHERE gone_on IS NOT NULL") == "alpha-next/a"
+
+
 def test_a_registry_that_knows_the_new_name_decides_by_it(db: Database) -> None:
     registry = Registry(
         [

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -32,19 +32,31 @@ def renamed_repositories(db: Database) -> dict[str, str]:
     return dict(db.rows(sql("renamed_repositories")))
 
 
-def family_of(registry: Registry, publishers: Names) -> Callable[[str], str | None]:
-    """The registry's answer to whose a repository is, which also knows renamed publishers by their former names."""
-    former: dict[str, list[str]] = defaultdict(list)
+def known_names(registry: Registry, publishers: Names) -> dict[str, list[str]]:
+    """Name of a renamed publisher that the registry does not know, in lower case -> its names that it does know.
+
+    Not only the name that it has now: what was deleted between two renames stays under the one that it had then.
+    """
+    called: dict[str, list[str]] = defaultdict(list)
     for old, new in publishers.items():
-        if not registry.knows(new):
-            former[new].append(old)
-    if not former:
+        called[new].append(old)
+    found: dict[str, list[str]] = {}
+    for new, former in called.items():
+        known = [name for name in (new, *former) if registry.knows(name)]
+        if known:
+            found |= {name.lower(): known for name in (new, *former) if not registry.knows(name)}
+    return found
+
+
+def family_of(registry: Registry, known: Mapping[str, Sequence[str]]) -> Callable[[str], str | None]:
+    """The registry's answer to whose a repository is, which also knows renamed publishers by their `known_names`."""
+    if not known:
         return registry.family_of
 
     def family(repo_id: str) -> str | None:
         publisher, _, name = repo_id.partition("/")
-        known = (registry.family_of(f"{old}/{name}") for old in former.get(publisher, ()))
-        return registry.family_of(repo_id) or next(filter(None, known), None)
+        others = (registry.family_of(f"{other}/{name}") for other in known.get(publisher.lower(), ()))
+        return registry.family_of(repo_id) or next(filter(None, others), None)
 
     return family
 

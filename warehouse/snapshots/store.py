@@ -160,7 +160,7 @@ def attribute(db: Database, registry: Registry, *, small: int = kin.SMALL, most:
     with renames.looked_up(db, moving=known.renamed):  # in a young warehouse nobody moved: that is asked more quickly
         moved = renames.note(db) if known.renamed else {}
         # Somebody is every day; whose a model is follows from the names of those that the registry knows by the former.
-        renamed = {old: new for old, new in moved.items() if registry.knows(old) and not registry.knows(new)}
+        renamed = identity.known_names(registry, moved)
         reading = json.dumps([lineage.VERSION, registry.fingerprint(), renamed], sort_keys=True)
         if reading == known.reading and not known.unread:
             return
@@ -194,9 +194,9 @@ class _Families(NamedTuple):
     """The names that models had before, and whose they were, by their place in the table."""
 
 
-def _families(registry: Registry, renamed: Mapping[str, str], former: Mapping[str, int]) -> _Families:
-    """Whose names are when publishers were `renamed` and models had `former` names."""
-    publishers = {name for family in registry.families for name in family.publishers} | set(renamed.values())
+def _families(registry: Registry, renamed: Mapping[str, Sequence[str]], former: Mapping[str, int]) -> _Families:
+    """Whose names are when publishers were `renamed` (`identity.known_names`) and models had `former` names."""
+    publishers = {name for family in registry.families for name in family.publishers} | renamed.keys()
     return _Families([name.lower() for name in publishers], identity.family_of(registry, renamed), former)
 
 
