@@ -15,6 +15,7 @@ from jobs import detect
 from monitor.demo.hub import LocalHub
 from warehouse.attribution import identity, renames
 from warehouse.db import Database
+from warehouse.ranking.boards import Board
 from warehouse.records import HubModel
 from warehouse.registry import Family, Registry
 
@@ -158,6 +159,50 @@ def test_what_a_renamed_publisher_publishes_later_is_its_familys_too(db: Databas
     look(db, 1, [*after, model("alpha-next/new", 7)], FAMILIES)
 
     assert standing(db, "families", 1) == {"Alpha": 27, "Beta": 5}
+
+
+def lived(alpha: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+    """Standings, flips and families after days on which Alpha's publisher is called so, and deletes a large model."""
+    boards = (
+        FAMILIES,
+        PUBLISHERS,
+        Board(name="derived", entity="family", measure="derivatives"),
+        Board(name="roots", entity="publisher", measure="derivatives"),
+    )
+    base, small = model("alpha/base", 30), model("alpha/small", 10, parents=["alpha/base"])
+    others = [model("beta/c", 20), model("someone/d", 1, parents=["alpha/base"])]
+    days = [[base, *others], [base, small, *others], [small, *others], [small, *others]]
+    with warehouse() as db:
+        for number, (name, shown) in enumerate(zip(alpha, days, strict=True)):
+            look(db, number, renamed(shown, "alpha", name), *boards)
+        found = [
+            db.rows("SELECT board, day, rank, entity, value, share, previous_rank FROM standings ORDER BY ALL"),
+            db.rows("SELECT board, kind, entity, rival, day, panel_holds FROM flips ORDER BY ALL"),
+            db.rows("SELECT hub_id, family, relation, own, first_seen, last_seen, gone_on FROM models ORDER BY ALL"),
+        ]
+        assert {row[0] for row in found[0]} == {board.name for board in boards}
+        return [[tuple("alpha" if cell == alpha[-1] else cell for cell in row) for row in rows] for rows in found]
+
+
+def test_what_a_publisher_deleted_before_it_was_renamed_goes_with_it_on_all_days() -> None:
+    assert lived(["alpha", "alpha", "alpha", "alpha-next"]) == lived(["alpha"] * 4)
+
+
+def test_an_alert_about_what_was_deleted_since_stands_when_its_publisher_is_renamed(db: Database) -> None:
+    rule = Rule(name="who-leads", board="publishers", confirm=1, channels=("desk",))
+    days = [
+        [model("alpha/base", 10), model("alpha/small", 10), model("beta/c", 15)],
+        [model("alpha/base", 10), model("alpha/small", 10), model("beta/c", 30)],
+        [model("alpha/base", 30), model("alpha/small", 10), model("beta/c", 30)],
+        [model("alpha/small", 50), model("beta/c", 30)],
+    ]
+    for number, models in enumerate([*days, renamed(days[-1], "alpha", "alpha-next")]):
+        look(db, number, models, PUBLISHERS)
+        detect.run(db, [PUBLISHERS], [rule], REGISTRY, now=small_hub.moment(number, 11))
+    assert db.rows("SELECT kind, entity, rival, state, day FROM alerts ORDER BY day") == [
+        ("lead_change", "beta", "alpha-next", "reverted", small_hub.day(1)),  # for the lead went back
+        ("lead_change", "alpha-next", "beta", "firing", small_hub.day(2)),
+    ]
 
 
 @pytest.mark.parametrize("last", ["alpha-last", "alpha-lab"])

@@ -18,9 +18,17 @@ from warehouse.ranking.boards import DERIVATIVES, SPANS, Board
 Days = dict[date, int]
 """Day -> the snapshot that speaks for it."""
 
-_ENTITIES = {"family": "family", "publisher": "publisher", "country": "country", "model": "repo_id"}
+_ENTITIES = {
+    "family": "family",
+    "publisher": sql("present_publisher", publisher="publisher"),
+    "country": "country",
+    "model": "repo_id",
+}
 
-_ROOTS = {"publisher": "split_part(root_repo_id, '/', 1)", "model": "root_repo_id"}
+_ROOTS = {
+    "publisher": sql("present_publisher", publisher="split_part(root_repo_id, '/', 1)"),
+    "model": "root_repo_id",
+}
 """Whom a derivative counts for, where that is not its family: entity -> expression over models."""
 
 
@@ -144,7 +152,7 @@ def _population(board: Board) -> str:
     """Which models count at all, as an SQL condition."""
     by_family = board.entity in ("family", "country")
     if board.measure in DERIVATIVES:
-        others = "NOT coalesce(own, false)" if by_family else "publisher <> split_part(root_repo_id, '/', 1)"
+        others = "NOT coalesce(own, false)" if by_family else f"{_ENTITIES['publisher']} <> {_ROOTS['publisher']}"
         conditions, on_list = ["depth > 0", others], _ROOT_ON_LIST
     else:
         conditions, on_list = ["own"] if by_family and board.scope != "lineage" else [], _ON_LIST

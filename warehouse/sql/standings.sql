@@ -172,6 +172,10 @@ SELECT hub_id, {entity} AS entity, 1.0::DOUBLE AS share
 FROM (SELECT * FROM {models} WHERE {condition}) AS m {families}
 WHERE {entity} IS NOT NULL
 
+-- name: present_publisher
+-- What a publisher is called now. What it had deleted before it was renamed is listed under no other name than it had then.
+coalesce((SELECT p.present FROM former_publishers AS p WHERE p.former = {publisher} AND NOT p.merged), {publisher})
+
 -- name: family_members
 -- Which models count for which family, each divided by descent; what no known family accounts for is nobody's.
 SELECT m.hub_id, s.family AS entity, s.share
