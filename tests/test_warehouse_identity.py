@@ -222,6 +222,20 @@ def test_what_was_deleted_between_two_renames_stays_its_familys(db: Database, la
     assert db.value("SELECT repo_id FROM models WHERE gone_on IS NOT NULL") == "alpha-next/a"
 
 
+def test_what_is_deleted_on_the_day_of_a_second_rename_does_not_hold_the_name_in_between(db: Database) -> None:
+    models = [spine.model("alpha-lab/a", 10), spine.model("alpha-lab/b", 10)]
+    with spine.hub() as local:
+        spine.look(db, local, 0, models)
+        for number, name in ((1, "alpha-next"), (2, "alpha-last")):
+            local.moved["alpha-lab"] = name
+            spine.look(db, local, number, renamed(models[: 3 - number], "alpha-lab", name))
+
+    assert db.rows("SELECT repo_id, family, gone_on FROM models ORDER BY repo_id") == [
+        ("alpha-last/a", "Alpha", None),
+        ("alpha-next/b", "Alpha", spine.day(2)),
+    ]
+
+
 def test_a_registry_that_knows_the_new_name_decides_by_it(db: Database) -> None:
     registry = Registry(
         [

@@ -144,6 +144,7 @@ def _listing_frame(listings: Sequence[Listing]) -> pl.DataFrame:
             "num_models": [one.num_models for _, one in rows],
             "rejected": [len(one.rejected) for _, one in rows],
             "problem": [one.problem for _, one in rows],
+            "called": [one.called for _, one in rows],
         },
         schema_overrides={"num_models": pl.Int64, "problem": pl.String, "publisher": pl.String},
     )

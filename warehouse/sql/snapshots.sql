@@ -125,10 +125,16 @@ WHERE last_seen >= $lately AND NOT ($day BETWEEN first_seen AND last_seen) AND h
 
 -- name: note_gone
 -- Date the end of models that a complete look at their publisher no longer shows, or earlier than it was, where the look comes
--- late; should one come back, that is to be seen.
+-- late; should one come back, that is to be seen. What was left under the name that a publisher had between two renames is
+-- shown under neither of the others.
 UPDATE models SET gone_on = $day, digest = NULL
 WHERE coalesce(gone_on > $day, true) AND last_seen < $day
-    AND lower(publisher) IN (SELECT lower(publisher) FROM incoming_listings WHERE problem IS NULL);
+    AND lower(publisher) IN (
+        SELECT lower(publisher) FROM incoming_listings WHERE problem IS NULL
+        UNION ALL
+        SELECT lower(f.present) FROM former_publishers AS f JOIN incoming_listings AS l ON lower(l.publisher) = lower(f.former)
+        WHERE l.problem IS NULL AND l.listed > 0 AND l.called <> ''
+            AND lower(f.present) NOT IN (SELECT lower(publisher) FROM incoming_listings));
 
 -- name: verdicts
 -- What every snapshot is worth, and of which day it is.
