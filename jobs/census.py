@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from jobs import everything, hub, keeping
-from jobs import rank as ranking
-from jobs.collect import Summary
+from jobs.collect import Summary, kept_and_ranked
 from jobs.history import datasets, sources
 from jobs.history.backfill_plan import folder
 from jobs.history.columns import COUNTERS
@@ -121,9 +120,11 @@ def _kept_table(db: Database, got: Fetched, registry: Registry, boards: Sequence
         staged = keeping.stage(db, got.tables, room)
         if staged.problem:
             return None
-        with db.transaction():
-            snapshot = keeping.keep(db, look, staged, room)
-            return _concluded(db, snapshot, registry, boards)
+
+        def keep() -> Snapshot:
+            return _with_who_is_gone(db, keeping.keep(db, look, staged, room))
+
+        return kept_and_ranked(db, keep, registry, boards)
 
 
 @contextmanager
@@ -152,21 +153,24 @@ def _stopping(
 def _keep(db: Database, progress: Progress, registry: Registry, boards: Sequence[Board]) -> Summary:
     """Write what the listing showed, judge it, rank it: all or nothing."""
     now, day, census = progress.began_at, progress.began_at.date(), Census(db)
-    with db.transaction():
+
+    def keep() -> Snapshot:
         models, count = census.models()
         adopted = adopt.adopt(db, models)
         judged = _judged(count, progress, history.before(db, SOURCE, models, taken_at=now, day=day))
         look = keeping.Look(SOURCE, now, day, progress.endpoint, progress.requests, progress.seconds)
         snapshot = keeping.write(db, look, models, count, lambda: judged, adopt.in_words(adopted))
         census.forget()
-        return _concluded(db, snapshot, registry, boards)
+        return _with_who_is_gone(db, snapshot)
+
+    return kept_and_ranked(db, keep, registry, boards)
 
 
-def _concluded(db: Database, snapshot: Snapshot, registry: Registry, boards: Sequence[Board]) -> Summary:
-    """Note what is gone, and rank."""
+def _with_who_is_gone(db: Database, snapshot: Snapshot) -> Snapshot:
+    """A census as it was written, once it is noted who is gone by it."""
     if snapshot.verdict == "complete":
         Census(db).note_gone(snapshot.day)
-    return Summary(snapshot, ranking.run(db, boards, registry, seen=snapshot.models > 0))
+    return snapshot
 
 
 def _judged(models: int, progress: Progress, before: verdict.Before) -> verdict.Judgement:

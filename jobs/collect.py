@@ -112,16 +112,32 @@ def run(
             return keeping.write(db, look, models, models.height, judged, adopt.in_words(adopted), walk.listings)
 
         with _few_at_once(db, known() + models.height):
-            try:
-                with db.transaction():
-                    snapshot = keep()
-                    return Summary(snapshot, ranking.run(db, boards, registry, seen=models.height > 0))
-            except QueryRefusedError:
-                # A new model is too much for a board's condition: that can be mended later, the look not be repeated.
-                with db.transaction():
-                    keep()
-                    store.attribute(db, registry)
-                raise
+            return kept_and_ranked(db, keep, registry, boards)
+
+
+def kept_and_ranked(db: Database, keep: Callable[[], Snapshot], registry: Registry, boards: Sequence[Board]) -> Summary:
+    """Keep a look and rank by it, all or nothing; but for a condition that a new model is too much for.
+
+    That can be mended later, and the look not be repeated: it is kept alone.
+
+    Args:
+        db: the warehouse.
+        keep: writes the look, inside the transaction; once more where it is kept alone.
+        registry: whose models.
+        boards: what to rank.
+
+    Raises:
+        QueryRefusedError: a board's condition cannot be reckoned of a model.
+    """
+    try:
+        with db.transaction():
+            snapshot = keep()
+            return Summary(snapshot, ranking.run(db, boards, registry, seen=snapshot.models > 0))
+    except QueryRefusedError:
+        with db.transaction():
+            keep()
+            store.attribute(db, registry)
+        raise
 
 
 def _models_to_follow(beside: Ask, publisher: str) -> list[str]:

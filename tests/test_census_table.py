@@ -26,6 +26,7 @@ from monitor.demo import dataset_files
 from monitor.demo.dataset_files import HUB_STATS
 from monitor.demo.datasets import LocalDatasets
 from warehouse.db import Database
+from warehouse.errors import QueryRefusedError
 from warehouse.migrate import migrate
 from warehouse.ranking.boards import Board
 from warehouse.ranking.made import KEEPS_DAYS, days_of
@@ -84,6 +85,16 @@ def test_a_fresh_table_is_read_by_range_and_nothing_else_is(db: Database, local:
     assert revisions(db) == ["table"]
     assert local.bytes_served < len(past.uploads(local)[0].files["models.parquet"] or b"") / 2
     assert set(summary.ranked.boards) == {"families", "publishers", "lineage"}
+
+
+def test_a_table_is_kept_when_a_model_is_too_much_for_a_boards_condition(db: Database, local: LocalDatasets) -> None:
+    reader = census.Reader(past.settings(local, page_size=50, attempts=1), None, time.monotonic)
+    strict = Board(name="strict", entity="family", where="repo_id::INT > 3")
+    with pytest.raises(QueryRefusedError, match="board strict: where: "):
+        census.run(db, reader, REGISTRY, (*BOARDS, strict), now=at(0))
+    assert db.rows("SELECT verdict, models FROM snapshots") == [("complete", 200)]
+    assert db.value("SELECT count(*) FROM observations") == 200
+    assert revisions(db) == ["table"]
 
 
 def test_todays_census_is_taken_once(db: Database, local: LocalDatasets) -> None:

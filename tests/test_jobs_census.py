@@ -17,6 +17,7 @@ from jobs.hub import HubError, HubSettings, WalkCancelled
 from monitor.demo.hub import LocalHub
 from monitor.health import Facts, Look, judge
 from warehouse.db import Database
+from warehouse.errors import QueryRefusedError
 from warehouse.published.reading import Reading
 from warehouse.ranking.boards import Board
 from warehouse.records import HubModel, Parent
@@ -182,6 +183,16 @@ def test_pages_that_do_not_end_are_given_up(db: Database, local: LocalHub) -> No
     local.faults.append(lambda _: Response("[]", headers={"link": link}))
     with pytest.raises(HubError, match="do not end"):
         count(db, local, 0)
+
+
+def test_a_census_is_kept_when_a_model_is_too_much_for_a_boards_condition(db: Database, local: LocalHub) -> None:
+    settings = HubSettings(endpoint=local.endpoint, quota_share=1, attempts=1, timeout_seconds=10)
+    strict = Board(name="strict", entity="family", where="repo_id::INT > 3")
+    with pytest.raises(QueryRefusedError, match="board strict: where: "):
+        census.run(db, census.Reader(settings, None, time.monotonic), REGISTRY, (*BOARDS, strict), now=moment(0))
+    assert db.rows("SELECT verdict, models FROM snapshots") == [("complete", 63)]
+    assert db.value("SELECT count(*) FROM models WHERE family = 'Beta'") == 61
+    assert db.value("SELECT count(*) FROM standings") == 0
 
 
 def test_models_that_a_complete_census_no_longer_shows_are_gone(db: Database, local: LocalHub) -> None:

@@ -81,8 +81,7 @@ def request(
     # A proxy of the environment is used, but not for this machine itself.
     proxies: dict[str, str] | None = {} if is_loopback(urlsplit(url).hostname or "") else None
     with Deadline(timeout) as deadline:
-        handlers = (urllib.request.ProxyHandler(proxies), _Plain(deadline), _Encrypted(deadline), _NoRedirect)
-        opener = urllib.request.build_opener(*handlers)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler(proxies), _Watching(deadline), _NoRedirect)
         try:
             answer = opener.open(content, timeout=timeout)
         except urllib.error.HTTPError as error:
@@ -118,8 +117,8 @@ class _WatchedTls(HTTPSConnection, _Watched):
     """The same, encrypted: what HTTPSConnection encrypts is what `_Watched` connected."""
 
 
-class _Plain(urllib.request.HTTPHandler):
-    """Opens http:// over watched connections."""
+class _Watching(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Opens http:// and https:// over watched connections."""
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
@@ -129,16 +128,8 @@ class _Plain(urllib.request.HTTPHandler):
         """Do one request."""
         return self.do_open(_watched_by(self._deadline, _Watched), req)
 
-
-class _Encrypted(urllib.request.HTTPSHandler):
-    """Opens https:// over watched connections."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self._deadline = deadline
-
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
-        """Do one request."""
+        """Do one request, encrypted."""
         return self.do_open(_watched_by(self._deadline, _WatchedTls), req)
 
 
